@@ -1,0 +1,80 @@
+"""The dither that encoder and decoder share: 8-bit integers, addressed by coordinate.
+
+Shapes: C channels, `rows` x `columns` of the latent grid.
+
+Dither n of a place depends on (seed, tensor, channel, row, column) only: neither on the position
+in a batch, nor on the order of calls, nor on the band of rows that is being coded. NumPy's and the
+frameworks' generators do not promise their streams forever; this one is part of the file format.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from npuq.backend import Array
+from npuq.coding.philox import WORD_MASK, philox4x32
+
+DITHER_BITS = 8
+DITHER_LEVELS = 1 << DITHER_BITS
+BLOCK = 16  # dithers, one byte each, in the four words that a counter gives
+
+
+def dither_integers(
+    shape: tuple[int, int, int],
+    *,
+    seed: int,
+    tensor: int = 0,
+    first_row: int = 0,
+    first_column: int = 0,
+) -> Array:
+    """The dither integers n of a window of the latent grid. Sec. 3.2.
+
+    The counter (column // 16, row, channel, tensor) under the key (seed mod 2^32, seed div 2^32)
+    gives four words: sixteen bytes, least significant first, for sixteen neighbouring columns.
+
+    Args:
+        shape: (C, rows, columns) of the window; its channels are 0 .. C - 1.
+        seed: 0 .. 2^64 - 1.
+        tensor: number of the tensor within the file, so that no two share their dither.
+        first_row, first_column: where the window begins.
+
+    Returns:
+        n: uint8 of `shape`, uniform on 0 .. 255; the same numbers as in any larger window.
+
+    Raises:
+        ValueError: `seed`, or a coordinate, is out of range.
+    """
+    if not 0 <= seed < 1 << 64:
+        raise ValueError(f"seed must be an integer from 0 to 2**64 - 1, not {seed}")
+    channels, rows, columns = shape
+    if min(channels, rows, columns, tensor, first_row, first_column) < 0:
+        raise ValueError("shape, tensor, first_row and first_column must not be negative")
+    if max(channels, first_row + rows, first_column + columns, tensor) > WORD_MASK:
+        raise ValueError("a coordinate of the dither must be below 2**32")
+    first_block, skipped = divmod(first_column, BLOCK)
+    blocks = -(-(skipped + columns) // BLOCK)
+    counter = np.empty((channels, rows, blocks, 4), np.uint32)
+    counter[..., 0] = np.arange(first_block, first_block + blocks)
+    counter[..., 1] = np.arange(first_row, first_row + rows)[:, None]
+    counter[..., 2] = np.arange(channels)[:, None, None]
+    counter[..., 3] = tensor
+    words = philox4x32(counter, np.array([seed & WORD_MASK, seed >> 32], np.uint32))
+    n = words.astype("<u4").view(np.uint8).reshape(channels, rows, blocks * BLOCK)
+    return np.ascontiguousarray(n[:, :, skipped : skipped + columns])
+
+
+def dither_values(n: Array, dtype: npt.DTypeLike = np.float32) -> Array:
+    """u = (n + 1/2) / 256 - 1/2, the dither as a number. Sec. 3.2.
+
+    Args:
+        n: integers 0 .. 255, any shape.
+        dtype: float32 or float64; u is exact in both.
+
+    Returns:
+        u: 256 levels, symmetric about 0 and free of bias, never -1/2 or 1/2.
+
+    *Departure*: the paper's u is continuous. Eight bits change its variance by 2^-16 of itself;
+    Eq. 8 holds for any dither when, as here, encoder and decoder use the same one.
+    """
+    return (n.astype(dtype) + 0.5) / DITHER_LEVELS - 0.5

@@ -1,0 +1,47 @@
+"""The errors that npuq raises on bad input; each message names the culprit and says what to do."""
+
+from __future__ import annotations
+
+
+class NpuqError(Exception):
+    """Base of every error that a user can cause and mend."""
+
+
+class InvalidImageError(NpuqError, ValueError):
+    """The image is not what the operation takes (shape, dtype, size)."""
+
+
+class InvalidFileError(NpuqError, ValueError):
+    """Base of everything that can be wrong with a compressed file."""
+
+
+class NotNpuqFileError(InvalidFileError):
+    """The data does not begin like a compressed file of ours."""
+
+
+class UnsupportedVersionError(InvalidFileError):
+    """The file was written by a newer format than this library reads."""
+
+
+class TruncatedFileError(InvalidFileError):
+    """The data ends before the file does."""
+
+
+class CorruptFileError(InvalidFileError):
+    """A checksum does not match, or bytes follow the end of the file."""
+
+
+class ModelError(NpuqError):
+    """A model file is missing, damaged, or not one of ours."""
+
+
+class WrongModelError(ModelError):
+    """The file was made with another model than the one at hand."""
+
+
+class MissingDependencyError(NpuqError, ImportError):
+    """An optional package is needed; the message names the extra that brings it."""
+
+
+class TrainingError(NpuqError):
+    """Training cannot start or go on (no images, foreign checkpoint, diverged)."""

@@ -1,0 +1,39 @@
+"""Running a compiled kernel, which holds no GIL, on all cores."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+
+def thread_count() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@functools.cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="npuq")
+
+
+def for_each_range(function: Callable[[int, int], None], size: int) -> None:
+    """Call `function(start, stop)` on parts of range(size), all at once, and wait.
+
+    The parts are disjoint; which thread takes which cannot change the result of a function that
+    writes only what belongs to its part.
+    """
+    threads = min(thread_count(), size)
+    if threads <= 1:
+        function(0, size)
+        return
+    parts = 4 * threads if size >= 16 * threads else threads  # small parts balance the load
+    edges = [size * i // parts for i in range(parts + 1)]
+    for future in [
+        _pool(threads).submit(function, start, stop)
+        for start, stop in zip(edges[:-1], edges[1:], strict=True)
+    ]:
+        future.result()

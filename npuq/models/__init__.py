@@ -1,0 +1,1 @@
+"""The models of Sec. 5.1: parameters, forward and backward."""

@@ -1,0 +1,156 @@
+"""From coefficients to reconstructions and bits, with gradients: the middle of Eq. (21).
+
+Everything between the two transforms of a model with a factorial non-parametric density:
+
+    s = s_alpha(y),   z = s + u,   bits = -log2 p_{s(Y)+U}(z),   r = r_alpha_r(z).
+
+Two twins of one meaning: `noisy_rate_reference` is composed of the functions of `npuq.paper`, and
+`npuq.kernels.cpu.noisy_rate` does the same in one pass in float32. `noisy_rate` picks one.
+
+Shapes: y, u, z, r are (C, n): channels, then the coefficients of each.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from npuq.backend import Array, xp_of
+from npuq.kernels.compile import use_reference
+from npuq.nn import nonparametric
+from npuq.nn.activations import softplus, softplus_backward
+from npuq.nn.nonparametric import NonparametricParams
+from npuq.paper.channel import uniform_noise_channel
+from npuq.paper.density import rate_bits, rate_bits_backward
+from npuq.paper.expected_gradient import (
+    rate_bits_backward_expected,
+    soft_round_conditional_mean_backward_expected,
+)
+from npuq.paper.soft_round import (
+    soft_round,
+    soft_round_backward,
+    soft_round_conditional_mean,
+    soft_round_conditional_mean_backward,
+)
+
+
+class Softness(NamedTuple):
+    """How coefficients are soft-rounded, and which gradients replace the sampled ones.
+
+    Attributes:
+        alpha: of s_alpha and of the density; 0 is the plain noise channel (UN).
+        alpha_r: of r_alpha (Fig. 2B trains s_7 with r_16).
+        expected_rate: the gradient of Eq. (17) for the rate.
+        expected_distortion: the gradient of Eq. (20) for the distortion.
+    """
+
+    alpha: float = 0.0
+    alpha_r: float = 0.0
+    expected_rate: bool = False
+    expected_distortion: bool = False
+
+
+class NoisyRate(NamedTuple):
+    """What `noisy_rate` returns: values first, then gradients.
+
+    Attributes:
+        r: (C, n) reconstructed coefficients.
+        bits: (C,) float64, total bits of each channel.
+        d_y: (C, n) gradient of all bits with respect to y.
+        dr_dy: (C, n) derivative of r with respect to y, sampled or expected.
+        d_density: gradient of all bits with respect to the density's parameters.
+    """
+
+    r: Array
+    bits: Array
+    d_y: Array
+    dr_dy: Array
+    d_density: NonparametricParams
+
+
+def noisy_rate(y: Array, u: Array, density: NonparametricParams, softness: Softness) -> NoisyRate:
+    """Rate, reconstruction and gradients of one use of the channel (Eq. 21).
+
+    Args:
+        y: (C, n) coefficients.
+        u: (C, n) noise in [-1/2, 1/2).
+        density: parameters of C channels.
+        softness: how to round and differentiate.
+
+    Returns:
+        NoisyRate. Float32 arrays on the host take the compiled kernel, all others (float64, other
+        devices, alpha beyond the range of float32, `NPUQ_KERNELS=reference`) the plain twin.
+    """
+    fast = y.dtype == np.float32 and xp_of(y) is np and max(softness[:2]) <= 80
+    if not fast or use_reference():
+        return noisy_rate_reference(y, u, density, softness)
+    from npuq.kernels import cpu
+
+    widths = np.array([1, *(b.shape[1] for b in density.b)])
+    r, bits, d_y, dr_dy, d_weights = cpu.noisy_rate(
+        np.ascontiguousarray(y), np.ascontiguousarray(u), _pack(density), widths, *softness
+    )
+    return NoisyRate(r, bits, d_y, dr_dy, _unpack_backward(d_weights, density))
+
+
+def noisy_rate_reference(
+    y: Array, u: Array, density: NonparametricParams, softness: Softness
+) -> NoisyRate:
+    """The plain twin of `noisy_rate`: Eqs. (4), (10), (14), (22), then (17) and (20).
+
+    Arguments and result as there; any float dtype and device.
+    """
+    xp = xp_of(y)
+    alpha, alpha_r = softness.alpha, softness.alpha_r
+    cdf: Any = nonparametric
+    s = soft_round(y, alpha)
+    z = uniform_noise_channel(s, u)
+    bits = rate_bits(z, density, cdf=cdf, alpha=alpha)
+    r = soft_round_conditional_mean(z, alpha_r)
+
+    one = xp.ones_like(y)
+    if softness.expected_distortion:
+        d_s_distortion = soft_round_conditional_mean_backward_expected(one, z, alpha_r)
+    else:
+        d_s_distortion = soft_round_conditional_mean_backward(one, z, alpha_r)
+    d_s_rate, d_density = rate_bits_backward(one, z, density, cdf=cdf, alpha=alpha)
+    if softness.expected_rate:
+        d_s_rate = rate_bits_backward_expected(one, s, density, cdf=cdf, alpha=alpha)
+    return NoisyRate(
+        r=r,
+        bits=bits.sum(axis=1, dtype=np.float64),
+        d_y=soft_round_backward(d_s_rate, y, alpha),
+        dr_dy=soft_round_backward(d_s_distortion, y, alpha),
+        d_density=d_density,
+    )
+
+
+def _pack(density: NonparametricParams) -> Array:
+    """(C, w): per layer the entries of softplus(H), then b, then tanh(a), as the kernel reads."""
+    channels = density.H[0].shape[0]
+    parts = []
+    for k, (H, b) in enumerate(zip(density.H, density.b, strict=True)):
+        parts += [softplus(H).reshape(channels, -1), b.reshape(channels, -1)]
+        if k < len(density.a):
+            parts.append(np.tanh(density.a[k]).reshape(channels, -1))
+    return np.concatenate(parts, axis=1).astype(np.float32)
+
+
+def _unpack_backward(d_weights: Array, density: NonparametricParams) -> NonparametricParams:
+    """The gradient of `_pack`: d_weights (C, w) back to the parameters before softplus and tanh."""
+    d_H, d_a, d_b, at = [], [], [], 0
+
+    def take(like: Array) -> Array:
+        nonlocal at
+        size = like[0].size
+        at += size
+        return d_weights[:, at - size : at].reshape(like.shape)
+
+    for k, (H, b) in enumerate(zip(density.H, density.b, strict=True)):
+        d_H.append(softplus_backward(take(H), H))
+        d_b.append(take(b).copy())
+        if k < len(density.a):
+            a = density.a[k]
+            d_a.append(take(a) * (1 - np.tanh(a) ** 2))
+    return NonparametricParams(tuple(d_H), tuple(d_a), tuple(d_b))

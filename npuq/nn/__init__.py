@@ -1,0 +1,1 @@
+"""What the paper borrows from the field: transforms, CDF modules, initialisers, Adam."""

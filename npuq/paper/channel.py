@@ -1,0 +1,139 @@
+"""The uniform noise channel and universal quantization: Secs. 3.1 and 3.2, Eqs. 4-8.
+
+Shapes: all arrays have one common shape of any rank; `u` holds uniform noise in [-1/2, 1/2).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from npuq.backend import Array, xp_of
+
+
+def round_half_up(y: Array) -> Array:
+    """The nearest integer, ties upwards: the bracket of Eq. (8), Sec. 4.1.
+
+    Args:
+        y: coefficients, float, any shape.
+
+    Returns:
+        Integers of the dtype and shape of `y`.
+
+    Numerics: floor(y) plus one where the fraction reaches 1/2. The shorter floor(y + 1/2) fails
+        where the sum rounds: for the number just below 1/2, and from 2^52 on.
+
+    Departure: the paper writes one bracket for the floor and for the nearest integer (erratum E5)
+        and leaves ties open. Eq. (8) for all u in [-1/2, 1/2) holds with ties upwards; NumPy's
+        ties to even break it at u = -1/2 for odd integers.
+    """
+    xp = xp_of(y)
+    floor = xp.floor(y)
+    return floor + (y - floor >= 0.5).astype(floor.dtype)
+
+
+def round_half_up_backward_straight_through(d_k: Array, y: Array) -> Array:
+    """Straight-through surrogate of the gradient of rounding: the identity (Sec. 2, ref. [7]).
+
+    The true derivative is zero almost everywhere. The surrogate is that of the expected derivative
+    of Eq. (20), as rounding(y + 1/2) - rounding(y - 1/2) = 1.
+
+    Args:
+        d_k: gradient of the loss with respect to the rounded values.
+        y: the coefficients that were rounded.
+
+    Returns:
+        The gradient with respect to `y`, of the same shape.
+    """
+    return d_k + 0 * y
+
+
+def uniform_noise(rng: Any, shape: tuple[int, ...], dtype: Any = "float64") -> Array:
+    """Uniform noise U ~ U([-1/2, 1/2)^D) of Eq. (4), Sec. 3.1.
+
+    Args:
+        rng: a NumPy or CuPy random generator; the array comes from its library.
+        shape: shape of the noise; every entry is independent.
+        dtype: float32 or float64.
+
+    Returns:
+        Noise in [-1/2, 1/2).
+    """
+    return rng.random(shape, dtype=dtype) - 0.5
+
+
+def uniform_noise_channel(y: Array, u: Array) -> Array:
+    """One use of the channel: z = y + u, Eq. (4), Sec. 3.1.
+
+    Args:
+        y: coefficients f(x).
+        u: noise, see `uniform_noise`.
+
+    Returns:
+        The received coefficients z.
+    """
+    return y + u
+
+
+def uniform_noise_channel_backward(d_z: Array, y: Array, u: Array) -> tuple[Array, Array]:
+    """Gradients of `uniform_noise_channel`, Eq. (4): the channel is differentiable.
+
+    Args:
+        d_z: gradient with respect to the output.
+        y: coefficients.
+        u: noise.
+
+    Returns:
+        (d_y, d_u).
+    """
+    xp = xp_of(y)
+    return xp.array(d_z, copy=True), xp.array(d_z, copy=True)
+
+
+def universal_quantize(y: Array, u: Array) -> Array:
+    """What the sender transmits: the integers k = round(y - u), Eq. (5), Sec. 3.2.
+
+    Over a random u, k + u is distributed as y + u' with fresh noise u' (Eq. 6), and the integers
+    cost H[K | U] = h[Y + U] bits (Eq. 7): as much as the receiver learns.
+
+    Args:
+        y: coefficients.
+        u: noise that sender and receiver share (a dither).
+
+    Returns:
+        Integers, in the dtype of `y`.
+
+    Departure: none. In floating point y - u is rounded before it is quantized, so that a tie may
+        fall to either side by one unit in the last place of y.
+    """
+    return round_half_up(y - u)
+
+
+def universal_dequantize(k: Array, u: Array) -> Array:
+    """What the receiver reconstructs: z = k + u, Eq. (5), Sec. 3.2.
+
+    Args:
+        k: the received integers.
+        u: the noise that the sender used.
+
+    Returns:
+        z, distributed as the output of the uniform noise channel (Eq. 6).
+    """
+    return k + u
+
+
+def shared_shift_noise(rng: Any, shape: tuple[int, ...], dtype: Any = "float64") -> Array:
+    """The same shift for all coefficients, U_i = U_j: Sec. 3.2, after ref. [9]; for contrast.
+
+    Every coefficient by itself still sees uniform noise, but the channel is no bottleneck any more:
+    one coefficient that is known to be 0 reveals the shift, and with it all others exactly.
+
+    Args:
+        rng: a NumPy or CuPy random generator.
+        shape: shape of the coefficients.
+        dtype: float32 or float64.
+
+    Returns:
+        An array of `shape` that holds one value of [-1/2, 1/2) throughout.
+    """
+    shift = uniform_noise(rng, (), dtype)
+    return xp_of(shift).full(shape, shift, dtype=dtype)

@@ -1,0 +1,164 @@
+"""The density of a noisy, soft-rounded coefficient, in bits: Eqs. 22, 43 and 44.
+
+With c_Y the CDF of Y and U uniform on [-1/2, 1/2],
+
+    p_{Y+U}(z) = c_Y(z + 1/2) - c_Y(z - 1/2)                                             (43)
+    p_{s(Y)+U}(z) = c_Y(s^-1(z + 1/2)) - c_Y(s^-1(z - 1/2))                              (44, 22)
+
+and because s^-1(z + 1) = s^-1(z) + 1 and r(z) = s^-1(z - 1/2) + 1/2, the second is the first at
+r(z): p_{s(Y)+U}(z) = p_{Y+U}(r_alpha(z)). Soft rounding only moves the place of evaluation.
+
+A distribution is given by its *CDF module*, anything with two functions:
+    logits(y, params) -> log(c / (1 - c)), and
+    logits_backward(d_logits, y, params) -> (d_y, d_params).
+The logit keeps full relative precision in both tails, where c itself would round to 0 or 1.
+`npuq.nn.logistic`, `normal`, `nonparametric` and `scipy_cdf.from_scipy(...)` are such modules.
+
+Shapes: `z` has the shape that the CDF module takes; results have the same.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Protocol
+
+from npuq.backend import Array, xp_of
+from npuq.paper.soft_round import (
+    soft_round_conditional_mean,
+    soft_round_conditional_mean_backward,
+)
+
+
+class Cdf(Protocol):
+    """A cumulative distribution, given by its logit: c_Y of Eq. (43)."""
+
+    def logits(self, y: Array, params: Any) -> Array:
+        """log(c / (1 - c)), non-decreasing in y; Eq. (43)."""
+
+    def logits_backward(self, d_logits: Array, y: Array, params: Any) -> tuple[Array, Any]:
+        """(d_y, d_params) of `logits`; Eq. (43)."""
+
+
+def interval_bits(lower: Array, upper: Array) -> Array:
+    """-log2(c(b) - c(a)) from the logits of c(a) and c(b): the difference in Eq. (43).
+
+    Args:
+        lower: logit of the CDF at the lower end.
+        upper: logit of the CDF at the upper end, of the same shape; upper >= lower.
+
+    Returns:
+        Bits, finite for finite logits.
+
+    Numerics: sigmoid(b) - sigmoid(a) = (1 - e^-(b - a)) sigmoid(-a) sigmoid(b), so that the log is
+        a sum of terms that neither cancel nor overflow, however far out in a tail. The gap b - a
+        is kept from 0 by the square of the machine precision.
+    """
+    xp = xp_of(lower)
+    gap = xp.maximum(upper - lower, _smallest_gap(lower))
+    nats = _softplus(lower) + _softplus(-upper) - xp.log(-xp.expm1(-gap))
+    return nats / math.log(2)
+
+
+def interval_bits_backward(d_bits: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
+    """Gradients of `interval_bits`, the rate of Eq. (43).
+
+    Args:
+        d_bits: gradient with respect to the bits.
+        lower: logit at the lower end.
+        upper: logit at the upper end.
+
+    Returns:
+        (d_lower, d_upper).
+    """
+    xp = xp_of(lower)
+    gap = upper - lower
+    wide = gap > _smallest_gap(lower)
+    shared = xp.where(wide, 1 / xp.expm1(xp.where(wide, gap, 1)), 0).astype(lower.dtype)
+    scale = d_bits / math.log(2)
+    return scale * (_sigmoid(lower) + shared), -scale * (_sigmoid(-upper) + shared)
+
+
+def rate_bits(z: Array, params: Any, *, cdf: Cdf, alpha: float = 0.0) -> Array:
+    """-log2 p_{s_alpha(Y)+U}(z): Eqs. (22), (43) and (44).
+
+    For alpha = 0 this is the density of Y + U (Eq. 43). At integers z = k it is the code length of
+    a rounded coefficient, P(k) = c(k + 1/2) - c(k - 1/2), for every alpha (Eq. 1).
+
+    Args:
+        z: noisy coefficients, or k + u (Sec. 3.2).
+        params: parameters of the distribution of Y, as the module takes them.
+        cdf: the module of the distribution.
+        alpha: softness of the rounding, 0 to infinity.
+
+    Returns:
+        Bits per coefficient, finite for |z| up to 1e6 and beyond. Bits of a density: they can be
+        negative only by rounding, as the density of Y + U is at most 1.
+
+    Departure: Eqs. (22) and (44) are printed as c(s^-1(y) + 1/2) - c(s^-1(y) - 1/2) (erratum E1);
+        that function integrates to 1 too but is not the density of s(Y) + U.
+    """
+    m = soft_round_conditional_mean(z, alpha)
+    return interval_bits(cdf.logits(m - 0.5, params), cdf.logits(m + 0.5, params))
+
+
+def rate_bits_backward(
+    d_bits: Array, z: Array, params: Any, *, cdf: Cdf, alpha: float = 0.0
+) -> tuple[Array, Any]:
+    """Gradients of `rate_bits`, Eqs. (22), (43), (44), along the sampled path.
+
+    Args:
+        d_bits: gradient with respect to the bits.
+        z: noisy coefficients.
+        params: parameters of the distribution.
+        cdf: the module of the distribution.
+        alpha: softness of the rounding.
+
+    Returns:
+        (d_z, d_params), the latter of the type of `params`.
+    """
+    m = soft_round_conditional_mean(z, alpha)
+    d_lower, d_upper = interval_bits_backward(
+        d_bits, cdf.logits(m - 0.5, params), cdf.logits(m + 0.5, params)
+    )
+    d_low, d_params_low = cdf.logits_backward(d_lower, m - 0.5, params)
+    d_high, d_params_high = cdf.logits_backward(d_upper, m + 0.5, params)
+    d_z = soft_round_conditional_mean_backward(d_low + d_high, z, alpha)
+    return d_z, _add(d_params_low, d_params_high)
+
+
+def density(z: Array, params: Any, *, cdf: Cdf, alpha: float = 0.0) -> Array:
+    """p_{s_alpha(Y)+U}(z) itself, 2^-bits: Eqs. (22), (43) and (44).
+
+    Args:
+        z: where to evaluate.
+        params: parameters of the distribution of Y.
+        cdf: the module of the distribution.
+        alpha: softness of the rounding.
+
+    Returns:
+        The density, in [0, 1].
+    """
+    return 2.0 ** -rate_bits(z, params, cdf=cdf, alpha=alpha)
+
+
+def _add(a: Any, b: Any) -> Any:
+    """The sum of two trees of arrays of one structure (parameters are nested tuples, or None)."""
+    if not isinstance(a, tuple):
+        return None if a is None else a + b
+    parts = [_add(*pair) for pair in zip(a, b, strict=True)]
+    return type(a)(*parts) if hasattr(a, "_fields") else tuple(parts)
+
+
+def _smallest_gap(x: Array) -> float:
+    return float(xp_of(x).finfo(x.dtype).eps) ** 2
+
+
+def _softplus(x: Array) -> Array:
+    xp = xp_of(x)
+    return xp.maximum(x, 0) + xp.log1p(xp.exp(-abs(x)))
+
+
+def _sigmoid(x: Array) -> Array:
+    xp = xp_of(x)
+    e = xp.exp(-abs(x))
+    return xp.where(x < 0, e, xp.ones_like(e)) / (1 + e)

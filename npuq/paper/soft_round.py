@@ -1,0 +1,250 @@
+"""Soft rounding, its inverse and the conditional mean: Sec. 4.1, Eqs. 9-15, and Appendix D.
+
+    s_alpha(y) = floor(y) + tanh(alpha r) / (2 tanh(alpha/2)) + 1/2,   r = y - floor(y) - 1/2   (10)
+
+Taken literally, Eq. 10 loses all relative precision near the integers, and its textbook inverse
+atanh(2 tanh(alpha/2) r) / alpha is wrong in the third digit at the paper's last alpha, 16, in
+float32 and infinite from 18 on. All three functions are odd about every integer n, so we write
+y = n + t with |t| <= 1/2 (t is exact in floating point) and use forms without any cancellation:
+
+    s(n + t) = n + sinh(alpha t) / (sinh(alpha t) + sinh(alpha (1 - t)))
+    s^-1(n + f) = n + log1p(2 f sinh(alpha) / (1 - f + f e^-alpha)) / (2 alpha)
+    r(n + f) = n + log1p(4 f (1 - e^-alpha) / ((1 + 2 f) e^-alpha + (1 - 2 f))) / (2 alpha)
+
+for t, f in [0, 1/2], with the sign put back for negative ones. The first is the addition theorem
+of tanh; the other two solve the first for e^(2 alpha t).
+
+`alpha` is a number, 0 <= alpha <= infinity: 0 is the identity and infinity is hard rounding
+(Eq. 11). Arrays are float32 or float64, of any shape.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from npuq.backend import Array, xp_of
+from npuq.paper.channel import round_half_up
+
+
+def soft_round(y: Array, alpha: float) -> Array:
+    """A differentiable approximation of rounding, s_alpha(y): Eq. (10), Sec. 4.1.
+
+    Args:
+        y: coefficients.
+        alpha: 0 (identity) to infinity (hard rounding, ties upwards), Eq. (11).
+
+    Returns:
+        s_alpha(y), same shape and dtype. Integers and half-integers are fixed points.
+
+    Raises:
+        ValueError: if alpha is negative or not a number.
+
+    Numerics: a few units in the last place, also relative to results near 0, for every alpha. (The
+        results are, that is, those for the exact `y` and `alpha` that were passed.)
+    """
+    if _is_identity(y, alpha):
+        return +y
+    xp = xp_of(y)
+    n, t = _split(y)
+    if math.isinf(alpha):
+        return n
+    size = abs(t)
+    # Both terms divided by e^(alpha (1 - t)) / 2
+    near = _decay(size, alpha) * -xp.expm1(-2 * alpha * size)
+    far = -xp.expm1(-2 * alpha * (1 - size))
+    return n + xp.copysign(near / (near + far), t)
+
+
+def soft_round_backward(d_s: Array, y: Array, alpha: float) -> Array:
+    """Gradient of `soft_round`, Eq. (10) and Appendix D (Eqs. 37 and 42 at the integers).
+
+    Args:
+        d_s: gradient with respect to s_alpha(y).
+        y: coefficients.
+        alpha: as in `soft_round`.
+
+    Returns:
+        d_s * s_alpha'(y); between alpha/sinh(alpha) at integers and about alpha/2 at half-integers.
+        For infinite alpha it is 0, the derivative of rounding almost everywhere.
+    """
+    if _is_identity(y, alpha):
+        return +d_s
+    xp = xp_of(y)
+    if math.isinf(alpha):
+        return xp.zeros_like(d_s)
+    _, t = _split(y)
+    # alpha sech^2(alpha (1/2 - |t|)) / (2 tanh(alpha/2)), sech^2(x) = 4 e^-2x / (1 + e^-2x)^2
+    decay = _decay(abs(t), alpha)
+    return _finite(d_s * (2 * alpha / math.tanh(alpha / 2) * decay / (1 + decay) ** 2))
+
+
+def soft_round_inverse(z: Array, alpha: float) -> Array:
+    """The inverse function s_alpha^-1(z): of Eq. (10), used in Eqs. (13), (14) and (22).
+
+    Args:
+        z: values of s_alpha.
+        alpha: as in `soft_round`. Hard rounding has no inverse; for infinite alpha this is the
+            limit, floor(z) + 1/2 between integers and z at integers.
+
+    Returns:
+        y with s_alpha(y) = z.
+
+    Raises:
+        ValueError: if alpha is negative or not a number.
+
+    Numerics: a few units in the last place, also relative to results near 0, for every alpha.
+        Where e^alpha overflows, log1p(x) is log(x): the sum of alpha and the log of the rest.
+    """
+    if _is_identity(z, alpha):
+        return +z
+    xp = xp_of(z)
+    n, w = _split(z)
+    f = abs(w)
+    if math.isinf(alpha):
+        return n + xp.copysign(xp.where(f > 0, 0.5, 0.0).astype(z.dtype), w)
+    limit = 0.49 * math.log(float(xp.finfo(z.dtype).max))
+    half = math.exp(min(alpha / 2, limit))
+    rest = -math.expm1(-2 * alpha) / (1 - f + f * math.exp(-alpha))
+    with _quiet():
+        x = f * half * half * rest  # 2 f sinh(alpha) / (...), if alpha/2 <= limit
+        log_x = alpha + xp.log(f * rest)
+    overflows = (f > 0) & ((x > math.exp(2 * limit) / 4) | (alpha / 2 > limit))
+    t = xp.where(overflows, log_x, xp.log1p(x)) / (2 * alpha)
+    return n + xp.copysign(xp.minimum(t, 0.5).astype(z.dtype), w)
+
+
+def soft_round_inverse_backward(d_y: Array, z: Array, alpha: float) -> Array:
+    """Gradient of `soft_round_inverse`: that of Eq. (10), inverted.
+
+    Args:
+        d_y: gradient with respect to s_alpha^-1(z).
+        z: values of s_alpha.
+        alpha: as in `soft_round_inverse`.
+
+    Returns:
+        d_y / s_alpha'(s_alpha^-1(z)); the slope is sinh(alpha)/alpha at integers, which is why
+        Sec. 4.2 exists. Values beyond the range of the dtype are its largest finite number. For
+        infinite alpha the result is 0.
+    """
+    if _is_identity(z, alpha):
+        return +d_y
+    xp = xp_of(z)
+    if math.isinf(alpha):
+        return xp.zeros_like(d_y)
+    _, w = _split(z)
+    f = abs(w)
+    decay = math.exp(-alpha)
+    scale = -math.expm1(-alpha) / (2 * alpha)
+    with _quiet():
+        slope = scale / (f + (1 - f) * decay) + scale / (1 - f + f * decay)
+        return _finite(d_y * _finite(slope))
+
+
+def soft_round_conditional_mean(z: Array, alpha: float) -> Array:
+    """The reconstruction r_alpha(z) = s_alpha^-1(z - 1/2) + 1/2: Eq. (14), Sec. 4.1.
+
+    It is E[Y | s_alpha(Y) + U = z] where the density of Y is flat between s_alpha^-1(z - 1/2) and
+    s_alpha^-1(z + 1/2); `npuq.paper.conditional_mean` has the mean for a density that is not.
+
+    Args:
+        z: received values k + u.
+        alpha: 0 (identity) to infinity (hard rounding, Eq. 15).
+
+    Returns:
+        r_alpha(z). Integers and half-integers are fixed points.
+
+    Raises:
+        ValueError: if alpha is negative or not a number.
+
+    Numerics: a few units in the last place, also relative to results near 0, for every alpha.
+    """
+    if _is_identity(z, alpha):
+        return +z
+    xp = xp_of(z)
+    n, w = _split(z)
+    if math.isinf(alpha):
+        return n
+    f = abs(w)
+    with _quiet():
+        x = 4 * f * -math.expm1(-alpha) / ((1 + 2 * f) * math.exp(-alpha) + (1 - 2 * f))
+    # At f = 1/2 the denominator underflows for large alpha; the value there is exactly 1/2.
+    t = xp.where(f == 0.5, 0.5, xp.log1p(x) / (2 * alpha)).astype(z.dtype)
+    return n + xp.copysign(xp.minimum(t, 0.5).astype(z.dtype), w)
+
+
+def soft_round_conditional_mean_backward(d_r: Array, z: Array, alpha: float) -> Array:
+    """Gradient of `soft_round_conditional_mean`, Eq. (14).
+
+    Args:
+        d_r: gradient with respect to r_alpha(z).
+        z: received values.
+        alpha: as in `soft_round_conditional_mean`.
+
+    Returns:
+        d_r * r_alpha'(z); the slope is 2 tanh(alpha/2)/alpha at integers and sinh(alpha)/alpha at
+        half-integers, bounded by the largest finite number. For infinite alpha the result is 0.
+        Eq. (20) replaces this slope by its expectation, 1: see `npuq.paper.expected_gradient`.
+    """
+    if _is_identity(z, alpha):
+        return +d_r
+    xp = xp_of(z)
+    if math.isinf(alpha):
+        return xp.zeros_like(d_r)
+    _, w = _split(z)
+    f = abs(w)
+    decay = math.exp(-alpha)
+    scale = -math.expm1(-alpha) / alpha
+    with _quiet():  # the slope of the inverse with f replaced by 1/2 - f
+        slope = scale / (1 - 2 * f + (1 + 2 * f) * decay) + scale / (1 + 2 * f + (1 - 2 * f) * decay)
+        return _finite(d_r * _finite(slope))
+
+
+def _is_identity(y: Array, alpha: float) -> bool:
+    """Whether s_alpha(y) is y to the last place: it differs by a factor of 1 + O(alpha^2)."""
+    if not alpha >= 0:
+        raise ValueError(f"alpha must be a number from 0 to infinity, not {alpha!r}")
+    return bool(alpha * alpha < float(xp_of(y).finfo(y.dtype).eps))
+
+
+def _split(y: Array) -> tuple[Array, Array]:
+    """y = n + t with n the nearest integer and |t| <= 1/2; the difference is exact."""
+    n = round_half_up(y)
+    return n, y - n
+
+
+def _decay(t: Array, alpha: float) -> Array:
+    """e^(-alpha (1 - 2 t)) for t in [0, 1/2], to a few units in the last place."""
+    xp = xp_of(t)
+    half = alpha / 2
+    if half < 0.98 * math.log(float(xp.finfo(t.dtype).max)):
+        return (_exp_of_product(alpha, t) * math.exp(-half)) ** 2
+    # Here results for t < 1/4, where 1 - 2 t is rounded, vanish anyway.
+    return _exp_of_product(-alpha, 1 - 2 * t)
+
+
+def _exp_of_product(a: float, t: Array) -> Array:
+    """e^(a t) for t in [0, 1], without the error |a t| eps of a rounded product.
+
+    Half the bits of `a` times half the bits of `t` are exact; what remains is small.
+    """
+    xp = xp_of(t)
+    bits = (xp.finfo(t.dtype).nmant + 1) // 2
+    mantissa, exponent = math.frexp(a)
+    a_high = math.ldexp(round(math.ldexp(mantissa, bits)), exponent - bits)
+    t_high = xp.floor(t * 2.0**bits) / 2.0**bits
+    rest = a_high * (t - t_high) + (a - a_high) * t
+    return xp.exp(a_high * t_high) * xp.exp(rest)
+
+
+def _finite(x: Array) -> Array:
+    """Infinities to the largest finite numbers of their sign."""
+    xp = xp_of(x)
+    largest = xp.finfo(x.dtype).max
+    return xp.clip(x, -largest, largest)
+
+
+def _quiet() -> np.errstate:
+    """Overflow to infinity and the log of 0 are meant where this is used."""
+    return np.errstate(over="ignore", divide="ignore", under="ignore", invalid="ignore")
