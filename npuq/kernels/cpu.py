@@ -23,14 +23,15 @@ from npuq.kernels.elementary import log_in_place, tanh
 from npuq.kernels.threads import for_each_range
 
 BLOCK = 128
-# Reordering sums lets reductions use vectors; infinities and NaN keep their meaning.
+# Reordering sums lets reductions use vectors; infinities and NaN keep their meaning. NumPy's error
+# model, without an exception for each division by zero, lets divisions use them.
 FAST = {"reassoc", "contract", "nsz", "arcp"}
 _HALF, _ONE, _TWO = np.float32(0.5), np.float32(1), np.float32(2)
 _SMALLEST_GAP = np.float32(np.finfo(np.float32).eps ** 2)
 _BITS_PER_NAT = np.float32(1 / math.log(2))
 
 
-@jit(fastmath=FAST)
+@jit(fastmath=FAST, error_model="numpy")
 def _forward(points, weights, widths, x, t):  # type: ignore[no-untyped-def]
     """Logits of the CDF at `points`; keeps each layer's inputs in x and tanh in t.
 
@@ -60,7 +61,7 @@ def _forward(points, weights, widths, x, t):  # type: ignore[no-untyped-def]
             at += r_out
 
 
-@jit(fastmath=FAST)
+@jit(fastmath=FAST, error_model="numpy")
 def _backward(d_logits, weights, widths, x, t, d_x, d_h, d_weights):  # type: ignore[no-untyped-def]
     """Adds the gradients of the weights to d_weights; leaves that of the points in d_x[0].
 
@@ -104,7 +105,7 @@ def _backward(d_logits, weights, widths, x, t, d_x, d_h, d_weights):  # type: ig
                 d_weights[at + i * r_in + j] += total
 
 
-@jit(fastmath=FAST)
+@jit(fastmath=FAST, error_model="numpy")
 def _soft_round(y, alpha, s, slope):  # type: ignore[no-untyped-def]
     """s_alpha (Eq. 10) and its derivative; the literal form, good to 1e-6 absolute."""
     half = np.float32(0.5 / math.tanh(0.5 * alpha))
@@ -116,7 +117,7 @@ def _soft_round(y, alpha, s, slope):  # type: ignore[no-untyped-def]
         slope[p] = a * half * (_ONE - e) * (_ONE + e)
 
 
-@jit(fastmath=FAST)
+@jit(fastmath=FAST, error_model="numpy")
 def _conditional_mean(z, alpha, r, slope, room):  # type: ignore[no-untyped-def]
     """r_alpha (Eq. 14) and its derivative.
 
@@ -135,7 +136,7 @@ def _conditional_mean(z, alpha, r, slope, room):  # type: ignore[no-untyped-def]
         r[p] = np.floor(z[p] + _HALF) + per_log * r[p]
 
 
-@jit(fastmath=FAST)
+@jit(fastmath=FAST, error_model="numpy")
 def _interval(lower, upper, linear, product, d_lower, d_upper):  # type: ignore[no-untyped-def]
     """`paper.density.interval_bits` and its backward; nats = linear - log(product)."""
     for p in range(len(lower)):
@@ -149,7 +150,7 @@ def _interval(lower, upper, linear, product, d_lower, d_upper):  # type: ignore[
         d_upper[p] = -_HALF * (_ONE - tb + shared)
 
 
-@jit(fastmath=FAST)
+@jit(fastmath=FAST, error_model="numpy")
 def _expected_rate(logits, size, out, room):  # type: ignore[no-untyped-def]
     """Bits over [y, y + 1] less those over [y - 1, y], from the logits at y - 1, y, y + 1."""
     for p in range(size):
@@ -165,7 +166,7 @@ def _expected_rate(logits, size, out, room):  # type: ignore[no-untyped-def]
         out[p] = (out[p] + linear) * _BITS_PER_NAT
 
 
-@jit(fastmath=FAST)
+@jit(fastmath=FAST, error_model="numpy")
 def _channels(  # type: ignore[no-untyped-def]
     start, stop, y, u, weights, widths, alpha, alpha_r, expected_rate, expected_distortion,
     r, bits, d_y, dr_dy, d_weights,

@@ -19,7 +19,7 @@ _Q0, _Q1, _Q2, _Q3, _Q4 = _Q
 _ONE, _NINE = np.float32(1), np.float32(9)
 
 
-@jit(inline="always")
+@jit(inline="always", error_model="numpy")
 def tanh(x):  # type: ignore[no-untyped-def]
     """Hyperbolic tangent of a float32."""
     x = min(max(x, -_NINE), _NINE)
@@ -36,7 +36,7 @@ _THIRD, _FIFTH, _SEVENTH, _NINTH = (np.float32(1 / n) for n in (3, 5, 7, 9))
 _TWO = np.float32(2)
 
 
-@jit()
+@jit(error_model="numpy")
 def log_in_place(x, exponent):  # type: ignore[no-untyped-def]
     """Natural logarithm of each positive, normal float32 of a contiguous array, in place.
 

@@ -30,10 +30,12 @@ def test_forward_and_backward_agree_with_autograd(operation: Operation) -> None:
     d_y = upstream(np.random.default_rng(3), y)
     grads = gradients(operation, d_y, args, static)
 
-    tensors = {name: torch.tensor(array) for name, array in named_arrays(args).items()}
+    tensors: dict[str, Any] = {
+        name: torch.tensor(array) for name, array in named_arrays(args).items()
+    }
     for name in differentiable(operation, args):
         tensors[name].requires_grad_()
-    y_torch = named_arrays(operation.torch(*with_arrays(args, tensors), **static))
+    y_torch: dict[str, Any] = named_arrays(operation.torch(*with_arrays(args, tensors), **static))
     d_y_torch = {name: torch.tensor(array) for name, array in named_arrays(d_y).items()}
     total = sum((y_torch[name] * d_y_torch[name]).sum() for name in d_y_torch)
     total.backward()

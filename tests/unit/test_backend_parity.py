@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from operations import OPERATIONS, Operation, gradients, make, upstream
@@ -19,18 +21,17 @@ TOLERANCE = {np.float32: 1e-4, np.float64: 1e-11}
 @pytest.mark.parametrize(
     "operation", [op for op in OPERATIONS if not op.host_only], ids=lambda operation: operation.name
 )
-def test_device_agrees_with_host(operation: Operation, dtype: type) -> None:
+def test_device_agrees_with_host(operation: Operation, dtype: Any) -> None:
     args, static = make(operation, dtype)
     y = operation.forward(*args, **static)
     d_y = upstream(np.random.default_rng(3), y)
     expected = named_arrays(y) | gradients(operation, d_y, args, static)
 
-    def on_device(tree: object) -> object:
+    def on_device(tree: Any) -> Any:
         arrays = {name: to_device(a, "cuda") for name, a in named_arrays(tree).items()}
         return with_arrays(tree, arrays)
 
     device_args = on_device(args)
-    assert isinstance(device_args, tuple)
     actual = named_arrays(operation.forward(*device_args, **static))
     actual |= gradients(operation, on_device(d_y), device_args, static)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from operations import OPERATIONS, Operation, gradients, make, upstream
@@ -11,7 +13,7 @@ from npuq.nn.parameters import named_arrays
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
-def test_dtype_is_kept_and_arrays_are_fresh(operation: Operation, dtype: type) -> None:
+def test_dtype_is_kept_and_arrays_are_fresh(operation: Operation, dtype: Any) -> None:
     args, static = make(operation, dtype)
     arrays = named_arrays(args)
     before = {name: array.copy() for name, array in arrays.items()}

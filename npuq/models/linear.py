@@ -1,0 +1,212 @@
+"""The linear model of Sec. 5.1: blocks of 8x8 pixels, one matrix there and one back.
+
+The encoder is a convolution of kernel 8 and stride 8 with 192 channels, the decoder a transposed
+convolution. As kernel and stride agree, blocks do not overlap, and both are matrix products with
+the pixels of each block as one column:
+
+    y = W (x - 127.5),   x_hat = V^T r + 127.5.
+
+Shapes:
+    N, H, W     images of a batch, their height and width
+    h, w        H/8 and W/8, rounded up: rows and columns of blocks
+    blocks      (192, n): the 3 x 8 x 8 pixels of each of n = N h w blocks, less 127.5
+    y, u, r     (192, n) or (192, h, w): coefficients, noise, reconstructed coefficients
+    weights     (192, 3, 8, 8): of conv2d and of conv_transpose2d in `npuq.nn` (and in PyTorch)
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from npuq.backend import Array, xp_of
+from npuq.models.noisy_rate import NoisyRate, Softness, noisy_rate
+from npuq.nn import nonparametric
+from npuq.nn.initialize import jpeg_analysis, jpeg_synthesis, random_orthogonal
+from npuq.nn.nonparametric import NonparametricParams
+
+BLOCK = 8
+CHANNELS = 3 * BLOCK * BLOCK
+GREY = 127.5
+"""Middle of the range of pixels, subtracted so that coefficients are centred."""
+
+
+class LinearParams(NamedTuple):
+    """Parameters of the linear model (Sec. 5.1); shapes at the top of the file."""
+
+    analysis: Array
+    synthesis: Array
+    density: NonparametricParams
+
+
+class Loss(NamedTuple):
+    """What a training step reports: bits per pixel + lambda * mean squared error (Eq. 21)."""
+
+    loss: float
+    bpp: float
+    mse: float
+
+
+def init(
+    rng: np.random.Generator,
+    *,
+    start: str = "orthogonal",
+    step: float = 1.0,
+    init_scale: float = 10.0,
+    widths: tuple[int, ...] = (3, 3, 3),
+    dtype: npt.DTypeLike = np.float32,
+) -> LinearParams:
+    """Parameters to begin training from (Sec. 5.1; Fig. 5A for "jpeg").
+
+    Args:
+        rng: source of randomness.
+        start: "orthogonal", two independent random orthogonal matrices, or "jpeg", the colour
+            transform and DCT of JPEG and their inverse.
+        step: quantization step in grey levels: the analysis is divided and the synthesis multiplied
+            by it. The density models are for coefficients of integer steps.
+        init_scale: initial scale of the densities.
+        widths: of the density's hidden layers.
+        dtype: of all parameters.
+
+    Raises:
+        ValueError: unknown `start`, or `step` not positive.
+    """
+    if not step > 0:
+        raise ValueError(f"step must be positive, not {step}")
+    if start == "orthogonal":
+        analysis, synthesis = (random_orthogonal(rng, CHANNELS, np.float64) for _ in range(2))
+    elif start == "jpeg":
+        analysis, synthesis = jpeg_analysis(), jpeg_synthesis().T
+    else:
+        raise ValueError(f"start must be 'orthogonal' or 'jpeg', not {start!r}")
+    shape = (CHANNELS, 3, BLOCK, BLOCK)
+    return LinearParams(
+        analysis=(analysis / step).reshape(shape).astype(dtype),
+        synthesis=(synthesis * step).reshape(shape).astype(dtype),
+        density=nonparametric.init(
+            rng, CHANNELS, widths=widths, init_scale=init_scale, dtype=dtype
+        ),
+    )
+
+
+def pad_to_blocks(image: Array) -> Array:
+    """(H, W, 3) -> (8 h, 8 w, 3): the last row and column repeated up to whole blocks."""
+    height, width = image.shape[:2]
+    return np.pad(image, ((0, -height % BLOCK), (0, -width % BLOCK), (0, 0)), mode="edge")
+
+
+def images_to_blocks(images: Array, dtype: npt.DTypeLike = np.float32) -> Array:
+    """(N, 8 h, 8 w, 3) pixels of 0..255 -> blocks (192, N h w)."""
+    count, height, width, _ = images.shape
+    parts = images.reshape(count, height // BLOCK, BLOCK, width // BLOCK, BLOCK, 3)
+    columns = parts.transpose(5, 2, 4, 0, 1, 3).astype(dtype)
+    return columns.reshape(CHANNELS, -1) - columns.dtype.type(GREY)
+
+
+def blocks_to_images(blocks: Array, shape: tuple[int, int, int]) -> Array:
+    """Blocks (192, N h w) -> (N, 8 h, 8 w, 3) unclipped pixels; `shape` is (N, h, w)."""
+    count, rows, columns = shape
+    parts = blocks.reshape(3, BLOCK, BLOCK, count, rows, columns).transpose(3, 4, 1, 5, 2, 0)
+    images = parts.reshape(count, rows * BLOCK, columns * BLOCK, 3)
+    return images + images.dtype.type(GREY)
+
+
+def analyse(blocks: Array, analysis: Array) -> Array:
+    """The encoder f, y = W x: a convolution of kernel and stride 8 (Sec. 5.1).
+
+    Args:
+        blocks: (192, n).
+        analysis: (192, 3, 8, 8).
+
+    Returns:
+        y (192, n).
+    """
+    return analysis.reshape(CHANNELS, CHANNELS) @ blocks
+
+
+def analyse_backward(d_y: Array, blocks: Array, analysis: Array) -> tuple[Array, Array]:
+    """Gradients of `analyse` (Sec. 5.1): (d_blocks, d_analysis)."""
+    d_blocks = analysis.reshape(CHANNELS, CHANNELS).T @ d_y
+    return d_blocks, (d_y @ blocks.T).reshape(analysis.shape)
+
+
+def synthesise(r: Array, synthesis: Array) -> Array:
+    """The decoder g, V^T r: a transposed convolution of kernel and stride 8 (Sec. 5.1).
+
+    Args:
+        r: (192, n).
+        synthesis: (192, 3, 8, 8).
+
+    Returns:
+        Blocks (192, n).
+    """
+    return synthesis.reshape(CHANNELS, CHANNELS).T @ r
+
+
+def synthesise_backward(d_blocks: Array, r: Array, synthesis: Array) -> tuple[Array, Array]:
+    """Gradients of `synthesise` (Sec. 5.1): (d_r, d_synthesis)."""
+    d_r = synthesis.reshape(CHANNELS, CHANNELS) @ d_blocks
+    return d_r, (r @ d_blocks.T).reshape(synthesis.shape)
+
+
+class Forward(NamedTuple):
+    """What the backward pass needs of the forward pass."""
+
+    y: Array
+    coded: NoisyRate
+    error: Array
+
+
+def loss_forward(
+    params: LinearParams, blocks: Array, u: Array, *, lmbda: float, softness: Softness
+) -> tuple[Loss, Forward]:
+    """The rate-distortion loss of a batch: Eqs. (2) and (21).
+
+    Args:
+        params: the model.
+        blocks: (192, n) pixels.
+        u: (192, n) uniform noise in [-1/2, 1/2).
+        lmbda: lambda, bits per pixel per squared grey level.
+        softness: rounding; alpha = 0 is Eq. (2).
+
+    Returns:
+        The loss and what `loss_backward` needs.
+    """
+    y = analyse(blocks, params.analysis)
+    coded = noisy_rate(y, u, params.density, softness)
+    error = synthesise(coded.r, params.synthesis) - blocks
+    bpp = float(coded.bits.sum()) / _pixels(blocks)
+    mse = float(xp_of(error).vdot(error, error)) / error.size
+    return Loss(bpp + lmbda * mse, bpp, mse), Forward(y, coded, error)
+
+
+def loss_backward(
+    forward: Forward, params: LinearParams, blocks: Array, *, lmbda: float
+) -> LinearParams:
+    """Gradients of the loss: `loss_forward` read upwards (Eqs. 17, 20, 21).
+
+    Args:
+        forward: what `loss_forward` kept.
+        params: the model.
+        blocks: (192, n) pixels.
+        lmbda: lambda.
+
+    Returns:
+        Gradients in the type of the parameters.
+    """
+    per_pixel = 1 / _pixels(blocks)
+    coded = forward.coded
+    d_blocks = forward.error * (2 * lmbda / blocks.size)
+    d_r, d_synthesis = synthesise_backward(d_blocks, coded.r, params.synthesis)
+    d_y = coded.d_y * per_pixel + coded.dr_dy * d_r
+    d_density = NonparametricParams(
+        *(tuple(d * per_pixel for d in group) for group in coded.d_density)
+    )
+    _, d_analysis = analyse_backward(d_y, blocks, params.analysis)
+    return LinearParams(d_analysis, d_synthesis, d_density)
+
+
+def _pixels(blocks: Array) -> int:
+    return blocks.shape[1] * BLOCK * BLOCK

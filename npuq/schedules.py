@@ -1,0 +1,160 @@
+"""What changes over a training run, as functions of the step: Sec. 5.2.
+
+All settings of a run are one immutable record, `TrainingOptions`; every quantity of a step follows
+from the record and the number of the step, so that a resumed run needs nothing else.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from npuq.models.noisy_rate import Softness
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """Settings of a run. The defaults are quick ones; `PRESETS` holds the paper's.
+
+    Attributes:
+        lmbda: lambda at the end of training, bits per pixel per squared grey level.
+        lmbda_decay: (step, factor) pairs: from that step on lambda is `factor` of what it was.
+        steps: number of training steps.
+        batch_size: images a step.
+        crop: height and width of the crops, pixels; a multiple of 8.
+        smaller_side: range of the smaller side to which images are resized, pixels.
+        learning_rate: of Adam, for the transforms.
+        density_rate: learning rate of the density relative to that of the transforms.
+        rate_schedule: "drop" or "cosine".
+        rate_final: the last learning rate relative to the first.
+        rate_drop_at: fraction of the run after which "drop" applies `rate_final`.
+        density_only_steps: first steps in which only the density is trained.
+        alpha_start: softness at the first step; 0 and 0 train plain uniform noise (UN).
+        alpha_end: softness at the end, reached linearly.
+        alpha_r: softness of r if it is not that of s (Fig. 2B), else None.
+        expected_rate: use Eq. (17).
+        expected_distortion: use Eq. (20).
+        start: initial transforms, "orthogonal" or "jpeg" (Fig. 5A).
+        coordinates: what Adam moves: "frequency" coefficients or "pixel" weights of each filter.
+        step_size: initial quantization step, grey levels; None for sqrt(26 / lambda), see README.
+        init_scale: initial scale of the density.
+        seed: of everything random.
+    """
+
+    lmbda: float = 0.0125
+    lmbda_decay: tuple[tuple[int, float], ...] = ()
+    steps: int = 20_000
+    batch_size: int = 8
+    crop: int = 128
+    smaller_side: tuple[int, int] = (533, 1200)
+    learning_rate: float = 1e-3
+    density_rate: float = 10.0
+    rate_schedule: str = "cosine"
+    rate_final: float = 0.01
+    rate_drop_at: float = 0.8
+    density_only_steps: int = 0
+    alpha_start: float = 0.0
+    alpha_end: float = 0.0
+    alpha_r: float | None = None
+    expected_rate: bool = True
+    expected_distortion: bool = True
+    start: str = "jpeg"
+    coordinates: str = "frequency"
+    step_size: float | None = None
+    init_scale: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        positive = ("lmbda", "steps", "batch_size", "crop", "learning_rate", "density_rate")
+        for name in (*positive, "rate_final", "init_scale"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
+        if self.crop % 8:
+            raise ValueError(f"crop must be a multiple of 8, not {self.crop}")
+        if not 0 <= min(self.alpha_start, self.alpha_end):
+            raise ValueError("alpha_start and alpha_end must not be negative")
+        if self.rate_schedule not in ("drop", "cosine"):
+            raise ValueError(f"rate_schedule must be drop or cosine, not {self.rate_schedule!r}")
+        if self.coordinates not in ("frequency", "pixel"):
+            raise ValueError(f"coordinates must be frequency or pixel, not {self.coordinates!r}")
+        if self.start not in ("orthogonal", "jpeg"):
+            raise ValueError(f"start must be orthogonal or jpeg, not {self.start!r}")
+
+    @property
+    def initial_step_size(self) -> float:
+        """The quantization step to start from, in grey levels.
+
+        With a step D and MSE D^2/12, bits per pixel fall by 3 / (D ln 2) per unit of D if all
+        three components of a pixel are coded; the sum with lambda D^2/12 is least at
+        D = sqrt(18 / (lambda ln 2)).
+        """
+        if self.step_size is not None:
+            return self.step_size
+        return math.sqrt(18 / (self.lmbda * math.log(2)))
+
+
+def _paper(**changes: object) -> dict[str, object]:
+    common: dict[str, object] = {
+        "steps": 2_000_000,
+        "batch_size": 8,
+        "crop": 256,
+        "learning_rate": 1e-4,
+        "density_rate": 1.0,
+        "rate_schedule": "drop",
+        "rate_final": 0.1,
+        "rate_drop_at": 0.8,
+        "density_only_steps": 5000,
+        "lmbda_decay": ((100_000, 0.5), (200_000, 0.5)),
+        "start": "orthogonal",
+        "init_scale": 10.0,
+    }
+    return common | changes
+
+
+PRESETS: dict[str, dict[str, object]] = {
+    "fast-un": {},
+    "fast-sr": {"alpha_start": 1.0, "alpha_end": 16.0},
+    "paper-linear-un": _paper(),
+    "paper-linear-sr": _paper(alpha_start=1.0, alpha_end=16.0),
+    "paper-linear-un-jpeg": _paper(start="jpeg"),
+    "paper-linear-sr-jpeg": _paper(start="jpeg", alpha_start=1.0, alpha_end=16.0),
+    "paper-fig2b": _paper(alpha_start=7.0, alpha_end=7.0, alpha_r=16.0),
+}
+"""Named settings: the paper's (Sec. 5.2, Figs. 2B and 5A), and quick ones that come close."""
+
+
+def lmbda_at(options: TrainingOptions, step: int) -> float:
+    """Lambda at a step: the final one, divided by the factors still to come (Sec. 5.2)."""
+    to_come = (factor for when, factor in options.lmbda_decay if step < when)
+    return options.lmbda / math.prod(to_come)
+
+
+def softness_at(options: TrainingOptions, step: int) -> Softness:
+    """Soft rounding at a step: alpha moves linearly over the whole run (Sec. 5.2)."""
+    progress = step / options.steps
+    alpha = options.alpha_start + (options.alpha_end - options.alpha_start) * progress
+    return Softness(
+        alpha=alpha,
+        alpha_r=alpha if options.alpha_r is None else options.alpha_r,
+        expected_rate=options.expected_rate and alpha > 0,
+        expected_distortion=options.expected_distortion and alpha > 0,
+    )
+
+
+def learning_rates_at(options: TrainingOptions, step: int) -> tuple[float, float]:
+    """Learning rates of the transforms and of the density at a step (Sec. 5.2).
+
+    "drop" is the paper's: constant, then `rate_final` of it from `rate_drop_at` of the run on.
+    "cosine" falls from 1 to `rate_final` along half a cosine. In the first `density_only_steps`
+    the transforms rest.
+    """
+    progress = step / options.steps
+    if options.rate_schedule == "drop":
+        factor = 1.0 if progress < options.rate_drop_at else options.rate_final
+    else:
+        factor = options.rate_final + (1 - options.rate_final) * (
+            0.5 + 0.5 * math.cos(math.pi * progress)
+        )
+    rate = options.learning_rate * factor
+    resting = step < options.density_only_steps
+    return (0.0 if resting else rate), rate * options.density_rate

@@ -1,0 +1,56 @@
+"""The transposed convolution is the adjoint of the convolution, of every shape."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from npuq.nn.conv import conv2d, conv2d_backward
+from npuq.nn.conv_transpose import conv_transpose2d
+
+SIZES = st.tuples(st.integers(1, 9), st.integers(1, 9))
+
+
+@given(
+    seed=st.integers(0, 99),
+    kernel=st.tuples(st.integers(1, 5), st.integers(1, 5)),
+    stride=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    padding=st.tuples(st.integers(0, 3), st.integers(0, 3)),
+    size=SIZES,
+)
+def test_adjointness(
+    seed: int,
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    size: tuple[int, int],
+) -> None:
+    """<conv(x), y> = <x, conv_transpose(y)> with the same kernels."""
+    rng = np.random.default_rng(seed)
+    size = tuple(max(n, k - 2 * p) for n, k, p in zip(size, kernel, padding, strict=True))
+    x, w = rng.standard_normal((2, 3, *size)), rng.standard_normal((2, 3, *kernel))
+    y = conv2d(x, w, stride=stride, padding=padding)
+    z = rng.standard_normal(y.shape)
+    # The rows that floor((H + 2 P - kh) / s) drops are the output padding of the way back.
+    rest = tuple(
+        (n + 2 * p - k) % s for n, p, k, s in zip(size, padding, kernel, stride, strict=True)
+    )
+    back = conv_transpose2d(z, w, stride=stride, padding=padding, output_padding=rest)
+    assert back.shape == x.shape
+    # Sums of at most 2 * 3 * 81 * 25 terms around 1 round by less than 1e-10.
+    np.testing.assert_allclose(np.sum(y * z), np.sum(x * back), rtol=1e-10, atol=1e-10)
+    d_x, _, _ = conv2d_backward(z, x, w, stride=stride, padding=padding)
+    np.testing.assert_array_equal(d_x, back)
+
+
+@given(seed=st.integers(0, 99), scale=st.floats(-10, 10), stride=st.integers(1, 3))
+def test_bilinearity(seed: int, scale: float, stride: int) -> None:
+    """conv(x, w) is linear in x and in w, so that <d_w, w> = <d_y, conv(x, w)> = <d_x, x>."""
+    rng = np.random.default_rng(seed)
+    x, w = rng.standard_normal((1, 2, 6, 5)), scale * rng.standard_normal((3, 2, 2, 3))
+    y = conv2d(x, w, stride=stride, padding=1)
+    d_x, d_w, d_b = conv2d_backward(y, x, w, stride=stride, padding=1)
+    energy = np.sum(y * y)
+    np.testing.assert_allclose([np.sum(d_x * x), np.sum(d_w * w)], energy, rtol=1e-11)
+    assert d_b is None
