@@ -22,7 +22,7 @@ import numpy as np
 
 from npuq.atomic import write_file_atomically
 from npuq.backend import Array
-from npuq.coding.build_tables import build_tables
+from npuq.coding.tabulate import build_tables
 from npuq.coding.container import METHODS
 from npuq.coding.dither import DITHER_LEVELS, dither_values
 from npuq.coding.tables import (
@@ -104,7 +104,7 @@ def make_model(
     density = _as_float64(params.density)
     phases = soft_phases(alpha)
     channels = params.density.H[0].shape[0]
-    tables = build_tables(lambda y: nonparametric.cdf(y, density), channels, phases)
+    tables = build_tables(lambda y: nonparametric.cdf(y, density), phases, channels=channels)
     model = Model(params, tables, phases, alpha, lmbda, name, training or {}, b"")
     return model._replace(hash=_hash(_arrays(model), _manifest(model)))
 

@@ -43,12 +43,12 @@ class TrainingOptions:
 
     lmbda: float = 0.0125
     lmbda_decay: tuple[tuple[int, float], ...] = ()
-    steps: int = 20_000
+    steps: int = 16_000
     batch_size: int = 8
     crop: int = 128
     smaller_side: tuple[int, int] = (533, 1200)
-    learning_rate: float = 1e-3
-    density_rate: float = 10.0
+    learning_rate: float = 2e-3
+    density_rate: float = 15.0
     rate_schedule: str = "cosine"
     rate_final: float = 0.01
     rate_drop_at: float = 0.8

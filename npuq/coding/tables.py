@@ -193,9 +193,7 @@ def tables_from_arrays(arrays: Mapping[str, Array]) -> IntegerTables:
     return assemble_tables(values, first, last, log2_knots)
 
 
-def assemble_tables(
-    values: Array, first: Array, last: Array, log2_knots: Array
-) -> IntegerTables:
+def assemble_tables(values: Array, first: Array, last: Array, log2_knots: Array) -> IntegerTables:
     """Tables from concatenated knots: types set, offsets computed, invariants checked.
 
     Raises:

@@ -47,13 +47,15 @@ def conv2d(
         ValueError: shapes that do not fit each other, or a kernel larger than the padded image.
     """
     xp = xp_of(x)
-    (rows, columns), size = pair("padding", padding, least=0), conv2d_size(x, w, stride, padding)
+    size = conv2d_size(x, w, stride, padding)
+    rows, columns = pair("padding", padding, least=0)
     if b is not None and b.shape != w.shape[:1]:
         raise ValueError(f"b must have shape {w.shape[:1]}, not {b.shape}")
     padded = xp.pad(x, ((0, 0), (0, 0), (rows, rows), (columns, columns)))
-    y = xp.zeros((len(x), len(w), size[0] * size[1]), xp.result_type(x, w))
+    pixels = size[0] * size[1]
+    y = xp.zeros((len(x), len(w), pixels), xp.result_type(x, w))
     for p, q, view in _offsets(w.shape[2:], size, stride):
-        y += w[:, :, p, q] @ padded[view].reshape(*x.shape[:2], -1)
+        y += w[:, :, p, q] @ padded[view].reshape(*x.shape[:2], pixels)
     if b is not None:
         y += b[:, None]
     return y.reshape(len(x), len(w), *size)
@@ -97,7 +99,7 @@ def conv2d_input_gradient(
     height, width = size
     shape = (len(d_y), w.shape[1], height + 2 * rows, width + 2 * columns)
     padded = xp.zeros(shape, xp.result_type(d_y, w))
-    d_y_flat = d_y.reshape(*d_y.shape[:2], -1)
+    d_y_flat = d_y.reshape(*d_y.shape[:2], d_y.shape[2] * d_y.shape[3])
     for p, q, view in _offsets(w.shape[2:], d_y.shape[2:], stride):
         d_view = w[:, :, p, q].T @ d_y_flat
         padded[view] += d_view.reshape(*shape[:2], *d_y.shape[2:])

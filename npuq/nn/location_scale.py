@@ -38,8 +38,9 @@ def standardize_backward(d_x: Array, y: Array, params: Params) -> tuple[Array, P
     Returns:
         d_y and d_params, each summed over the axes that broadcasting had added or stretched.
     """
+    x = standardize(y, params)
     d_y = d_x / params.scale
-    d_scale = -d_y * standardize(y, params)
+    d_scale = -d_y * x
     return sum_to_shape(d_y, y.shape), Params(
         loc=sum_to_shape(-d_y, params.loc.shape),
         scale=sum_to_shape(d_scale, params.scale.shape),

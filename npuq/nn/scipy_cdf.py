@@ -44,9 +44,9 @@ class ScipyCdf(NamedTuple):
         """
         _require_host(y)
         log_p = np.asarray(self.distribution.logpdf(y))
-        inside = np.isfinite(log_p)
         log_cc = self.distribution.logcdf(y) + self.distribution.logsf(y)
-        slope = np.exp(np.where(inside, log_p, -np.inf) - np.where(inside, log_cc, 0))
+        # Outside, both are -inf, and their difference would be NaN.
+        slope = np.exp(log_p - np.where(log_p > -np.inf, log_cc, 0))
         return (d_logits * slope).astype(y.dtype), None
 
 

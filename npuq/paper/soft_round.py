@@ -4,7 +4,7 @@
 
 Taken literally, Eq. 10 loses all relative precision near the integers, and its textbook inverse
 atanh(2 tanh(alpha/2) r) / alpha is wrong in the third digit at the paper's last alpha, 16, in
-float32 and infinite from 18 on. All three functions are odd about every integer n, so we write
+float32 and infinite above 18. All three functions are odd about every integer n, so we write
 y = n + t with |t| <= 1/2 (t is exact in floating point) and use forms without any cancellation:
 
     s(n + t) = n + sinh(alpha t) / (sinh(alpha t) + sinh(alpha (1 - t)))
@@ -95,7 +95,7 @@ def soft_round_inverse(z: Array, alpha: float) -> Array:
         ValueError: if alpha is negative or not a number.
 
     Numerics: a few units in the last place, also relative to results near 0, for every alpha.
-        Where e^alpha overflows, log1p(x) is log(x): the sum of alpha and the log of the rest.
+        Where log1p(x) is log(x), it is the sum of alpha and the log of the rest, as x may overflow.
     """
     if _is_identity(z, alpha):
         return +z
@@ -105,13 +105,17 @@ def soft_round_inverse(z: Array, alpha: float) -> Array:
     if math.isinf(alpha):
         return n + xp.copysign(xp.where(f > 0, 0.5, 0.0).astype(z.dtype), w)
     limit = 0.49 * math.log(float(xp.finfo(z.dtype).max))
-    half = math.exp(min(alpha / 2, limit))
+    parts = 2 if alpha / 2 <= limit else 4  # of e^alpha; f times four of them may still be small
+    part = math.exp(min(alpha / parts, limit))
     rest = -math.expm1(-2 * alpha) / (1 - f + f * math.exp(-alpha))
     with _quiet():
-        x = f * half * half * rest  # 2 f sinh(alpha) / (...), if alpha/2 <= limit
+        x = f
+        for _ in range(parts):
+            x = x * part
+        x = x * rest  # 2 f sinh(alpha) / (...), or still large
         log_x = alpha + xp.log(f * rest)
-    overflows = (f > 0) & ((x > math.exp(2 * limit) / 4) | (alpha / 2 > limit))
-    t = xp.where(overflows, log_x, xp.log1p(x)) / (2 * alpha)
+    is_large = x > float(xp.finfo(z.dtype).eps) ** -2
+    t = xp.where(is_large, log_x, xp.log1p(x)) / (2 * alpha)
     return n + xp.copysign(xp.minimum(t, 0.5).astype(z.dtype), w)
 
 

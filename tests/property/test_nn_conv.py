@@ -28,13 +28,14 @@ def test_adjointness(
 ) -> None:
     """<conv(x), y> = <x, conv_transpose(y)> with the same kernels."""
     rng = np.random.default_rng(seed)
-    size = tuple(max(n, k - 2 * p) for n, k, p in zip(size, kernel, padding, strict=True))
-    x, w = rng.standard_normal((2, 3, *size)), rng.standard_normal((2, 3, *kernel))
+    height, width = (max(n, k - 2 * p) for n, k, p in zip(size, kernel, padding, strict=True))
+    x, w = rng.standard_normal((2, 3, height, width)), rng.standard_normal((2, 3, *kernel))
     y = conv2d(x, w, stride=stride, padding=padding)
     z = rng.standard_normal(y.shape)
     # The rows that floor((H + 2 P - kh) / s) drops are the output padding of the way back.
-    rest = tuple(
-        (n + 2 * p - k) % s for n, p, k, s in zip(size, padding, kernel, stride, strict=True)
+    rest = (
+        (height + 2 * padding[0] - kernel[0]) % stride[0],
+        (width + 2 * padding[1] - kernel[1]) % stride[1],
     )
     back = conv_transpose2d(z, w, stride=stride, padding=padding, output_padding=rest)
     assert back.shape == x.shape

@@ -29,7 +29,7 @@ def test_softplus_and_sigmoid_do_not_overflow() -> None:
         with np.errstate(over="raise", invalid="raise", divide="raise"):
             y = softplus(x.astype(dtype))
             slope = softplus_backward(np.ones(7, dtype), x.astype(dtype))
-        np.testing.assert_allclose(y, np.logaddexp(0, x), rtol=4 * np.finfo(dtype).eps)
+        np.testing.assert_allclose(y, np.logaddexp(0, x), rtol=4 * float(np.finfo(dtype).eps))
         np.testing.assert_array_equal(slope, sigmoid(x.astype(dtype)))
         assert slope[0] == 0
         assert slope[-1] == 1

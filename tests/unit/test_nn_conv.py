@@ -44,6 +44,14 @@ def test_an_orthonormal_block_transform_inverts_by_its_transpose() -> None:
     np.testing.assert_allclose(back, x, atol=1e-13)
 
 
+def test_an_empty_batch_stays_empty() -> None:
+    y = conv2d(X[:0], W, B)
+    d_x, d_w, _ = conv2d_backward(y, X[:0], W, B)
+    assert y.shape == (0, 4, 7, 7)
+    assert d_x.shape == (0, 3, 9, 8)
+    np.testing.assert_array_equal(d_w, np.zeros(W.shape))
+
+
 def test_conv2d_names_what_does_not_fit() -> None:
     with pytest.raises(ValueError, match="x must be .* and w"):
         conv2d(X[:, :2], W)

@@ -1,0 +1,203 @@
+"""Rate and distortion on the Kodak photographs, beside the paper and JPEG: Figs. 2A, 5B and 5C.
+
+    python bench/kodak.py FOLDER_OF_KODAK [--qualities 1,2,3] [--out bench/results]
+
+Every figure is that of a real file, decoded again. Writes kodak.json (all records, versions, BD
+rates, the checks of file sizes) and kodak.png, and prints the tables. The photographs are not part
+of the project; `published.json` holds the figures that others published, with their sources.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from npuq import __version__
+from npuq.evaluate import Evaluation, Job, as_json, evaluate_image, jobs_for, mean_records
+from npuq.images import list_images, read_image
+from npuq.metrics import bd_rate, interpolate_rd
+from npuq.model_file import shipped_qualities
+
+HERE = Path(__file__).parent
+METHODS = ("un+q", "un+uq", "un+uq+sr")
+TITLES = {"un+q": "UN + Q", "un+uq": "UN + UQ", "un+uq+sr": "UN + UQ + SR"}
+COLOURS = {"un+q": "tab:blue", "un+uq": "tab:green", "un+uq+sr": "tab:red"}
+CONTAINER_ALLOWANCE_BITS = 128
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--qualities", default=",".join(map(str, shipped_qualities())))
+    parser.add_argument("--out", type=Path, default=HERE / "results")
+    args = parser.parse_args(arguments)
+    args.out.mkdir(parents=True, exist_ok=True)
+    qualities = [int(q) for q in args.qualities.split(",")]
+    evaluations = evaluate(list_images(args.folder), jobs_for(METHODS, qualities))
+    records = [e.record for e in evaluations]
+    means = mean_records(records)
+    published = json.loads((HERE / "published.json").read_text())
+    points = compare_with_paper(records, published["paper_linear"]["points"])
+    report = {
+        "versions": versions(),
+        "mean": as_json(means),
+        "paper_points": points,
+        "bd_rate_percent": bd_rates(means),
+        "sizes": check_sizes(evaluations),
+        "records": as_json(records),
+    }
+    print_report(report)
+    (args.out / "kodak.json").write_text(json.dumps(report, indent=1) + "\n")
+    plot(means, points, published, args.out / "kodak.png")
+    print(f"wrote {args.out / 'kodak.json'} and {args.out / 'kodak.png'}")
+
+
+def evaluate(paths: Sequence[Path], jobs: Sequence[Job]) -> list[Evaluation]:
+    """All evaluations, without the decoded images (they would not fit the memory)."""
+
+    def one(path: Path) -> list[Evaluation]:
+        image = read_image(path)
+        found = [
+            evaluate_image(image, job.model, job.method, name=path.stem, quality=job.quality)
+            for job in jobs
+        ]
+        print(f"{path.stem} done", file=sys.stderr)
+        return [e._replace(decoded=np.empty(0)) for e in found]
+
+    with ThreadPoolExecutor(2) as pool:
+        return [e for found in pool.map(one, paths) for e in found]
+
+
+def versions() -> dict[str, str]:
+    import numba
+    import scipy
+
+    return {
+        "npuq": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+        "numba": numba.__version__,
+        "machine": f"{platform.machine()}, {platform.system()}",
+    }
+
+
+def curve(records: Iterable[Any], method: str) -> tuple[list[float], list[float]]:
+    """(bpp, PSNR) of a method, from small to large files."""
+    points = sorted((r.bpp, r.psnr) for r in records if r.method == method)
+    return [bpp for bpp, _ in points], [psnr for _, psnr in points]
+
+
+def compare_with_paper(
+    records: Sequence[Any], points: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Our PSNR at the rate of each printed point, interpolated on our curve of that image."""
+    rows = []
+    for point in points:
+        method = point["method"].lower()
+        ours = curve([r for r in records if r.image == point["image"]], method)
+        psnr = float(interpolate_rd(*ours, point["bpp"]))
+        rows.append(
+            point | {"method": method, "psnr_npuq": psnr, "difference_db": psnr - point["psnr"]}
+        )
+    return rows
+
+
+def bd_rates(means: Sequence[Any]) -> dict[str, float]:
+    """Bits at equal PSNR relative to UN + Q, on the average curve, in percent."""
+    anchor = curve(means, "un+q")
+    return {m: bd_rate(*anchor, *curve(means, m)) for m in METHODS if m != "un+q"}
+
+
+def check_sizes(evaluations: Sequence[Evaluation]) -> dict[str, dict[str, float]]:
+    """How far payloads lie above the tables' promise, and that from the float model's estimate."""
+    groups: dict[str, list[Evaluation]] = defaultdict(list)
+    for e in evaluations:
+        groups[f"{e.record.method} {e.record.quality}"].append(e)
+    return {
+        name: {
+            "payload_excess_bits_max": max(e.payload_bits - e.promised_bits for e in group),
+            "payload_within_limit": all(
+                e.payload_bits <= 1.001 * e.promised_bits + CONTAINER_ALLOWANCE_BITS for e in group
+            ),
+            "tables_over_model_percent_worst": max(
+                (100 * (e.promised_bits / e.estimated_bits - 1) for e in group), key=abs
+            ),
+        }
+        for name, group in groups.items()
+    }
+
+
+def print_report(report: dict[str, Any]) -> None:
+    print("\nKodak, means over the images, real files")
+    print(f"{'method':10} {'quality':>7} {'bytes':>8} {'bpp':>7} {'estimate':>8} ", end="")
+    print(f"{'PSNR':>6} {'MSE':>7} {'MS-SSIM':>8}")
+    for r in report["mean"]:
+        print(f"{r['method']:10} {r['quality']:7} {r['bytes']:8} {r['bpp']:7.4f} ", end="")
+        print(f"{r['bpp_estimated']:8.4f} {r['psnr']:6.2f} {r['mse']:7.2f} {r['ms_ssim']:8.4f}")
+    print("\nBD-rate against UN + Q (negative: fewer bits at equal PSNR)")
+    for method, percent in report["bd_rate_percent"].items():
+        print(f"{TITLES[method]:14} {percent:+.2f} %")
+    print("\nThe paper's printed points, and our PSNR at the same rate")
+    for p in report["paper_points"]:
+        print(f"{p['image']} {TITLES[p['method']]:14} {p['bpp']:.3f} bpp  paper {p['psnr']:.2f}  ", end="")
+        print(f"npuq {p['psnr_npuq']:.2f}  {p['difference_db']:+.2f} dB")
+    print("\nBits: payload over tables (most, of an image), tables over float model (worst)")
+    for name, s in report["sizes"].items():
+        print(f"{name:12} {s['payload_excess_bits_max']:+8.1f} bits   ", end="")
+        print(f"{s['tables_over_model_percent_worst']:+.4f} %")
+
+
+def plot(
+    means: Sequence[Any], points: Sequence[dict[str, Any]], published: dict[str, Any], path: Path
+) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(13, 4.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    psnr_axes, mse_axes, ssim_axes = figure.subplots(1, 3)
+    for method in METHODS:
+        rows = sorted((r for r in means if r.method == method), key=lambda r: r.bpp)
+        bpp = [r.bpp for r in rows]
+        for axes, values in (
+            (psnr_axes, [r.psnr for r in rows]),
+            (mse_axes, [r.mse for r in rows]),
+            (ssim_axes, [r.ms_ssim for r in rows]),
+        ):
+            axes.plot(bpp, values, "o-", color=COLOURS[method], label=TITLES[method])
+    markers = {"kodim03": "^", "kodim16": "s", "kodim23": "D"}
+    for p in points:
+        psnr_axes.plot(
+            p["bpp"], p["psnr"], markers[p["image"]], mfc="none", ms=6, color=COLOURS[p["method"]]
+        )
+    for image, marker in markers.items():
+        psnr_axes.plot([], [], marker, mfc="none", color="black", label=f"paper, {image}")
+    jpeg = published["jpeg420"]
+    psnr_axes.plot(jpeg["bpp_psnr"], jpeg["psnr"], "--", color="grey", label="JPEG 4:2:0")
+    ssim_axes.plot(jpeg["bpp_msssim"], jpeg["msssim"], "--", color="grey", label="JPEG 4:2:0")
+    right = 1.08 * max(r.bpp for r in means)
+    for axes, name in ((psnr_axes, "PSNR [dB]"), (mse_axes, "MSE"), (ssim_axes, "MS-SSIM")):
+        axes.set_xlim(0, right)
+        axes.set_xlabel("bits per pixel (real files)")
+        axes.set_ylabel(name)
+        axes.grid(alpha=0.3)
+    psnr_axes.set_ylim(min(r.psnr for r in means) - 1, max(r.psnr for r in means) + 1.5)
+    ssim_axes.set_ylim(min(r.ms_ssim for r in means) - 0.01, 1)
+    psnr_axes.set_title("Kodak, mean of 24 (lines); single images (markers)", fontsize=9)
+    psnr_axes.legend(fontsize=7)
+    ssim_axes.legend(fontsize=7)
+    figure.savefig(path, dpi=110)
+
+
+if __name__ == "__main__":
+    main()

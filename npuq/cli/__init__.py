@@ -1,0 +1,112 @@
+"""The command line, `npuq` and `python -m npuq`: one file per command.
+
+What a user can mend ends in one line on stderr and exit status 2, an interruption in status 130.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, NoReturn
+
+import npuq
+from npuq.errors import NpuqError
+
+COMMANDS = {
+    "compress": "compress an image into a file",
+    "decompress": "get the image out of a file",
+    "info": "say what a file is",
+    "train": "train a model on a folder of photographs, or on procedural pictures",
+    "eval": "measure rate and distortion of real files",
+    "demo": "compress a picture by the three approaches of the paper and show what comes out",
+}
+"""The commands, each the name of a module in this folder with `add_arguments` and `run`."""
+
+FAILURE, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
+
+
+class UsageError(NpuqError):
+    """The command line is not what the command takes."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Reports wrong usage as an error like any other, in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: arguments without the program's name; by default those of the process.
+
+    Returns:
+        The exit status. As usual with argparse, --help and --version raise SystemExit(0).
+    """
+    # Before anything imports NumPy: OpenBLAS's threads otherwise spin for some 100 ms after each
+    # product, waiting for the next one, and take the cores from our own kernels. 4 is OpenBLAS's
+    # shortest wait; "passive" is the same wish for a BLAS that runs on OpenMP.
+    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            args = _parser(arguments).parse_args(arguments)
+            args.arguments = arguments  # as they were typed, for messages
+            status = int(args.run(args) or 0)
+            sys.stdout.flush()
+            return status
+    except BrokenPipeError:  # whoever read our output has enough, as in `npuq eval ... | head`
+        # the interpreter flushes stdout once more at its end, and must not fail then
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except KeyboardInterrupt:
+        return _fail("interrupted", INTERRUPTED)
+    except NpuqError as error:
+        return _fail(str(error))
+    except MemoryError as error:
+        return _fail(f"out of memory: {error}" if str(error) else "out of memory")
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        return _fail(f"{where}{error.strerror or error}")
+
+
+def _parser(arguments: Sequence[str]) -> Parser:
+    """The parser, with the options of the command that is asked for.
+
+    Those of the others are left out: collecting them would import half of the library.
+    """
+    parser = Parser(
+        prog="npuq",
+        description="Universally Quantized Neural Compression: lossy image files by the linear "
+        "model of the paper, by three approaches.",
+    )
+    parser.add_argument("--version", action="version", version=f"npuq {npuq.__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, dest="command")
+    wanted = next((word for word in arguments if not word.startswith("-")), None)
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(
+            name, help=summary, description=summary[0].upper() + summary[1:] + "."
+        )
+        if name == wanted:
+            module = import_module(f"npuq.cli.{name}")
+            module.add_arguments(command)
+            command.set_defaults(run=module.run)
+    return parser
+
+
+def _fail(message: str, status: int = FAILURE) -> int:
+    print(f"npuq: error: {' '.join(message.split())}", file=sys.stderr)
+    return status
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    print(f"npuq: warning: {' '.join(str(message).split())}", file=sys.stderr)

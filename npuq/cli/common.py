@@ -1,0 +1,93 @@
+"""What several commands share: types of options, the choice of a model, tables and progress."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from npuq.errors import MissingDependencyError, NpuqError
+
+if TYPE_CHECKING:
+    from npuq.evaluate import Record
+    from npuq.model_file import Model
+
+
+def seed(text: str) -> int:
+    """A number that a file's header can hold."""
+    value = int(text)
+    if not 0 <= value < 1 << 64:
+        raise argparse.ArgumentTypeError("must be from 0 to 2^64 - 1")
+    return value
+
+
+def positive(text: str) -> int:
+    """A whole number above 0."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
+def load_model_option(path: str | None) -> Model | None:
+    """The model of --model, if there is one."""
+    from npuq.model_file import load_model
+
+    return None if path is None else load_model(path)
+
+
+def check_not_same(source: str, target: str) -> None:
+    """Refuse to write a result over what it is made of.
+
+    Raises:
+        NpuqError: both names are one file.
+    """
+    if Path(target).exists() and Path(source).exists() and Path(source).samefile(target):
+        raise NpuqError(f"{target}: is the input; give the result another name")
+
+
+def print_json(value: Any) -> None:
+    """JSON as other programs like it, readable as well."""
+    print(json.dumps(value, indent=1, allow_nan=False))
+
+
+def print_table(records: Sequence[Record]) -> None:
+    """Records as a table for people; no quality is a dash, nor is MS-SSIM of tiny pictures."""
+    head = ("image", "model", "method", "quality", "bytes", "bpp", "est. bpp", "PSNR", "MS-SSIM")
+    rows = [
+        (
+            Path(r.image).name,
+            r.model,
+            r.method,
+            "-" if r.quality is None else str(r.quality),
+            str(r.bytes),
+            f"{r.bpp:.4f}",
+            f"{r.bpp_estimated:.4f}",
+            f"{r.psnr:.2f}",
+            "-" if r.ms_ssim != r.ms_ssim else f"{r.ms_ssim:.5f}",
+        )
+        for r in records
+    ]
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    for row in (head, *rows):
+        text = [cell.ljust(w) if i < 3 else cell.rjust(w) for i, (cell, w) in
+                enumerate(zip(row, widths, strict=True))]
+        print("  ".join(text).rstrip())
+
+
+def progress_bar(**options: Any) -> Any:
+    """A bar of tqdm on stderr.
+
+    Raises:
+        MissingDependencyError: tqdm is not installed.
+    """
+    try:
+        from tqdm import tqdm
+    except ImportError as error:
+        raise MissingDependencyError(
+            "the progress bar needs tqdm: pip install 'npuq[cli]'"
+        ) from error
+    return tqdm(file=sys.stderr, dynamic_ncols=True, **options)

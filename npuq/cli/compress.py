@@ -1,0 +1,59 @@
+"""`npuq compress`: an image becomes a file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from npuq.cli.common import check_not_same, load_model_option, seed
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `npuq compress`."""
+    from npuq.coding.container import METHODS
+
+    parser.add_argument("image", metavar="IMAGE", help="any 8-bit image that Pillow reads")
+    parser.add_argument("file", metavar="FILE", help="the compressed file to write")
+    parser.add_argument(
+        "--method",
+        choices=METHODS,
+        default="un+uq+sr",
+        help="un+q: rounding; un+uq: universal quantization; un+uq+sr: the same with soft "
+        "rounding (default)",
+    )
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--quality",
+        type=int,
+        default=2,
+        metavar="N",
+        help="1 (smallest files), 2 (default) or 3: which of the models that come with npuq",
+    )
+    which.add_argument("--model", metavar="PATH", help="a model of your own, see npuq train")
+    parser.add_argument(
+        "--seed",
+        type=seed,
+        default=0,
+        metavar="S",
+        help="of the dither (default 0); the same seed gives the same file",
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Compress; say how many bytes came out."""
+    from npuq.atomic import write_bytes_atomically
+    from npuq.codec import compress
+    from npuq.images import read_image
+
+    check_not_same(args.image, args.file)
+    image = read_image(args.image)
+    data = compress(
+        image,
+        method=args.method,
+        quality=args.quality,
+        model=load_model_option(args.model),
+        seed=args.seed,
+    )
+    write_bytes_atomically(Path(args.file), data)
+    pixels = image.shape[0] * image.shape[1]
+    print(f"{args.file}: {len(data)} bytes, {8 * len(data) / pixels:.4f} bpp")

@@ -1,0 +1,98 @@
+"""`npuq eval`: rate and distortion of real files, Sec. 5.3."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from npuq.cli.common import load_model_option, print_json, print_table, progress_bar, seed
+from npuq.errors import NpuqError
+
+if TYPE_CHECKING:
+    from npuq.evaluate import Job, Record
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `npuq eval`."""
+    from npuq.coding.container import METHODS
+
+    parser.add_argument("images", metavar="IMAGE_OR_DIR", nargs="+", help="images, or folders")
+    parser.add_argument(
+        "--method",
+        choices=(*METHODS, "all"),
+        default="all",
+        help="default: all, or with --model those that the model was trained for",
+    )
+    parser.add_argument(
+        "--quality",
+        type=_quality,
+        metavar="N|all",
+        help="of the models that come with npuq (default: all)",
+    )
+    parser.add_argument("--model", metavar="PATH", help="a model of your own instead of those")
+    parser.add_argument("--seed", type=seed, default=0, metavar="S", help="of the dither")
+    parser.add_argument("--json", action="store_true", help="print the records as a JSON list")
+    parser.add_argument("--csv", metavar="PATH", help="write the records to a CSV file as well")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Evaluate every image by every method and quality."""
+    from npuq.evaluate import as_json, evaluate_files, mean_records
+
+    paths = _image_files(args.images)
+    jobs = _jobs(args)
+    records: list[Record] = []
+    # no bar where stderr is a file: its end would be all that one sees of it
+    with progress_bar(total=len(paths), unit="image", disable=None) as bar:
+        for of_one_image in evaluate_files(paths, jobs, seed=args.seed):
+            records += of_one_image
+            bar.update()
+    if args.csv is not None:
+        _write_csv(args.csv, records)
+    if args.json:
+        print_json(as_json(records))
+        return
+    print_table([*records, *mean_records(records)] if len(paths) > 1 else records)
+
+
+def _quality(text: str) -> int | str:
+    return text if text == "all" else int(text)
+
+
+def _image_files(names: Sequence[str]) -> list[Path]:
+    from npuq.images import list_images
+
+    paths: list[Path] = []
+    for name in names:
+        path = Path(name)
+        if not path.exists():
+            raise NpuqError(f"{path}: there is no such file or folder")
+        paths += list_images(path) if path.is_dir() else [path]
+    return paths
+
+
+def _jobs(args: argparse.Namespace) -> list[Job]:
+    from npuq.coding.container import METHODS
+    from npuq.evaluate import all_qualities, jobs_for, jobs_for_model
+
+    model = load_model_option(args.model)
+    if model is not None:
+        if isinstance(args.quality, int):
+            raise NpuqError("--quality chooses among the models of npuq: leave it or --model out")
+        return jobs_for_model(model, None if args.method == "all" else [args.method])
+    qualities = [args.quality] if isinstance(args.quality, int) else all_qualities()
+    return jobs_for(METHODS if args.method == "all" else [args.method], qualities)
+
+
+def _write_csv(path: str, records: Sequence[Record]) -> None:
+    from npuq.atomic import write_bytes_atomically
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(records[0]._fields)
+    writer.writerows(records)
+    write_bytes_atomically(path, text.getvalue().encode())

@@ -1,0 +1,180 @@
+"""`npuq train`: a folder of photographs becomes a model, Sec. 5.2."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import functools
+import math
+import shlex
+import sys
+from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from npuq.cli.common import positive, progress_bar
+from npuq.cli.settings import add_settings, given_settings
+from npuq.errors import NpuqError
+
+if TYPE_CHECKING:
+    from npuq.backend import Array
+    from npuq.data import BatchSource
+    from npuq.models.linear import LinearParams, Loss
+    from npuq.schedules import TrainingOptions
+
+PROCEDURAL = "dead-leaves"
+"""In the place of a folder: the built-in pictures. A folder of that name is ./dead-leaves."""
+
+PROCEDURAL_VALIDATION = 8
+AVERAGED_STEPS = 200  # in the figures beside the progress bar
+QUIET_INTERVAL = 30.0  # seconds between two states of the bar where stderr is a file
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `npuq train`."""
+    from npuq.schedules import PRESETS
+
+    parser.add_argument(
+        "data", metavar="DIR", help=f"a folder of images, or {PROCEDURAL}: procedural pictures"
+    )
+    parser.add_argument(
+        "out", metavar="OUT", help="the folder for checkpoint.npz, history.csv and model.npz"
+    )
+    parser.add_argument(
+        "--preset",
+        choices=tuple(PRESETS),
+        default="fast-sr",
+        help="settings to begin with (default: fast-sr); the options below change single ones",
+    )
+    parser.add_argument("--resume", action="store_true", help="go on from OUT/checkpoint.npz")
+    parser.add_argument("--init-model", metavar="PATH", help="start from a model's parameters")
+    parser.add_argument("--name", help="of the model, for reports (default: the name of OUT)")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="default: cpu")
+    parser.add_argument(
+        "--checkpoint-every",
+        type=positive,
+        default=1000,
+        metavar="N",
+        help="steps between checkpoints and validations (default: 1000)",
+    )
+    parser.add_argument(
+        "--validation-crop",
+        type=positive,
+        default=512,
+        metavar="N",
+        help="size of the held-out pictures, a multiple of 8 (default: 512)",
+    )
+    add_settings(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, or finish training, and save the model."""
+    from npuq.backend import has_cupy
+    from npuq.model_file import load_model, make_model, save_model
+    from npuq.schedules import softness_at
+    from npuq.train import train
+
+    options = _options(args)
+    if args.device == "cuda" and not has_cupy():
+        raise NpuqError("no CUDA device: install npuq[cuda12] or npuq[cuda13], or leave --device")
+    if args.validation_crop % 8:
+        raise NpuqError(f"--validation-crop must be a multiple of 8, not {args.validation_crop}")
+    start = None if args.init_model is None else load_model(args.init_model)
+    source, validation = _data(args, options)
+    progress = Progress(options.steps)
+    try:
+        params: LinearParams = train(
+            source,
+            validation,
+            args.out,
+            options,
+            model=None if start is None else start.params,
+            resume=args.resume,
+            device=args.device,
+            checkpoint_every=args.checkpoint_every,
+            progress=progress,
+        )
+    except KeyboardInterrupt:
+        if not (Path(args.out) / "checkpoint.npz").exists():
+            raise
+        progress.close()
+        again = ["npuq", *args.arguments] + ([] if args.resume else ["--resume"])
+        print(f"npuq: interrupted; to go on: {shlex.join(again)}", file=sys.stderr)
+        return 130
+    finally:
+        progress.close()
+    model = make_model(
+        params,
+        alpha=softness_at(options, options.steps).alpha,
+        lmbda=options.lmbda,
+        name=args.name or Path(args.out).resolve().name,
+        training={
+            "data": PROCEDURAL if args.data == PROCEDURAL else Path(args.data).resolve().name,
+            "preset": args.preset,
+            "options": dataclasses.asdict(options),
+            "init_model": None if start is None else f"{start.name} {start.hash.hex()}",
+        },
+    )
+    path = Path(args.out) / "model.npz"
+    save_model(path, model)
+    print(f"{path}: model {model.name}, hash {model.hash.hex()}")
+    return 0
+
+
+def _options(args: argparse.Namespace) -> TrainingOptions:
+    from npuq.schedules import PRESETS, TrainingOptions
+
+    try:
+        return TrainingOptions(**(PRESETS[args.preset] | given_settings(args)))
+    except ValueError as error:
+        raise NpuqError(str(error)) from error
+
+
+def _data(args: argparse.Namespace, options: TrainingOptions) -> tuple[BatchSource, Array]:
+    """The source of batches, and the pictures that are kept aside."""
+    if args.data == PROCEDURAL:
+        return _procedural(options, args.validation_crop)
+    from npuq.data import load_photographs, training_batch, validation_crops
+
+    photographs = load_photographs(args.data, smaller_side_max=options.smaller_side[1])
+    source = functools.partial(
+        training_batch,
+        photographs,
+        batch_size=options.batch_size,
+        crop=options.crop,
+        smaller_side=options.smaller_side,
+    )
+    held_out = validation_crops(
+        photographs, crop=args.validation_crop, smaller_side=options.smaller_side
+    )
+    return source, held_out
+
+
+class Progress:
+    """A bar with rate and PSNR, as means over the last steps; shown from the first step on."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+        self.recent: deque[Loss] = deque(maxlen=AVERAGED_STEPS)
+        self.bar: Any = None
+
+    def __call__(self, step: int, loss: Loss) -> None:
+        """Note the loss of a step, after which `step` steps are done."""
+        if self.bar is None:
+            self.bar = progress_bar(
+                total=self.steps,
+                initial=step - 1,
+                unit="step",
+                mininterval=0.2 if sys.stderr.isatty() else QUIET_INTERVAL,
+            )
+        self.recent.append(loss)
+        bpp = sum(loss.bpp for loss in self.recent) / len(self.recent)
+        mse = sum(loss.mse for loss in self.recent) / len(self.recent)
+        psnr = 10 * math.log10(255**2 / mse)
+        self.bar.set_postfix_str(f"{bpp:.3f} bpp, {psnr:.2f} dB", refresh=False)
+        self.bar.update()
+
+    def close(self) -> None:
+        """Leave the bar as it is and go to the next line."""
+        if self.bar is not None:
+            self.bar.close()

@@ -1,0 +1,170 @@
+"""The file format: a header, independent streams, and checksums over both.
+
+All numbers are little-endian.
+
+    bytes  content
+        4  magic, b"NPUQ"
+        1  format version, 1
+        1  method, an index of METHODS
+        1  dither, 1: Philox4x32-10 with 8 bits
+        1  flags, 0
+        8  hash of the model
+      4+4  height and width of the image in pixels
+      4+4  alpha of the encoder's s and of the decoder's r, float32 (Eqs. 13 and 15)
+        8  seed of the dither
+        2  rows of the latent grid per band
+        1  tensors: 1, or 2 where a hyper-latent goes before
+        4  number of streams, n
+      4 n  length of each stream in bytes
+        4  CRC-32 of all before
+           the streams
+        4  CRC-32 of the streams
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+import zlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from npuq.errors import (
+    CorruptFileError,
+    NotNpuqFileError,
+    TruncatedFileError,
+    UnsupportedVersionError,
+)
+
+MAGIC = b"NPUQ"
+VERSION = 1
+METHODS = ("un+q", "un+uq", "un+uq+sr")
+PHILOX_8_BITS = 1
+
+FIXED = struct.Struct("<4sBBBB8sIIffQHBI")
+U32 = struct.Struct("<I")
+
+
+class Header(NamedTuple):
+    """What a decoder must know beside the model and the streams."""
+
+    method: str  # one of METHODS
+    model_hash: bytes  # 8 bytes
+    height: int  # pixels
+    width: int
+    alpha_s: float  # of the encoder's s, a float32
+    alpha_r: float  # of the decoder's r, a float32
+    seed: int  # of the dither, 0 .. 2^64 - 1
+    rows_per_band: int  # of the latent grid
+    tensors: int = 1
+
+
+def pack(header: Header, streams: Sequence[bytes]) -> bytes:
+    """The bytes of a compressed file.
+
+    Raises:
+        ValueError: a field of `header` is impossible or does not fit its place; an alpha is not a
+            float32, so that the decoder would not use the one that the encoder used.
+    """
+    problem = _problem(header)
+    if problem:
+        raise ValueError(f"header: {problem}")
+    try:
+        fixed = FIXED.pack(
+            *(MAGIC, VERSION, METHODS.index(header.method), PHILOX_8_BITS, 0),
+            *header[1:],
+            len(streams),
+        )
+    except (struct.error, OverflowError) as error:
+        raise ValueError(f"header: a field does not fit its place in the file: {error}") from error
+    if _parse_fixed(fixed)[0] != header:
+        raise ValueError("header: alpha_s and alpha_r must be float32 numbers; round them first")
+    head = fixed + struct.pack(f"<{len(streams)}I", *map(len, streams))
+    payload = b"".join(streams)
+    return b"".join((head, _crc(head), payload, _crc(payload)))
+
+
+def unpack(data: bytes) -> tuple[Header, list[bytes]]:
+    """Header and streams of a compressed file, checked to the last byte.
+
+    Raises:
+        NotNpuqFileError: the magic is missing.
+        UnsupportedVersionError: the format is newer than this library.
+        TruncatedFileError: bytes are missing at the end.
+        CorruptFileError: a checksum does not match, a field is impossible, or bytes follow.
+    """
+    header, lengths, begin = _parse_head(data)
+    end = begin + sum(lengths)
+    if len(data) < end + U32.size:
+        raise TruncatedFileError(f"the file should have {end + U32.size} bytes, not {len(data)}")
+    if len(data) > end + U32.size:
+        raise CorruptFileError(f"{len(data) - end - U32.size} bytes follow the end of the file")
+    if data[end:] != _crc(data[begin:end]):
+        raise CorruptFileError("the checksum of the compressed data does not match")
+    streams = []
+    for length in lengths:
+        streams.append(data[begin : begin + length])
+        begin += length
+    return header, streams
+
+
+def read_header(data: bytes) -> Header:
+    """The header alone; of `data` only the head need be there.
+
+    Raises:
+        InvalidFileError: as `unpack`, for what concerns the head.
+    """
+    return _parse_head(data)[0]
+
+
+def _parse_head(data: bytes) -> tuple[Header, tuple[int, ...], int]:
+    """Header, stream lengths, and where the streams begin. Nothing is used before its check."""
+    if not data:
+        raise TruncatedFileError("the file is empty")
+    if not data.startswith(MAGIC[: len(data)]):
+        raise NotNpuqFileError("this is not a file compressed by npuq")
+    if len(data) > len(MAGIC) and data[len(MAGIC)] > VERSION:
+        raise UnsupportedVersionError(
+            f"the file has format version {data[len(MAGIC)]}, this library reads up to {VERSION}: "
+            "use a newer npuq"
+        )
+    if len(data) < FIXED.size:
+        raise TruncatedFileError("the file ends within its header")
+    header, count, error = _parse_fixed(data[: FIXED.size])
+    end = FIXED.size + U32.size * count
+    if len(data) < end + U32.size:
+        raise TruncatedFileError("the file ends within its header")
+    if data[end : end + U32.size] != _crc(data[:end]):
+        raise CorruptFileError("the checksum of the header does not match")
+    if error:
+        raise CorruptFileError(f"the header is impossible: {error}")
+    return header, struct.unpack_from(f"<{count}I", data, FIXED.size), end + U32.size
+
+
+def _parse_fixed(fixed: bytes) -> tuple[Header, int, str]:
+    """The header, the number of streams, and what is impossible about them ("" if nothing)."""
+    _, version, method, dither, flags, *fields, count = FIXED.unpack(fixed)
+    header = Header(METHODS[method] if method < len(METHODS) else f"number {method}", *fields)
+    if version != VERSION or dither != PHILOX_8_BITS or flags:
+        return header, count, f"version {version}, dither {dither}, flags {flags}"
+    return header, count, _problem(header)
+
+
+def _problem(header: Header) -> str:
+    """What is impossible about a header, or ""."""
+    if header.method not in METHODS:
+        return f"method is {header.method!r}, not one of {METHODS}"
+    if len(header.model_hash) != 8:
+        return "model_hash must have 8 bytes"
+    for name in ("height", "width", "rows_per_band", "tensors"):
+        if getattr(header, name) < 1:
+            return f"{name} must be at least 1"
+    for name in ("alpha_s", "alpha_r"):
+        alpha = getattr(header, name)
+        if not (math.isfinite(alpha) and alpha >= 0):
+            return f"{name} must be a finite number, 0 or more"
+    return ""
+
+
+def _crc(data: bytes) -> bytes:
+    return U32.pack(zlib.crc32(data))

@@ -1,0 +1,150 @@
+"""The three approaches side by side on one picture, like Fig. 7.
+
+Every reconstruction comes out of a file that was written to the disk and read back.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from npuq.atomic import write_bytes_atomically, write_file_atomically
+from npuq.backend import Array
+from npuq.codec import compress
+from npuq.errors import MissingDependencyError, NpuqError
+from npuq.evaluate import Evaluation, Job, evaluate_file
+
+TITLES = {"un+q": "UN + Q", "un+uq": "UN + UQ", "un+uq+sr": "UN + UQ + SR"}
+DETAIL = 0.16  # of the picture's larger side: the side of what is shown enlarged
+MARK = "#ffd400"  # stands out from most pictures
+
+
+def run_demo(
+    image: Array, jobs: Sequence[Job], *, name: str, seed: int = 0
+) -> list[Evaluation]:
+    """Compress into files in a temporary folder, decode from them, and measure (Sec. 5.3).
+
+    Args:
+        image: (H, W, 3) uint8.
+        jobs: the approaches.
+        name: of the image, for the records.
+        seed: of the dither.
+    """
+    evaluations = []
+    with tempfile.TemporaryDirectory(prefix="npuq-demo-") as place:
+        for number, job in enumerate(jobs):
+            path = Path(place) / f"{number}.npuq"
+            data = compress(image, method=job.method, model=job.model, seed=seed)
+            write_bytes_atomically(path, data)
+            evaluations.append(evaluate_file(path.read_bytes(), image, job, name=name, seed=seed))
+    return evaluations
+
+
+def check_drawable(path: str | Path) -> None:
+    """Check, before any work is done, that `write_comparison` can draw into a file.
+
+    Raises:
+        NpuqError: there is no such folder, or matplotlib does not know the suffix.
+        MissingDependencyError: matplotlib is not installed.
+    """
+    path = Path(path)
+    known = _figure_class()().canvas.get_supported_filetypes()
+    if path.suffix.lower().removeprefix(".") not in known:
+        raise NpuqError(f"{path}: the name must end in one of .{', .'.join(sorted(known))}")
+    if not path.parent.is_dir():
+        raise NpuqError(f"{path}: there is no folder {path.parent}; create it first")
+
+
+def titles(evaluations: Sequence[Evaluation]) -> list[str]:
+    """Captions as in Fig. 7: rates in bits per pixel, and in percent of the first one's."""
+    first = evaluations[0].record.bpp
+    return [
+        f"{TITLES[r.method]}, bpp: {r.bpp:.3f} ({100 * r.bpp / first:.0f}%), PSNR: {r.psnr:.2f}"
+        for r in (evaluation.record for evaluation in evaluations)
+    ]
+
+
+def most_detailed(image: Array, side: int) -> tuple[int, int]:
+    """Top left corner of the square in which the picture varies most from pixel to pixel.
+
+    Args:
+        image: (H, W, 3) uint8.
+        side: of the square, at most H and W.
+
+    Returns:
+        (top, left).
+    """
+    grey = image.mean(axis=2)
+    # differences of neighbours, their square root: texture counts, not one hard edge
+    change = np.zeros(grey.shape)
+    change[1:] += np.sqrt(np.abs(np.diff(grey, axis=0)))
+    change[:, 1:] += np.sqrt(np.abs(np.diff(grey, axis=1)))
+    sums = np.pad(change.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
+    boxes = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
+    top, left = np.unravel_index(int(boxes.argmax()), boxes.shape)
+    return int(top), int(left)
+
+
+def write_comparison(
+    path: str | Path, image: Array, evaluations: Sequence[Evaluation]
+) -> None:
+    """Draw the original and the reconstructions, each above the same enlarged detail (Fig. 7).
+
+    Args:
+        path: of the picture; its suffix chooses the format.
+        image: (H, W, 3) uint8, the original.
+        evaluations: of the approaches; the first counts as 100 % in the captions.
+
+    Raises:
+        NpuqError: the file cannot be written.
+        MissingDependencyError: matplotlib is not installed.
+    """
+    figure = _draw(
+        [image, *(evaluation.decoded for evaluation in evaluations)],
+        ["Original", *titles(evaluations)],
+    )
+    write_file_atomically(path, lambda temporary: figure.savefig(temporary))
+
+
+def _draw(images: Sequence[Array], captions: Sequence[str]) -> Any:
+    from matplotlib.patches import Rectangle
+
+    height, width = images[0].shape[:2]
+    side = min(max(round(DETAIL * max(height, width)), 8), height, width)
+    top, left = most_detailed(images[0], side)
+    column = 4.8  # inches
+    shape = min(max(height / width, 0.2), 2.0)
+    figure = _figure_class()(
+        figsize=(column * len(images), column * (shape + 1.0) + 0.5), dpi=100, layout="constrained"
+    )
+    axes = figure.subplots(2, len(images), squeeze=False, height_ratios=[shape, 1.0])
+    for above, below, picture, caption in zip(*axes, images, captions, strict=True):
+        above.imshow(picture)
+        above.set_title(caption, fontsize=13)
+        above.add_patch(
+            Rectangle((left - 0.5, top - 0.5), side, side, fill=False, color=MARK, linewidth=1.5)
+        )
+        below.imshow(picture[top : top + side, left : left + side], interpolation="nearest")
+        for axis in (above, below):
+            axis.set_xticks([])
+            axis.set_yticks([])
+        for spine in below.spines.values():
+            spine.set(color=MARK, linewidth=2)
+        for spine in above.spines.values():
+            spine.set_visible(False)
+    return figure
+
+
+def _figure_class() -> Any:
+    """matplotlib's Figure itself draws without pyplot, without windows and global state."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingDependencyError(
+            "drawing the comparison needs matplotlib: pip install 'npuq[cli]'"
+        ) from error
+    return Figure

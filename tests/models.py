@@ -1,0 +1,31 @@
+"""Small stand-ins for trained models and photographs."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+
+from npuq.backend import Array
+from npuq.model_file import Model, make_model
+from npuq.models import linear
+
+
+@functools.cache
+def tiny_model(alpha: float = 0.0, step: float = 30.0) -> Model:
+    """JPEG's transforms with an untrained density: a working model, if no good one."""
+    rng = np.random.default_rng(1)
+    params = linear.init(rng, start="jpeg", step=step, init_scale=2.0)
+    name = f"tiny-{'sr' if alpha > 0 else 'un'}"
+    return make_model(params, alpha=alpha, lmbda=0.0125, name=name)
+
+
+def picture(height: int = 48, width: int = 64, seed: int = 0) -> Array:
+    """Soft colours, edges and some noise: uint8 (H, W, 3)."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:height, :width] / 16
+    phase = rng.uniform(0, 6, (4, 3))
+    waves = np.sin(x[..., None] + phase[0]) + np.cos(y[..., None] * 1.3 + phase[1])
+    edges = np.where((x + y)[..., None] > phase[2], 1.0, -1.0)
+    noise = rng.normal(0, 0.1, (height, width, 3))
+    return np.clip(127.5 + 40 * (waves + edges + noise), 0, 255).astype(np.uint8)

@@ -1,0 +1,130 @@
+"""Records of real files, against what one computes by hand."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from models import picture, tiny_model
+
+from npuq.codec import compress, decompress
+from npuq.coding.container import METHODS
+from npuq.data import training_batch
+from npuq.errors import InvalidImageError, ModelError
+from npuq.evaluate import (
+    Job,
+    Record,
+    as_json,
+    evaluate_files,
+    evaluate_image,
+    jobs_for_model,
+    mean_records,
+)
+from npuq.images import write_image
+from npuq.metrics import ms_ssim, psnr
+from npuq.model_file import Model, make_model
+from npuq.schedules import TrainingOptions
+from npuq.train import train
+
+KEYS = "image model method quality bytes bpp bpp_estimated psnr mse ms_ssim".split()
+CASES = (("un+q", 0.0), ("un+uq", 0.0), ("un+uq+sr", 16.0))
+
+
+@functools.cache
+def fitted_model(alpha: float, folder: Path) -> Model:
+    """A density that fits `picture`: only then do tables and float model agree closely."""
+    options = TrainingOptions(
+        steps=100, batch_size=2, crop=64, smaller_side=(64, 64), alpha_start=alpha, alpha_end=alpha,
+        density_only_steps=100, density_rate=20.0,
+    )  # fmt: skip
+    source = functools.partial(training_batch, [picture(64, 64)], batch_size=2, crop=64)
+    params = train(source, np.zeros((0, 64, 64, 3), np.uint8), folder / f"{alpha}", options)
+    return make_model(params, alpha=alpha, lmbda=options.lmbda, name="fitted")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.mark.parametrize(("method", "alpha"), CASES)
+def test_a_record_says_what_is_true_of_the_file(method: str, alpha: float) -> None:
+    image, model = picture(176, 168), tiny_model(alpha)
+    data = compress(image, method=method, model=model, seed=5)
+    decoded = decompress(data, model=model)
+    record = evaluate_image(image, model, method, name="a.png", quality=2, seed=5).record
+    assert list(record._asdict()) == KEYS
+    assert record[:5] == ("a.png", model.name, method, 2, len(data))
+    assert record.bpp == pytest.approx(8 * len(data) / (176 * 168))
+    assert record.psnr == psnr(image, decoded)
+    assert record.psnr == pytest.approx(10 * math.log10(255**2 / record.mse))
+    assert record.ms_ssim == ms_ssim(image, decoded)
+
+
+@pytest.mark.parametrize(("method", "alpha"), CASES)
+def test_file_tables_and_float_model_agree(method: str, alpha: float, folder: Path) -> None:
+    """The promise of the format: 0.1 % + 16 bytes, and 0.1 %."""
+    result = evaluate_image(picture(200, 240), fitted_model(alpha, folder), method)
+    assert abs(result.payload_bits - result.promised_bits) < 0.001 * result.promised_bits + 128
+    assert result.promised_bits == pytest.approx(result.estimated_bits, rel=0.001)
+    assert result.record.bpp_estimated == pytest.approx(result.estimated_bits / (200 * 240))
+    assert 8 * result.record.bytes > result.payload_bits  # header and checksums
+
+
+def test_a_model_is_evaluated_by_the_methods_it_was_trained_for() -> None:
+    plain, soft = tiny_model(0.0), tiny_model(16.0)
+    assert [job.method for job in jobs_for_model(plain, None)] == ["un+q", "un+uq"]
+    assert [job.method for job in jobs_for_model(soft, None)] == ["un+uq+sr"]
+    assert jobs_for_model(soft, ["un+q"]) == [Job(soft, "un+q", None)]
+    with pytest.raises(ModelError, match="without soft rounding"):
+        jobs_for_model(plain, ["un+uq+sr"])
+    assert {job.method for model in (plain, soft) for job in jobs_for_model(model, None)} == set(
+        METHODS
+    )
+
+
+def test_files_are_evaluated_in_their_order_whatever_the_threads(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{seed}.png" for seed in range(5)]
+    for seed, path in enumerate(paths):
+        write_image(path, picture(16 + 8 * seed, 24, seed))
+    jobs = jobs_for_model(tiny_model(), None)
+    one, three = (
+        [r for group in evaluate_files(paths, jobs, threads=threads) for r in group]
+        for threads in (1, 3)
+    )
+    assert [r.image for r in one] == [str(path) for path in paths for _ in jobs]
+    assert as_json(one) == as_json(three)  # nan is not equal to itself, null is
+
+
+def test_an_unreadable_image_ends_the_evaluation(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"no image")
+    with pytest.raises(InvalidImageError):
+        list(evaluate_files([tmp_path / "a.png"], jobs_for_model(tiny_model(), None)))
+
+
+def record(image: str, method: str, bpp: float, psnr: float, ms_ssim: float = 0.5) -> Record:
+    return Record(image, "m", method, 1, 100, bpp, bpp, psnr, 1.0, ms_ssim)
+
+
+def test_means_are_over_images_of_one_method_in_order() -> None:
+    records = [
+        record("a", "un+q", 1.0, 30.0),
+        record("a", "un+uq", 2.0, 20.0),
+        record("b", "un+q", 3.0, 40.0, math.nan),
+        record("b", "un+uq", 5.0, 30.0),
+    ]
+    first, second = mean_records(records)
+    assert (first.image, first.method, first.bpp, first.psnr) == ("mean of 2", "un+q", 2.0, 35.0)
+    assert (second.method, second.bpp, second.psnr) == ("un+uq", 3.5, 25.0)
+    assert math.isnan(first.ms_ssim)  # the mean of what is not there is not there
+
+
+def test_json_has_null_for_what_is_not_a_number() -> None:
+    exact = record("a", "un+q", 1.0, math.inf, math.nan)
+    plain = json.loads(json.dumps(as_json([exact]), allow_nan=False))
+    assert list(plain[0]) == KEYS
+    assert plain[0]["psnr"] is None and plain[0]["ms_ssim"] is None and plain[0]["bpp"] == 1.0

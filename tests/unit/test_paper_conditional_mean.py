@@ -1,0 +1,137 @@
+"""The exact conditional mean: Eqs. 12 and 13, and its approximation, Eq. 14."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.integrate
+import scipy.stats
+from strategies import ALPHAS, DTYPES
+
+from npuq.backend import Array
+from npuq.nn import logistic, nonparametric, normal
+from npuq.nn.scipy_cdf import from_scipy
+from npuq.paper.channel import uniform_noise
+from npuq.paper.conditional_mean import conditional_mean, conditional_mean_backward
+from npuq.paper.soft_round import soft_round, soft_round_conditional_mean, soft_round_inverse
+
+FAMILIES = [(normal, scipy.stats.norm), (logistic, scipy.stats.logistic)]
+
+
+def parameters(scale: float, loc: float = 0.1, dtype: Any = np.float64) -> Any:
+    return logistic.Params(np.array(loc, dtype), np.array(scale, dtype))
+
+
+def truncated_mean(distribution: Any, z: float, alpha: float) -> float:
+    """The mean of the law of Y restricted to (s^-1(z - 1/2), s^-1(z + 1/2)], by quadrature."""
+    a, b = (float(soft_round_inverse(np.array(z + d), alpha)) for d in (-0.5, 0.5))
+    reference = distribution.logpdf(np.clip(distribution.median(), a, b))
+    peak = [float(np.clip(distribution.median(), a, b))]
+
+    def moment(power: int) -> float:
+        def integrand(y: float) -> float:
+            return float(y**power * np.exp(distribution.logpdf(y) - reference))
+
+        return float(scipy.integrate.quad(integrand, a, b, points=peak, epsabs=1e-13)[0])
+
+    return moment(1) / moment(0)
+
+
+@pytest.mark.parametrize("scale", [0.05, 0.3, 1.0, 20.0])
+@pytest.mark.parametrize(("module", "distribution"), FAMILIES)
+def test_equation_13_mean_of_the_truncated_law(
+    module: Any, distribution: Any, scale: float
+) -> None:
+    z = np.array([-2.6, -0.5, 0.0, 0.2, 0.49, 1.0, 3.3])
+    for alpha in (0.0, 1.0, 7.0):
+        mean = conditional_mean(z, parameters(scale), cdf=module, alpha=alpha)
+        expected = [truncated_mean(distribution(0.1, scale), at, alpha) for at in z]
+        np.testing.assert_allclose(mean, expected, rtol=0, atol=1e-8)  # quad's own accuracy
+
+
+@pytest.mark.parametrize("alpha", [0.0, 2.0, 7.0])
+def test_equation_12_is_a_conditional_expectation(alpha: float) -> None:
+    """The error Y - E[Y | Z] is orthogonal to every function of Z: within 5 standard errors."""
+    rng = np.random.default_rng(0)
+    n = 50_000
+    y = rng.logistic(0.1, 0.3, n)
+    z = soft_round(y, alpha) + uniform_noise(rng, (n,))
+    error = y - conditional_mean(z, parameters(0.3), cdf=logistic, alpha=alpha)
+    for test in (np.ones(n), z, np.sin(5 * z), np.sign(z - 0.3), np.exp(-z * z)):
+        products = error * test
+        assert abs(products.mean()) < 5 * products.std() / math.sqrt(n)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1.0, 7.0, 16.0, math.inf])
+def test_equation_14_is_the_limit_of_wide_distributions(alpha: float) -> None:
+    """The truncated law's slope is 1/scale, so the mean differs from the middle by 1/(24 scale)."""
+    z = np.linspace(-3, 3, 101)
+    r = soft_round_conditional_mean(z, alpha)
+    for scale in (10.0, 1e3, 1e5):
+        mean = conditional_mean(z, parameters(scale), cdf=logistic, alpha=alpha)
+        assert abs(mean - r).max() < 1 / (24 * scale) + 1e-9
+
+
+def test_narrow_distributions_give_their_peak() -> None:
+    """Far less than the interval wide, Y is its location wherever that lies in the interval."""
+    z = np.array([-0.3, 0.0, 0.3, 0.55])
+    mean = conditional_mean(z, parameters(1e-4), cdf=logistic, alpha=0.0)
+    np.testing.assert_allclose(mean, 0.1, rtol=0, atol=1e-8)
+    # Where it does not, it is the end of the interval on that side, within a few scales.
+    far = conditional_mean(np.array([3.0]), parameters(1e-4), cdf=logistic, alpha=0.0)
+    assert far[0] == pytest.approx(2.5 + 1e-4, abs=1e-7)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 4.0, 7.0])
+def test_sparse_coefficients_are_reconstructed_better_than_by_equation_14(alpha: float) -> None:
+    rng = np.random.default_rng(1)
+    n = 20_000
+    y = rng.laplace(0, 0.15, n)
+    z = soft_round(y, alpha) + uniform_noise(rng, (n,))
+    laplace = from_scipy(scipy.stats.laplace(scale=0.15))
+    exact = np.mean((conditional_mean(z, None, cdf=laplace, alpha=alpha) - y) ** 2)
+    approximate = np.mean((soft_round_conditional_mean(z, alpha) - y) ** 2)
+    assert exact < 0.8 * approximate
+    assert exact < y.var()  # and better than knowing nothing
+
+
+@pytest.mark.parametrize("alpha", [0.0, 2.0, 7.0])
+@pytest.mark.parametrize("scale", [0.05, 0.5, 5.0])
+def test_gradient(scale: float, alpha: float) -> None:
+    z = np.array([-1.7, -0.4, 0.05, 0.3, 0.62, 2.2])
+    params, step = parameters(scale), 1e-4
+    d = np.linspace(1, 2, 6)
+    up, down = (conditional_mean(z + h, params, cdf=logistic, alpha=alpha) for h in (step, -step))
+    gradient = conditional_mean_backward(d, z, params, cdf=logistic, alpha=alpha)
+    # The value is good to 1e-9, so its differences to 1e-5; the third derivative adds 1e-8 / scale.
+    np.testing.assert_allclose(gradient, d * (up - down) / (2 * step), rtol=1e-4, atol=3e-5)
+    assert np.all(gradient >= 0)  # a larger z never means a smaller y
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_finite_and_within_half_a_unit_of_r(dtype: Any) -> None:
+    z = np.array([-1e5, -3.5, -0.5, 0.0, 0.25, 0.5, 1.0, 1e5], dtype)
+    for alpha in ALPHAS:
+        r = soft_round_conditional_mean(z, alpha)
+        for scale in (1e-3, 1.0, 1e3):
+            params = parameters(scale, dtype=dtype)
+            mean = conditional_mean(z, params, cdf=logistic, alpha=alpha)
+            assert mean.dtype == dtype
+            assert np.all(abs(mean - r) <= 0.5 + 2 * np.spacing(abs(r)))
+            gradient = conditional_mean_backward(
+                np.ones_like(z), z, params, cdf=logistic, alpha=alpha
+            )
+            assert gradient.dtype == dtype
+            assert np.all(np.isfinite(gradient))
+
+
+def test_distribution_per_channel() -> None:
+    rng = np.random.default_rng(0)
+    density = nonparametric.init(rng, 3, init_scale=0.5, dtype=np.float64)
+    z: Array = rng.normal(size=(3, 4))
+    mean = conditional_mean(z, density, cdf=nonparametric, alpha=7.0)
+    assert mean.shape == (3, 4)
+    assert np.all(abs(mean - soft_round_conditional_mean(z, 7.0)) <= 0.5)

@@ -1,0 +1,268 @@
+"""Soft rounding, its inverse and r_alpha to the last digits, in their limits, and Appendix D."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from decimal import Context, Decimal, localcontext
+from typing import Any
+
+import exact_soft_round as exact
+import numpy as np
+import pytest
+from strategies import ALPHAS, DTYPES, FINITE_ALPHAS, SHAPES, nasty_coefficients
+
+from npuq.backend import Array
+from npuq.paper.channel import round_half_up
+from npuq.paper.soft_round import (
+    soft_round,
+    soft_round_backward,
+    soft_round_conditional_mean,
+    soft_round_conditional_mean_backward,
+    soft_round_inverse,
+    soft_round_inverse_backward,
+)
+
+POSITIVE_ALPHAS = [alpha for alpha in FINITE_ALPHAS if alpha > 0]
+# Below these the results, or what they are made of, are denormal and have fewer digits.
+SMALLEST = {np.float32: 1e-36, np.float64: 1e-290}
+FUNCTIONS = [soft_round, soft_round_inverse, soft_round_conditional_mean]
+BACKWARDS = [
+    soft_round_backward,
+    soft_round_inverse_backward,
+    soft_round_conditional_mean_backward,
+]
+
+
+@functools.cache
+def points(dtype: Any) -> Array:
+    """Nasty ones, and random ones of which half lie near an integer or a half-integer."""
+    rng = np.random.default_rng(1)
+    near = rng.integers(-6, 7, 60) / 2 + 10.0 ** rng.uniform(-9, -1, 60) * rng.choice([-1, 1], 60)
+    random = np.concatenate([rng.uniform(-4, 4, 60), near]).astype(dtype)
+    return np.concatenate([nasty_coefficients(dtype), random])
+
+
+def errors_in_ulp(values: Array, y: Array, alpha: float, exactly: Callable[..., Any]) -> Array:
+    """|value - exact| over the spacing of numbers at the exact result, where that is normal."""
+    smallest = SMALLEST[values.dtype.type]
+    errors = []
+    for value, at in zip(values.tolist(), y.tolist(), strict=True):
+        truth = exactly(at, alpha)
+        if truth == 0 or abs(truth) > Decimal(smallest):
+            ulp = np.spacing(values.dtype.type(truth)) if truth else SMALLEST[values.dtype.type]
+            errors.append(float(abs(Decimal(value) - truth) / Decimal(float(abs(ulp)))))
+        else:
+            assert abs(value) <= 2 * smallest
+    return np.array(errors)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("function", "exactly", "bound"),
+    [
+        # Measured: 7.3, 3.3 and 2.0 units in the last place.
+        (soft_round, exact.soft_round, 10),
+        (soft_round_inverse, exact.soft_round_inverse, 5),
+        (soft_round_conditional_mean, exact.conditional_mean, 4),
+    ],
+)
+def test_values_are_good_to_a_few_ulp(
+    function: Any, exactly: Callable[..., Any], bound: float, dtype: Any
+) -> None:
+    y = points(dtype)
+    for alpha in POSITIVE_ALPHAS:
+        values = function(y, alpha)
+        assert values.dtype == dtype
+        assert errors_in_ulp(values, y, alpha, exactly).max() <= bound, alpha
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("backward", "exactly"),
+    [
+        (soft_round_backward, exact.soft_round_slope),
+        (soft_round_inverse_backward, exact.soft_round_inverse_slope),
+        (soft_round_conditional_mean_backward, exact.conditional_mean_slope),
+    ],
+)
+def test_slopes_are_good_to_some_ulp(
+    backward: Any, exactly: Callable[..., Any], dtype: Any
+) -> None:
+    # A slope is a product of about five rounded factors, one of them squared.
+    bound = 16 * float(np.finfo(dtype).eps)
+    largest, smallest = float(np.finfo(dtype).max), SMALLEST[dtype]
+    y = points(dtype)
+    for alpha in POSITIVE_ALPHAS:
+        slopes = backward(np.ones_like(y), y, alpha)
+        assert slopes.dtype == dtype
+        for slope, at in zip(slopes.tolist(), y.tolist(), strict=True):
+            truth = exactly(at, alpha)
+            if truth < Decimal(smallest):
+                assert 0 <= slope <= 2 * smallest
+            else:
+                expected = min(truth, Decimal(largest))
+                assert abs(Decimal(slope) / expected - 1) <= Decimal(bound), (alpha, at)
+
+
+def test_the_exact_forms_are_equation_10() -> None:
+    """The yardstick itself, against Eqs. 10 and 31 as printed, and its parts against each other."""
+    for alpha in (1e-4, 0.5, 1.0, 7.0, 16.0, 64.0, 100.0):
+        for y in (-2.75, -1.0, -1e-9, 1e-30, 0.1, 0.4999, 0.5, 0.50001, 1.0, 3.3):
+            s = exact.soft_round(y, alpha)
+            assert abs(s - exact.literal(y, alpha)) <= abs(s) * Decimal("1e-50")
+            with localcontext(Context(prec=exact.DIGITS)):
+                assert abs(exact.soft_round_inverse(s, alpha) - Decimal(y)) < Decimal("1e-40")
+                r = exact.conditional_mean(y, alpha)
+                by_inverse = exact.soft_round_inverse(Decimal(y) - exact.HALF, alpha) + exact.HALF
+                assert abs(r - by_inverse) < Decimal("1e-50")  # Eq. 14
+
+
+@pytest.mark.parametrize("alpha", [0.5, 1.0, 7.0, 16.0])
+def test_literal_formula_of_equations_10_and_31(alpha: float) -> None:
+    y = np.linspace(-3, 3, 1201)
+    r = y - np.floor(y) - 0.5
+    literal = np.floor(y) + 0.5 * np.tanh(alpha * r) / math.tanh(alpha / 2) + 0.5
+    # The literal form rounds numbers around 1/2 and 3; tanh(alpha r) multiplies alpha r's error.
+    np.testing.assert_allclose(soft_round(y, alpha), literal, rtol=0, atol=4e-15)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("alpha", ALPHAS)
+def test_values_and_derivatives_are_finite(alpha: float, dtype: Any) -> None:
+    y = np.concatenate([points(dtype), np.array([0.0, -0.0, 1e30, -1e30], dtype)])
+    with np.errstate(all="raise", under="ignore"):  # no warning either
+        for function in FUNCTIONS:
+            assert np.all(np.isfinite(function(y, alpha))), function
+        for backward in BACKWARDS:
+            for d in (1, -1e10):
+                gradient = backward(np.full_like(y, d), y, alpha)
+                assert gradient.dtype == dtype
+                assert np.all(np.isfinite(gradient)), backward
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("alpha", ALPHAS)
+def test_shapes_and_dtypes_are_kept_and_arrays_are_fresh(
+    alpha: float, shape: tuple[int, ...]
+) -> None:
+    for dtype in DTYPES:
+        y = np.full(shape, 0.3, dtype)
+        for function in FUNCTIONS:
+            result = function(y, alpha)
+            assert np.shape(result) == shape
+            assert result.dtype == dtype
+            assert not np.shares_memory(result, y)
+        for backward in BACKWARDS:
+            gradient = backward(np.ones(shape, dtype), y, alpha)
+            assert np.shape(gradient) == shape
+            assert gradient.dtype == dtype
+
+
+@pytest.mark.parametrize("alpha", [-1.0, float("nan"), -1e-300])
+def test_alpha_must_be_a_number_from_0_on(alpha: float) -> None:
+    y = np.zeros(2)
+    for function in FUNCTIONS:
+        with pytest.raises(ValueError, match="alpha must be a number from 0 to infinity"):
+            function(y, alpha)
+    for backward in BACKWARDS:
+        with pytest.raises(ValueError, match="alpha must be"):
+            backward(y, y, alpha)
+
+
+def test_equation_11_small_alpha_is_the_identity_with_a_quadratic_rate() -> None:
+    """s(y) - y = alpha^2 r (1 - 4 r^2) / 12 + O(alpha^4), with r = y - floor(y) - 1/2."""
+    y = np.linspace(-2, 2, 1001)
+    r = y - np.floor(y) - 0.5
+    for alpha in (1e-1, 1e-2, 1e-3):
+        expected = alpha**2 * r * (1 - 4 * r * r) / 12
+        np.testing.assert_allclose(
+            soft_round(y, alpha) - y, expected, rtol=0, atol=alpha**4 / 100 + 1e-15
+        )
+        assert abs(soft_round_inverse(y, alpha) - y).max() <= 0.0162 * alpha**2
+        assert abs(soft_round_conditional_mean(y, alpha) - y).max() <= 0.0162 * alpha**2
+    for function in FUNCTIONS:
+        np.testing.assert_array_equal(function(y, 0.0), y)
+
+
+def test_equation_11_large_alpha_is_rounding_with_an_exponential_rate() -> None:
+    """|s(n + t) - n| <= e^(-alpha (1 - 2 |t|))."""
+    t = np.linspace(-0.45, 0.45, 181)
+    for n in (-3, 0, 5):
+        for alpha in (8.0, 16.0, 32.0, 64.0):
+            error = abs(soft_round(n + t, alpha) - n)
+            assert np.all(error <= 1.01 * np.exp(-alpha * (1 - 2 * abs(t))) + 1e-15)
+    y = np.linspace(-3, 3, 121)
+    np.testing.assert_array_equal(soft_round(y, math.inf), round_half_up(y))
+
+
+def test_equations_9_and_15_tend_to_rounding() -> None:
+    """s(s(y) + u) exponentially, r(s(y) + u) like 1 / alpha: |r(n + w) - n| <= artanh(2w) / alpha.
+
+    For fixed y and u inside of their intervals; r is the better estimate, s the closer to rounding.
+    """
+    rng = np.random.default_rng(0)
+    y, u = rng.integers(-4, 5, 500) + rng.uniform(-0.45, 0.45, 500), rng.uniform(-0.4, 0.4, 500)
+    for alpha in (32.0, 64.0, 128.0, 1024.0, 1e6, math.inf):
+        z = soft_round(y, alpha) + u
+        twice = soft_round(z, alpha)
+        mean = soft_round_conditional_mean(z, alpha)
+        exponential = math.exp(-alpha * (1 - 2 * 0.45))  # of |s(y) - n|
+        slack = 2 * exponential + 1e-14
+        assert np.all(abs(twice - round_half_up(y)) <= 1.01 * math.exp(-alpha * 0.1) + slack)
+        assert np.all(
+            abs(mean - round_half_up(y)) <= np.arctanh(2 * (abs(u) + slack / 2)) / alpha + 1e-14
+        )
+    np.testing.assert_array_equal(mean, round_half_up(y))
+
+
+def test_textbook_inverse_fails_where_ours_does_not() -> None:
+    """atanh(2 tanh(alpha/2) r) / alpha in float32: wrong in the third digit at 16, infinite by 20."""
+
+    def textbook(z: Array, alpha: float) -> Array:
+        r = z - np.floor(z) - np.float32(0.5)
+        scaled = np.float32(2) * np.tanh(np.float32(alpha / 2)) * r
+        return np.floor(z) + np.float32(0.5) + np.arctanh(scaled) / np.float32(alpha)
+
+    # From just above 0: at integers the literal form has its largest error.
+    z = np.concatenate([[0], np.geomspace(1e-9, 0.5, 300)]).astype(np.float32)
+
+    def error(function: Any, alpha: float) -> float:
+        truth = np.array([float(exact.soft_round_inverse(at, alpha)) for at in z.tolist()])
+        return float(abs(function(z, alpha) - truth).max())
+
+    assert error(textbook, 16.0) > 1.8e-3
+    with np.errstate(divide="ignore"):
+        assert error(textbook, 20.0) == math.inf
+    for alpha in (16.0, 20.0):
+        assert error(soft_round_inverse, alpha) < 1e-7
+
+
+@pytest.mark.parametrize("alpha", [0.5, 1.0, 7.0, 16.0])
+def test_equations_37_and_42_derivative_at_integers(alpha: float) -> None:
+    """Both one-sided difference quotients tend to alpha tanh'(-alpha/2) / (2 tanh(alpha/2))."""
+    derivative = alpha * (1 - math.tanh(alpha / 2) ** 2) / (2 * math.tanh(alpha / 2))
+    for n in (-1.0, 0.0, 2.0):
+        assert soft_round_backward(np.ones(1), np.array([n]), alpha)[0] == pytest.approx(
+            derivative, rel=1e-8  # 1 - tanh^2 cancels: eps / 4.5e-7 at alpha 16
+        )
+        assert derivative == pytest.approx(alpha / math.sinh(alpha), rel=1e-8)
+    for eps in (1e-3, 1e-5, 1e-7):
+        for side in (1, -1):
+            quotient = soft_round(np.array([side * eps]), alpha)[0] / (side * eps)
+            # s = s' eps (1 + O(alpha eps)): the second derivative jumps at integers.
+            assert quotient == pytest.approx(derivative, rel=2 * alpha * eps + 1e-8)
+
+
+def test_slopes_at_integers_and_half_integers() -> None:
+    for alpha in (0.5, 7.0, 16.0):
+        one, integer, half = np.ones(1), np.array([2.0]), np.array([-1.5])
+        s0, s1 = alpha / math.sinh(alpha), alpha / (2 * math.tanh(alpha / 2))
+        assert soft_round_backward(one, integer, alpha)[0] == pytest.approx(s0, rel=1e-14)
+        assert soft_round_backward(one, half, alpha)[0] == pytest.approx(s1, rel=1e-14)
+        assert soft_round_inverse_backward(one, integer, alpha)[0] == pytest.approx(1 / s0)
+        assert soft_round_inverse_backward(one, half, alpha)[0] == pytest.approx(1 / s1)
+        # r is s^-1 moved by half a unit
+        assert soft_round_conditional_mean_backward(one, half, alpha)[0] == pytest.approx(1 / s0)
+        assert soft_round_conditional_mean_backward(one, integer, alpha)[0] == pytest.approx(1 / s1)

@@ -1,0 +1,116 @@
+"""Sec. 5.2 as functions of the step, against the sentences of the paper."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pytest
+
+from npuq.schedules import (
+    PRESETS,
+    TrainingOptions,
+    learning_rates_at,
+    lmbda_at,
+    softness_at,
+)
+
+PAPER = TrainingOptions(**PRESETS["paper-linear-sr"])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_are_options(name: str) -> None:
+    TrainingOptions(**PRESETS[name])  # type: ignore[arg-type]
+
+
+def test_the_papers_lmbda_is_halved_at_100_000_and_at_200_000_steps() -> None:
+    options = dataclasses.replace(PAPER, lmbda=0.1)
+    steps = (0, 99_999, 100_000, 199_999, 200_000, 1_999_999)
+    expected = [0.4, 0.4, 0.2, 0.2, 0.1, 0.1]
+    assert [lmbda_at(options, step) for step in steps] == pytest.approx(expected)
+
+
+def test_without_decay_lmbda_is_constant() -> None:
+    options = TrainingOptions(lmbda=0.05, lmbda_decay=())
+    assert {lmbda_at(options, step) for step in (0, 1, options.steps)} == {0.05}
+
+
+def test_the_papers_alpha_runs_linearly_from_1_to_16() -> None:
+    alphas = [softness_at(PAPER, step).alpha for step in (0, 1_000_000, 2_000_000)]
+    assert alphas == [1.0, 8.5, 16.0]
+
+
+def test_alpha_r_follows_alpha_or_is_its_own() -> None:
+    assert softness_at(PAPER, 500_000).alpha_r == softness_at(PAPER, 500_000).alpha
+    fig2b = TrainingOptions(**PRESETS["paper-fig2b"])  # type: ignore[arg-type]
+    assert (softness_at(fig2b, 9).alpha, softness_at(fig2b, 9).alpha_r) == (7.0, 16.0)
+
+
+def test_expected_gradients_are_for_soft_rounding_only() -> None:
+    plain = TrainingOptions(**PRESETS["paper-linear-un"])  # type: ignore[arg-type]
+    assert not (softness_at(plain, 0).expected_rate or softness_at(plain, 0).expected_distortion)
+    assert softness_at(PAPER, 0).expected_rate and softness_at(PAPER, 0).expected_distortion
+    pathwise = dataclasses.replace(PAPER, expected_rate=False)
+    assert not softness_at(pathwise, 0).expected_rate
+    assert softness_at(pathwise, 0).expected_distortion
+
+
+def test_the_papers_learning_rate_drops_tenfold_after_80_percent() -> None:
+    density_only, before = PAPER.density_only_steps, 1_599_999
+    assert learning_rates_at(PAPER, density_only) == pytest.approx((1e-4, 1e-4))
+    assert learning_rates_at(PAPER, before) == pytest.approx((1e-4, 1e-4))
+    assert learning_rates_at(PAPER, before + 1) == pytest.approx((1e-5, 1e-5))
+
+
+def test_the_transforms_rest_in_the_first_5000_steps() -> None:
+    assert learning_rates_at(PAPER, 4999)[0] == 0
+    assert learning_rates_at(PAPER, 4999)[1] > 0
+    assert learning_rates_at(PAPER, 5000)[0] > 0
+
+
+def test_cosine_falls_from_1_to_its_final_value() -> None:
+    options = TrainingOptions(
+        rate_schedule="cosine", learning_rate=1.0, rate_final=0.1, density_rate=3.0, steps=1000
+    )
+    rates = [learning_rates_at(options, step)[0] for step in range(1001)]
+    assert rates[0] == pytest.approx(1.0)
+    assert rates[500] == pytest.approx(0.55)
+    assert rates[1000] == pytest.approx(0.1)
+    assert all(a > b for a, b in zip(rates, rates[1:], strict=False))
+    assert learning_rates_at(options, 300)[1] == pytest.approx(3 * rates[300])
+
+
+def test_the_initial_step_size_is_the_best_one_of_its_formula() -> None:
+    """bpp + lambda MSE = -3 log2 D + lambda D^2 / 12 is least there."""
+    def loss(step: float, lmbda: float) -> float:
+        return -3 * math.log2(step) + lmbda * step**2 / 12
+
+    for lmbda in (0.0015625, 0.0125, 0.2):
+        best = TrainingOptions(lmbda=lmbda).initial_step_size
+        assert loss(best, lmbda) < min(loss(best * 0.99, lmbda), loss(best * 1.01, lmbda))
+    assert TrainingOptions(step_size=12.0).initial_step_size == 12.0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"lmbda": 0.0},
+        {"lmbda": float("nan")},
+        {"steps": 0},
+        {"batch_size": -1},
+        {"crop": 100},
+        {"learning_rate": -1e-4},
+        {"alpha_start": -1.0},
+        {"rate_schedule": "step"},
+        {"coordinates": "polar"},
+        {"start": "dct"},
+    ],
+)
+def test_impossible_options_are_refused_by_name(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        TrainingOptions(**wrong)  # type: ignore[arg-type]
+
+
+def test_options_cannot_be_changed() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        PAPER.lmbda = 1.0  # type: ignore[misc]
