@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from npuq.models.noisy_rate import Softness
 
@@ -93,8 +94,8 @@ class TrainingOptions:
         return math.sqrt(18 / (self.lmbda * math.log(2)))
 
 
-def _paper(**changes: object) -> dict[str, object]:
-    common: dict[str, object] = {
+def _paper(**changes: Any) -> dict[str, Any]:
+    common = {
         "steps": 2_000_000,
         "batch_size": 8,
         "crop": 256,
@@ -111,7 +112,7 @@ def _paper(**changes: object) -> dict[str, object]:
     return common | changes
 
 
-PRESETS: dict[str, dict[str, object]] = {
+PRESETS: dict[str, dict[str, Any]] = {
     "fast-un": {},
     "fast-sr": {"alpha_start": 1.0, "alpha_end": 16.0},
     "paper-linear-un": _paper(),

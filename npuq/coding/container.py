@@ -23,7 +23,6 @@ All numbers are little-endian.
 
 from __future__ import annotations
 
-import math
 import struct
 import zlib
 from collections.abc import Sequence
@@ -48,12 +47,12 @@ U32 = struct.Struct("<I")
 class Header(NamedTuple):
     """What a decoder must know beside the model and the streams."""
 
-    method: str  # one of METHODS
+    method: int  # index of METHODS
     model_hash: bytes  # 8 bytes
     height: int  # pixels
     width: int
-    alpha_s: float  # of the encoder's s, a float32
-    alpha_r: float  # of the decoder's r, a float32
+    alpha: float  # of the encoder's s: a float32, 0 for s(y) = y, infinite for rounding
+    alpha_r: float  # of the decoder's r, likewise
     seed: int  # of the dither, 0 .. 2^64 - 1
     rows_per_band: int  # of the latent grid
     tensors: int = 1
@@ -70,15 +69,12 @@ def pack(header: Header, streams: Sequence[bytes]) -> bytes:
     if problem:
         raise ValueError(f"header: {problem}")
     try:
-        fixed = FIXED.pack(
-            *(MAGIC, VERSION, METHODS.index(header.method), PHILOX_8_BITS, 0),
-            *header[1:],
-            len(streams),
-        )
+        start = (MAGIC, VERSION, header.method, PHILOX_8_BITS, 0)
+        fixed = FIXED.pack(*start, *header[1:], len(streams))
     except (struct.error, OverflowError) as error:
         raise ValueError(f"header: a field does not fit its place in the file: {error}") from error
     if _parse_fixed(fixed)[0] != header:
-        raise ValueError("header: alpha_s and alpha_r must be float32 numbers; round them first")
+        raise ValueError("header: alpha and alpha_r must be float32 numbers; round them first")
     head = fixed + struct.pack(f"<{len(streams)}I", *map(len, streams))
     payload = b"".join(streams)
     return b"".join((head, _crc(head), payload, _crc(payload)))
@@ -144,7 +140,7 @@ def _parse_head(data: bytes) -> tuple[Header, tuple[int, ...], int]:
 def _parse_fixed(fixed: bytes) -> tuple[Header, int, str]:
     """The header, the number of streams, and what is impossible about them ("" if nothing)."""
     _, version, method, dither, flags, *fields, count = FIXED.unpack(fixed)
-    header = Header(METHODS[method] if method < len(METHODS) else f"number {method}", *fields)
+    header = Header(method, *fields)
     if version != VERSION or dither != PHILOX_8_BITS or flags:
         return header, count, f"version {version}, dither {dither}, flags {flags}"
     return header, count, _problem(header)
@@ -152,17 +148,15 @@ def _parse_fixed(fixed: bytes) -> tuple[Header, int, str]:
 
 def _problem(header: Header) -> str:
     """What is impossible about a header, or ""."""
-    if header.method not in METHODS:
-        return f"method is {header.method!r}, not one of {METHODS}"
+    if not 0 <= header.method < len(METHODS):
+        return f"method must be an index of {METHODS}, not {header.method}"
     if len(header.model_hash) != 8:
         return "model_hash must have 8 bytes"
     for name in ("height", "width", "rows_per_band", "tensors"):
         if getattr(header, name) < 1:
             return f"{name} must be at least 1"
-    for name in ("alpha_s", "alpha_r"):
-        alpha = getattr(header, name)
-        if not (math.isfinite(alpha) and alpha >= 0):
-            return f"{name} must be a finite number, 0 or more"
+    if not (header.alpha >= 0 and header.alpha_r >= 0):  # nor NaN
+        return "alpha and alpha_r must be 0 or more"
     return ""
 
 

@@ -71,9 +71,10 @@ def interval_bits_backward(d_bits: Array, lower: Array, upper: Array) -> tuple[A
         (d_lower, d_upper).
     """
     xp = xp_of(lower)
-    gap = upper - lower
-    wide = gap > _smallest_gap(lower)
-    shared = xp.where(wide, 1 / xp.expm1(xp.where(wide, gap, 1)), 0).astype(lower.dtype)
+    wide = upper - lower > _smallest_gap(lower)
+    gap = xp.where(wide, upper - lower, 1)
+    # 1 / (e^gap - 1), which must not overflow on the way
+    shared = xp.where(wide, xp.exp(-gap) / -xp.expm1(-gap), 0).astype(lower.dtype)
     scale = d_bits / math.log(2)
     return scale * (_sigmoid(lower) + shared), -scale * (_sigmoid(-upper) + shared)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import scipy.integrate
 import scipy.stats
-from strategies import ALPHAS, DTYPES
+from strategies import DTYPES
 
 from npuq.backend import Array
 from npuq.nn import logistic, nonparametric, normal
@@ -56,7 +56,7 @@ def test_equation_13_mean_of_the_truncated_law(
 def test_equation_12_is_a_conditional_expectation(alpha: float) -> None:
     """The error Y - E[Y | Z] is orthogonal to every function of Z: within 5 standard errors."""
     rng = np.random.default_rng(0)
-    n = 50_000
+    n = 20_000
     y = rng.logistic(0.1, 0.3, n)
     z = soft_round(y, alpha) + uniform_noise(rng, (n,))
     error = y - conditional_mean(z, parameters(0.3), cdf=logistic, alpha=alpha)
@@ -88,7 +88,7 @@ def test_narrow_distributions_give_their_peak() -> None:
 @pytest.mark.parametrize("alpha", [0.0, 4.0, 7.0])
 def test_sparse_coefficients_are_reconstructed_better_than_by_equation_14(alpha: float) -> None:
     rng = np.random.default_rng(1)
-    n = 20_000
+    n = 4_000
     y = rng.laplace(0, 0.15, n)
     z = soft_round(y, alpha) + uniform_noise(rng, (n,))
     laplace = from_scipy(scipy.stats.laplace(scale=0.15))
@@ -114,9 +114,9 @@ def test_gradient(scale: float, alpha: float) -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_finite_and_within_half_a_unit_of_r(dtype: Any) -> None:
     z = np.array([-1e5, -3.5, -0.5, 0.0, 0.25, 0.5, 1.0, 1e5], dtype)
-    for alpha in ALPHAS:
+    for alpha in (0.0, 7.0, 88.7, 1e6, math.inf):
         r = soft_round_conditional_mean(z, alpha)
-        for scale in (1e-3, 1.0, 1e3):
+        for scale in (1e-3, 1e3):
             params = parameters(scale, dtype=dtype)
             mean = conditional_mean(z, params, cdf=logistic, alpha=alpha)
             assert mean.dtype == dtype

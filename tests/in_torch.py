@@ -1,0 +1,87 @@
+"""Our operations in PyTorch, which is only imported when one is called."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+
+def softplus(x: Any) -> Any:
+    import torch
+
+    return torch.nn.functional.softplus(x, threshold=100.0)
+
+
+def sigmoid(x: Any) -> Any:
+    return x.sigmoid()
+
+
+def nonparametric(y: Any, params: Any) -> Any:
+    import torch
+
+    h = y.flatten(1).unsqueeze(1)
+    for k, (H, b) in enumerate(zip(params.H, params.b, strict=True)):
+        h = torch.einsum("cij,cjn->cin", softplus(H), h) + b
+        if k < len(params.a):
+            h = h + params.a[k].tanh() * h.tanh()
+    return h.reshape(y.shape)
+
+
+def logistic(y: Any, params: Any) -> Any:
+    return (y - params.loc) / params.scale
+
+
+def normal(y: Any, params: Any) -> Any:
+    import torch
+
+    x = (y - params.loc) / params.scale
+    return torch.special.log_ndtr(x) - torch.special.log_ndtr(-x)
+
+
+def conv2d(x: Any, w: Any, b: Any, **static: Any) -> Any:
+    import torch
+
+    return torch.nn.functional.conv2d(x, w, b, **static)
+
+
+def conv_transpose2d(x: Any, w: Any, b: Any, **static: Any) -> Any:
+    import torch
+
+    return torch.nn.functional.conv_transpose2d(x, w, b, **static)
+
+
+def soft_round(y: Any, alpha: float) -> Any:
+    """Eq. (10), literally."""
+    if alpha == 0:
+        return y * 1
+    r = y - y.floor() - 0.5
+    return y.floor() + 0.5 * (alpha * r).tanh() / math.tanh(alpha / 2) + 0.5
+
+
+def soft_round_inverse(z: Any, alpha: float) -> Any:
+    """The textbook inverse, good enough in float64 at alpha 16 away from integers."""
+    if alpha == 0:
+        return z * 1
+    r = z - z.floor() - 0.5
+    return z.floor() + 0.5 + (2 * math.tanh(alpha / 2) * r).atanh() / alpha
+
+
+def soft_round_conditional_mean(z: Any, alpha: float) -> Any:
+    """Eq. (14)."""
+    return soft_round_inverse(z - 0.5, alpha) + 0.5
+
+
+def interval_bits(lower: Any, upper: Any) -> Any:
+    """-log2 of a difference of two CDFs, which cancels in the tails."""
+    return -(upper.sigmoid() - lower.sigmoid()).log2()
+
+
+def rate_bits(z: Any, params: Any, *, logits: Any, alpha: float = 0.0) -> Any:
+    """Eq. (44), with the logit of a CDF in PyTorch."""
+    lower = soft_round_inverse(z - 0.5, alpha)
+    upper = soft_round_inverse(z + 0.5, alpha)
+    return interval_bits(logits(lower, params), logits(upper, params))
+
+
+def mse(x: Any, x_hat: Any) -> Any:
+    return ((x_hat - x) ** 2).mean()

@@ -1,0 +1,210 @@
+"""The rows of the table of operations that come from `npuq.paper` and the linear model.
+
+Coefficients keep a distance from integers and half-integers, where the second derivatives of s and
+of r jump; the neighbourhood of those points is in rows of its own, with smaller steps.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import in_torch
+import numpy as np
+from operation import Operation, normal_array, values
+
+from npuq.backend import xp_of
+from npuq.models.linear import (
+    CHANNELS,
+    analyse,
+    analyse_backward,
+    synthesise,
+    synthesise_backward,
+)
+from npuq.nn import logistic, nonparametric, normal
+from npuq.paper.channel import uniform_noise_channel, uniform_noise_channel_backward
+from npuq.paper.conditional_mean import conditional_mean, conditional_mean_backward
+from npuq.paper.density import (
+    interval_bits,
+    interval_bits_backward,
+    rate_bits,
+    rate_bits_backward,
+)
+from npuq.paper.loss import mse, mse_backward
+from npuq.paper.soft_round import (
+    soft_round,
+    soft_round_backward,
+    soft_round_conditional_mean,
+    soft_round_conditional_mean_backward,
+    soft_round_inverse,
+    soft_round_inverse_backward,
+)
+
+ALPHAS = (0.0, 1.0, 7.0, 16.0)
+Make = Callable[[np.random.Generator, Any], Any]
+
+# (name, forward, backward, in PyTorch, where it is steep: distances from that half-integer)
+_ROUNDINGS = (
+    ("soft_round", soft_round, soft_round_backward, in_torch.soft_round, 0.5),
+    (
+        "soft_round_inverse",
+        soft_round_inverse,
+        soft_round_inverse_backward,
+        in_torch.soft_round_inverse,
+        0.0,
+    ),
+    (
+        "soft_round_conditional_mean",
+        soft_round_conditional_mean,
+        soft_round_conditional_mean_backward,
+        in_torch.soft_round_conditional_mean,
+        0.5,
+    ),
+)
+
+
+def _coefficients(rng: np.random.Generator, dtype: Any, *shape: int) -> Any:
+    """Of fractions in (0.08, 0.42) and (0.58, 0.92)."""
+    k = rng.integers(-3, 4, shape) + 0.5 * rng.integers(0, 2, shape)
+    return (k + rng.uniform(0.08, 0.42, shape)).astype(dtype)
+
+
+def _rounding_args(alpha: float) -> Make:
+    return lambda rng, dtype: ((_coefficients(rng, dtype, 4, 5),), {"alpha": alpha})
+
+
+def _steep_args(at: float) -> Make:
+    """A millionth and more from the place, at alpha 7 and 16 still far on the scale of e^-alpha."""
+    distances = np.array([-3e-2, -1e-3, -2e-5, 2e-5, 1e-3, 3e-2])
+    return lambda rng, dtype: ((values(dtype, *(at + distances)),), {"alpha": 16.0})
+
+
+def _location_scale_args(cdf: Any, alpha: float) -> Make:
+    def make(rng: np.random.Generator, dtype: Any) -> Any:
+        scale = (0.6 + rng.random((3, 1))).astype(dtype)
+        params = logistic.Params(normal_array(rng, dtype, 3, 1, scale=0.5), scale)
+        return (_coefficients(rng, dtype, 3, 8) / 2, params), {"cdf": cdf, "alpha": alpha}
+
+    return make
+
+
+def _nonparametric_args(alpha: float) -> Make:
+    def make(rng: np.random.Generator, dtype: Any) -> Any:
+        params = nonparametric.init(rng, 3, init_scale=2.0, dtype=dtype)
+        a = tuple(normal_array(rng, dtype, *a.shape) for a in params.a)
+        z = _coefficients(rng, dtype, 3, 8)
+        return (z, params._replace(a=a)), {"cdf": nonparametric, "alpha": alpha}
+
+    return make
+
+
+def _torch_rate(logits: Callable[..., Any]) -> Callable[..., Any]:
+    rate = functools.partial(in_torch.rate_bits, logits=logits)
+    return lambda z, params, *, cdf, alpha: rate(z, params, alpha=alpha)
+
+
+def _rate_rows() -> list[Operation]:
+    families: list[tuple[str, Callable[[float], Make], Callable[..., Any]]] = [
+        ("logistic", functools.partial(_location_scale_args, logistic), in_torch.logistic),
+        ("normal", functools.partial(_location_scale_args, normal), in_torch.normal),
+        ("nonparametric", _nonparametric_args, in_torch.nonparametric),
+    ]
+    return [
+        Operation(
+            f"paper.rate_bits/{name}, alpha {alpha:g}",
+            rate_bits,
+            rate_bits_backward,
+            make_at(alpha),
+            _torch_rate(logits),
+            step=3e-4,
+        )
+        for name, make_at, logits in families
+        for alpha in (0.0, 7.0)
+    ]
+
+
+def _interval_rows() -> list[Operation]:
+    cases = {
+        "": ((-2.0, -0.5, 0.3), (1.0, 0.2, 4.0), in_torch.interval_bits),
+        "/tails": ((-900.0, 700.0, -2e4), (-899.0, 730.0, 2e4), None),
+        "/narrow": ((-3.0, 0.0, 5.0), (-2.98, 0.02, 5.03), in_torch.interval_bits),
+    }
+    return [
+        Operation(
+            f"paper.interval_bits{label}",
+            interval_bits,
+            interval_bits_backward,
+            lambda rng, dtype, a=a, b=b: ((values(dtype, *a), values(dtype, *b)), {}),
+            torch,
+            step=3e-5 if label == "/narrow" else 1e-3,  # at /tails, 1e-3 of the magnitude
+        )
+        for label, (a, b, torch) in cases.items()
+    ]
+
+
+def _mse_backward(d_mse: Any, x: Any, x_hat: Any) -> Any:
+    return mse_backward(float(d_mse), x, x_hat)
+
+
+def _blocks_args(rng: np.random.Generator, dtype: Any) -> Any:
+    weights = normal_array(rng, dtype, CHANNELS, 3, 8, 8, scale=0.1)
+    return (normal_array(rng, dtype, CHANNELS, 3), weights), {}
+
+
+PAPER_OPERATIONS: list[Operation] = [
+    Operation(
+        "paper.uniform_noise_channel",
+        uniform_noise_channel,
+        uniform_noise_channel_backward,
+        lambda rng, dtype: (
+            (normal_array(rng, dtype, 2, 3), normal_array(rng, dtype, 2, 3)),
+            {},
+        ),
+        lambda y, u: y + u,
+    ),
+    *(
+        Operation(
+            f"paper.{name}/alpha {alpha:g}", forward, backward, _rounding_args(alpha), torch
+        )
+        for name, forward, backward, torch, _ in _ROUNDINGS
+        for alpha in ALPHAS
+    ),
+    *(
+        Operation(f"paper.{name}/steep", forward, backward, _steep_args(at), step=3e-7)
+        for name, forward, backward, _, at in _ROUNDINGS
+    ),
+    *_interval_rows(),
+    *_rate_rows(),
+    Operation(
+        "paper.conditional_mean",
+        conditional_mean,
+        conditional_mean_backward,
+        _location_scale_args(logistic, 2.0),
+        wrt=(0,),
+    ),
+    Operation(
+        "paper.mse",
+        lambda x, x_hat: xp_of(x).asarray(mse(x, x_hat), dtype=x.dtype),
+        _mse_backward,
+        lambda rng, dtype: (
+            (normal_array(rng, dtype, 3, 4), normal_array(rng, dtype, 3, 4)),
+            {},
+        ),
+        in_torch.mse,
+    ),
+    Operation(
+        "models.linear.analyse",
+        analyse,
+        analyse_backward,
+        _blocks_args,
+        lambda blocks, weights: weights.flatten(1) @ blocks,
+    ),
+    Operation(
+        "models.linear.synthesise",
+        synthesise,
+        synthesise_backward,
+        _blocks_args,
+        lambda r, weights: weights.flatten(1).T @ r,
+    ),
+]

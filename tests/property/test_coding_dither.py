@@ -1,0 +1,18 @@
+"""The dither is a function of the place, not of the window that asks for it."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from npuq.coding.dither import dither_integers
+
+side = st.integers(0, 40)
+
+
+@given(st.integers(0, 2**64 - 1), st.integers(0, 3), side, side, side, side)
+def test_window_is_the_cut_out_of_the_whole(seed, channels, top, left, rows, columns):
+    whole = dither_integers((3, 80, 80), seed=seed, tensor=1)
+    window = dither_integers(
+        (channels, rows, columns), seed=seed, tensor=1, first_row=top, first_column=left
+    )
+    assert np.array_equal(window, whole[:channels, top : top + rows, left : left + columns])

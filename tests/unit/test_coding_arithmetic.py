@@ -1,0 +1,151 @@
+"""The range coder beside an exact twin of big integers, at its nasty places."""
+
+import numpy as np
+import pytest
+
+from npuq.coding.arithmetic import decode_band, decode_runs, encode_band, encode_runs
+from npuq.coding.tables import assemble_tables, symbol_intervals
+from npuq.errors import CorruptFileError
+
+SOFT = np.clip(20000 + 99 * np.arange(256), 128, 65408).astype(np.uint16)
+
+
+def one_table(knots, first, log2_knots=0):
+    units = (len(knots) - 1) >> log2_knots
+    fields = (np.array([n]) for n in (first, first + units - 2, log2_knots))
+    return assemble_tables(np.array(knots), *fields)
+
+
+TABLES = one_table([1000, 3_000_000, 3_000_001, 9_123_456, 16_000_000, 16_777_000], -1)
+
+
+def twin_encode(symbols, phase, tables):
+    """The coder with `low` as one unbounded integer, where a carry needs no treatment.
+
+    Returns the bytes, and the longest run of 0xFFFF words that a carry went through.
+    """
+    steps = []
+    intervals = symbol_intervals(symbols, phase, tables)
+    for lower, upper, distance in zip(*(a.ravel().tolist() for a in intervals), strict=True):
+        steps.append((lower, upper))
+        gamma = "0" * (distance.bit_length() - 1) + f"{distance:b}" if distance else ""
+        steps += [(int(bit) << 23, int(bit) + 1 << 23) for bit in gamma]
+    low, span, size, longest_run = 0, 1 << 62, 0, 0
+    for lower, upper in steps:
+        r = span >> 24
+        before = low >> 62
+        low += r * lower
+        span = r * (upper - lower) if upper < 1 << 24 else span - r * lower
+        if low >> 62 != before:
+            ones = (~before & before + 1).bit_length() - 1  # trailing ones of `before`
+            longest_run = max(longest_run, ones // 16)
+        while span <= 1 << 46:
+            low, span, size = low << 16, span << 16, size + 1
+    for bits in (62, 54, 46):
+        value = -(-low >> bits) << bits
+        if value < low + span:
+            break
+    return (value >> 46).to_bytes(2 * size + 2, "big").rstrip(b"\0"), longest_run
+
+
+def check_against_twin(symbols, tables=TABLES):
+    dither = (np.arange(symbols.size) * 101 % 256).astype(np.uint8).reshape(symbols.shape)
+    data = encode_band(symbols, dither, SOFT, tables)
+    expected, longest_run = twin_encode(symbols, SOFT[dither], tables)
+    assert data == expected
+    assert np.array_equal(decode_band(data, dither, SOFT, tables), symbols)
+    return longest_run
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_bytes_are_those_of_exact_arithmetic(seed):
+    rng = np.random.default_rng(seed)
+    check_against_twin(rng.integers(-5, 6, (1, 20, 20), dtype=np.int32))
+
+
+@pytest.mark.parametrize("zeros", [2, 3, 40, 41])
+def test_carry_goes_through_long_runs_of_ones(zeros):
+    # Symbols decoded from 0.5 + a little: until the last ones their spans contain 0.5, so `low`
+    # is 0x7FFF FFFF ...; then the span moves above 0.5, and a carry runs through all words.
+    data = b"\x80" + bytes(2 * zeros) + b"\x37\x11\x99\x24\x01"
+    dither = (np.arange(400) * 101 % 256).astype(np.uint8).reshape(1, 20, 20)
+    symbols = decode_band(data, dither, SOFT, TABLES)
+    assert check_against_twin(symbols) >= zeros - 2
+
+
+def test_all_of_the_likeliest_and_all_of_the_unlikeliest():
+    certain = one_table([1, 1 + (1 << 23), (1 << 24) - 1], 0)
+    sharp = one_table([1] * 128 + [(1 << 24) - 3] * 256 + [(1 << 24) - 2] * 129, 0, 8)
+    for tables in (certain, sharp):
+        for k in (0, -1, 1, -(2**31), 2**31 - 1):
+            check_against_twin(np.full((1, 1, 50), k, np.int32), tables)
+
+
+def test_likely_symbols_cost_next_to_nothing():
+    sharp = one_table([1] * 256 + [(1 << 24) - 2] * 256 + [(1 << 24) - 1], 0, 8)
+    dither = np.zeros((1, 100, 100), np.uint8)
+    symbols = np.zeros((1, 100, 100), np.int32)
+    phases = np.full(256, 32768, np.uint16)
+    data = encode_band(symbols, dither, phases, sharp)
+    assert len(data) <= 1  # 10,000 symbols of 1.7e-7 bits
+    assert np.array_equal(decode_band(data, dither, phases, sharp), symbols)
+
+
+@pytest.mark.parametrize("shape", [(1, 0, 0), (1, 0, 7), (1, 1, 1)])
+@pytest.mark.parametrize("k", [0, 77])
+def test_none_and_one_symbol(shape, k):
+    symbols = np.full(shape, k, np.int32)
+    check_against_twin(symbols)
+    if symbols.size == 0:
+        assert encode_band(symbols, symbols.astype(np.uint8), SOFT, TABLES) == b""
+
+
+def test_no_channels():
+    tables = assemble_tables(*(np.zeros(0, np.int64) for _ in range(4)))
+    nothing = np.zeros((0, 3, 3), np.int32)
+    assert encode_band(nothing, nothing.astype(np.uint8), SOFT, tables) == b""
+    assert decode_band(b"", nothing.astype(np.uint8), SOFT, tables).shape == (0, 3, 3)
+
+
+def test_runs_of_any_length_follow_their_tables():
+    tables = assemble_tables(
+        np.concatenate([TABLES.values, TABLES.values, [1, 2, 3]]),
+        np.array([-1, 5, 0]),
+        np.array([2, 8, 0]),
+        np.zeros(3, np.int64),
+    )
+    counts = np.array([7, 0, 4])
+    symbols = np.arange(-5, 6)
+    dither = np.arange(0, 220, 20, dtype=np.uint8)
+    data = encode_runs(symbols, dither, counts, SOFT, tables)
+    assert np.array_equal(decode_runs(data, dither, counts, SOFT, tables), symbols)
+
+
+def test_an_endless_escape_is_refused():
+    sure = one_table([1 << 23, (1 << 23) + 1, (1 << 23) + 2], 0)
+    dither = np.zeros((1, 1, 1), np.uint8)
+    with pytest.raises(CorruptFileError, match="damaged"):
+        decode_band(b"", dither, SOFT, sure)  # zeros: an escape whose gamma code never ends
+    with pytest.raises(CorruptFileError, match="damaged"):  # an escape by 2^32 - 1
+        decode_band(b"\x00\x00\x00\x00" + b"\xff" * 12, dither, SOFT, sure)
+
+
+def test_arguments_that_do_not_fit_are_refused():
+    symbols, dither = np.zeros((1, 2, 3), np.int32), np.zeros((1, 2, 3), np.uint8)
+    for arguments, message in [
+        ((symbols[:, :1], dither, SOFT, TABLES), "one shape"),
+        ((symbols[[0, 0]], dither[[0, 0]], SOFT, TABLES), "channels"),
+        ((symbols, dither.astype(int), SOFT, TABLES), "uint8"),
+        ((symbols, dither, SOFT[:5], TABLES), "phases"),
+        ((symbols, dither, SOFT * 0, TABLES), "phases"),
+        ((symbols + 0.5, dither, SOFT, TABLES), "integers"),
+        ((symbols + np.int64(1 << 40), dither, SOFT, TABLES), "32 bits"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            encode_band(*arguments)
+    with pytest.raises(ValueError, match="channels"):
+        decode_band(b"", dither[[0, 0]], SOFT, TABLES)
+    with pytest.raises(ValueError, match="counts"):
+        decode_runs(b"", dither.ravel(), np.array([3, 3]), SOFT, TABLES)
+    with pytest.raises(ValueError, match="sum of counts"):
+        decode_runs(b"", dither.ravel(), np.array([5]), SOFT, TABLES)

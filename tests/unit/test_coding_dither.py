@@ -1,0 +1,88 @@
+"""Philox's published answers, and the dither made from it."""
+
+import numpy as np
+import pytest
+
+from npuq.coding.dither import dither_integers, dither_values
+from npuq.coding.philox import philox4x32
+
+ONES = 0xFFFFFFFF
+# Random123's known answers for philox4x32, 10 rounds: all zeros, all ones, the digits of pi
+KNOWN_ANSWERS = [
+    ([0, 0, 0, 0], [0, 0], [0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8]),
+    ([ONES] * 4, [ONES] * 2, [0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD]),
+    (
+        [0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344],
+        [0xA4093822, 0x299F31D0],
+        [0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1],
+    ),
+]
+
+
+@pytest.mark.parametrize(("counter", "key", "words"), KNOWN_ANSWERS)
+def test_philox_gives_its_published_answers(counter, key, words):
+    got = philox4x32(np.array(counter, np.uint32), np.array(key, np.uint32))
+    assert got.dtype == np.uint32
+    assert got.tolist() == words
+
+
+def test_philox_of_many_counters_is_philox_of_each():
+    counter = np.arange(24, dtype=np.uint32).reshape(2, 3, 4)
+    key = np.array([7, 8], np.uint32)
+    words = philox4x32(counter, key)
+    for place in np.ndindex(2, 3):
+        assert np.array_equal(words[place], philox4x32(counter[place], key))
+
+
+def test_dither_is_the_bytes_of_philox_words():
+    seed, tensor, channel, row, column = (3 << 32) + 5, 2, 1, 4, 37
+    key = np.array([5, 3], np.uint32)
+    words = philox4x32(np.array([column // 16, row, channel, tensor], np.uint32), key)
+    i = column % 16
+    expected = int(words[i // 4]) >> 8 * (i % 4) & 255
+    n = dither_integers((2, 5, 40), seed=seed, tensor=tensor)
+    assert n[channel, row, column] == expected
+
+
+def test_dither_is_uniform():
+    n = dither_integers((16, 64, 64), seed=1)
+    expected = n.size / 256
+    chi_square = np.sum((np.bincount(n.ravel(), minlength=256) - expected) ** 2) / expected
+    assert 160 < chi_square < 370  # 255 degrees of freedom: mean 255, standard deviation 22.6
+
+
+@pytest.mark.parametrize("lag", [(0, 0, 1), (0, 1, 0), (1, 0, 0), (0, 0, 16)])
+def test_dither_of_neighbours_is_uncorrelated(lag):
+    u = dither_values(dither_integers((17, 65, 80), seed=2), np.float64)
+    c, r, w = lag
+    a, b = u[: 17 - c, : 65 - r, : 80 - w].ravel(), u[c:, r:, w:].ravel()
+    correlation = np.mean(a * b) / np.mean(u * u)
+    assert abs(correlation) < 5 / np.sqrt(a.size)  # five standard errors
+
+
+def test_dither_differs_by_seed_and_tensor():
+    # differing dithers agree in 1 of 256 places; 8192 places: 32 +- 5.6
+    base = dither_integers((2, 64, 64), seed=1)
+    for other in ({"seed": 2}, {"seed": 1 + (1 << 32)}, {"seed": 1, "tensor": 1}):
+        assert np.sum(base == dither_integers((2, 64, 64), **other)) < 70
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_dither_values_are_exact_symmetric_and_inside_the_half_unit(dtype):
+    u = dither_values(np.arange(256, dtype=np.uint8), dtype)
+    assert u.dtype == dtype
+    assert np.array_equal(u * 512, 2.0 * np.arange(256) - 255)
+    assert np.array_equal(u, -u[::-1])
+    assert u.max() < 0.5
+
+
+@pytest.mark.parametrize("seed", [-1, 1 << 64])
+def test_seed_out_of_range_is_refused(seed):
+    with pytest.raises(ValueError, match="seed"):
+        dither_integers((1, 1, 1), seed=seed)
+
+
+@pytest.mark.parametrize("place", [{"tensor": -1}, {"first_row": -1}, {"first_column": 1 << 32}])
+def test_coordinate_out_of_range_is_refused(place):
+    with pytest.raises(ValueError, match="coordinate|negative"):
+        dither_integers((1, 1, 1), seed=0, **place)
