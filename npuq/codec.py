@@ -27,7 +27,7 @@ from npuq.coding.arithmetic import decode_band, encode_band
 from npuq.coding.container import METHODS, Header, pack, unpack
 from npuq.coding.dither import dither_integers, dither_values
 from npuq.coding.tables import table_bits
-from npuq.errors import CorruptFileError, InvalidImageError, ModelError
+from npuq.errors import CorruptFileError, InvalidFileError, InvalidImageError, ModelError
 from npuq.images import check_image
 from npuq.kernels.threads import thread_count
 from npuq.model_file import Model, find_model, shipped_model, soft_phases
@@ -38,6 +38,9 @@ from npuq.paper.soft_round import soft_round, soft_round_conditional_mean
 
 BAND_ROWS = 32
 """Rows of blocks in one stream: the number of streams depends on the image only."""
+
+MOST_PIXELS = 1 << 30
+"""Larger images are neither written nor read: a file of a few bytes could claim any size."""
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -84,6 +87,8 @@ def compress(
         ValueError: the seed is out of range.
     """
     check_image(image)
+    if image.shape[0] * image.shape[1] > MOST_PIXELS:
+        raise InvalidImageError(f"the image has more than {MOST_PIXELS} pixels; cut it into parts")
     model = shipped_model(method, quality) if model is None else model
     return write_symbols(quantize(image, model, method, seed), model, method, seed)
 
@@ -168,12 +173,12 @@ def estimated_bits(symbols: Symbols, model: Model, method: str) -> float:
 
 def promised_bits(symbols: Symbols, model: Model, method: str) -> float:
     """The bits that the integer tables promise for the symbols."""
-    phases = soft_phases_of(model, method).astype(np.int64)
+    phases = phases_of(model, method).astype(np.int64)
     return float(table_bits(symbols.k, phases[symbols.n], model.tables).sum())
 
 
-def soft_phases_of(model: Model, method: str) -> Array:
-    """The phase of each dither value under a method, (256,) uint16 (PHASES: stored integers).
+def phases_of(model: Model, method: str) -> Array:
+    """The phase of each dither value under a method, (256,) uint16.
 
     Those of soft rounding come from the model file. The other two are exact in any arithmetic:
     (2n + 1)/512 and 1/2.
@@ -183,7 +188,7 @@ def soft_phases_of(model: Model, method: str) -> Array:
 
 def write_symbols(symbols: Symbols, model: Model, method: str, seed: int) -> bytes:
     """Entropy-code symbols into a file, one stream per band of rows."""
-    phases, tables = soft_phases_of(model, method), model.tables
+    phases, tables = phases_of(model, method), model.tables
     alpha = alpha_of(model, method)
     header = Header(
         method=METHODS.index(method),
@@ -212,11 +217,15 @@ def read_symbols(data: bytes, model: Model | None = None) -> tuple[Symbols, Head
     header, streams = unpack(data)
     model = find_model(header.model_hash, model)
     method = METHODS[header.method]
-    phases = soft_phases_of(model, method)
+    phases = phases_of(model, method)
     rows, columns = (-(-side // linear.BLOCK) for side in (header.height, header.width))
-    bands = _bands(rows, header.rows_per_band)
-    if len(bands) != len(streams) or header.tensors != 1:
+    if -(-rows // header.rows_per_band) != len(streams) or header.tensors != 1:
         raise CorruptFileError("the number of streams does not fit the size of the image")
+    if header.height * header.width > MOST_PIXELS:
+        raise InvalidFileError(
+            f"the image has {header.height} x {header.width} pixels, more than {MOST_PIXELS}"
+        )
+    bands = _bands(rows, header.rows_per_band)
     n = dither_integers((linear.CHANNELS, rows, columns), seed=header.seed)
     parts = _in_threads(
         lambda job: decode_band(job[0], n[:, job[1]], phases, model.tables),

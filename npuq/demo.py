@@ -23,9 +23,7 @@ DETAIL = 0.16  # of the picture's larger side: the side of what is shown enlarge
 MARK = "#ffd400"  # stands out from most pictures
 
 
-def run_demo(
-    image: Array, jobs: Sequence[Job], *, name: str, seed: int = 0
-) -> list[Evaluation]:
+def run_demo(image: Array, jobs: Sequence[Job], *, name: str, seed: int = 0) -> list[Evaluation]:
     """Compress into files in a temporary folder, decode from them, and measure (Sec. 5.3).
 
     Args:
@@ -89,9 +87,7 @@ def most_detailed(image: Array, side: int) -> tuple[int, int]:
     return int(top), int(left)
 
 
-def write_comparison(
-    path: str | Path, image: Array, evaluations: Sequence[Evaluation]
-) -> None:
+def write_comparison(path: str | Path, image: Array, evaluations: Sequence[Evaluation]) -> None:
     """Draw the original and the reconstructions, each above the same enlarged detail (Fig. 7).
 
     Args:

@@ -22,7 +22,6 @@ import numpy as np
 
 from npuq.atomic import write_file_atomically
 from npuq.backend import Array
-from npuq.coding.tabulate import build_tables
 from npuq.coding.container import METHODS
 from npuq.coding.dither import DITHER_LEVELS, dither_values
 from npuq.coding.tables import (
@@ -32,6 +31,7 @@ from npuq.coding.tables import (
     tables_from_arrays,
     tables_to_arrays,
 )
+from npuq.coding.tabulate import build_tables
 from npuq.errors import ModelError, WrongModelError
 from npuq.models.linear import LinearParams
 from npuq.nn import nonparametric
@@ -92,15 +92,16 @@ def make_model(
     name: str,
     training: dict[str, Any] | None = None,
 ) -> Model:
-    """A model of trained parameters: builds the integer tables (DESIGN: made once, when saved).
+    """A model of trained parameters: builds the integer tables of Sec. 3.2, once.
 
     Args:
         params: of the linear model (Sec. 5.1).
-        alpha: softness at test time.
+        alpha: softness at test time, rounded to float32 as files hold it.
         lmbda: the lambda that it was trained with.
         name: for reports.
         training: anything that JSON can hold about its making.
     """
+    alpha = float(np.float32(alpha))  # as compressed files hold it
     density = _as_float64(params.density)
     phases = soft_phases(alpha)
     channels = params.density.H[0].shape[0]

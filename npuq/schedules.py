@@ -72,7 +72,7 @@ class TrainingOptions:
                 raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
         if self.crop % 8:
             raise ValueError(f"crop must be a multiple of 8, not {self.crop}")
-        if not 0 <= min(self.alpha_start, self.alpha_end):
+        if min(self.alpha_start, self.alpha_end) < 0:
             raise ValueError("alpha_start and alpha_end must not be negative")
         if self.rate_schedule not in ("drop", "cosine"):
             raise ValueError(f"rate_schedule must be drop or cosine, not {self.rate_schedule!r}")

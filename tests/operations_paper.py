@@ -44,7 +44,7 @@ from npuq.paper.soft_round import (
 ALPHAS = (0.0, 1.0, 7.0, 16.0)
 Make = Callable[[np.random.Generator, Any], Any]
 
-# (name, forward, backward, in PyTorch, where it is steep: distances from that half-integer)
+# (name, forward, backward, in PyTorch, where it is steep)
 _ROUNDINGS = (
     ("soft_round", soft_round, soft_round_backward, in_torch.soft_round, 0.5),
     (
@@ -75,7 +75,7 @@ def _rounding_args(alpha: float) -> Make:
 
 
 def _steep_args(at: float) -> Make:
-    """A millionth and more from the place, at alpha 7 and 16 still far on the scale of e^-alpha."""
+    """Some distances from `at`, far enough from it on the scale of e^-16, 1e-7."""
     distances = np.array([-3e-2, -1e-3, -2e-5, 2e-5, 1e-3, 3e-2])
     return lambda rng, dtype: ((values(dtype, *(at + distances)),), {"alpha": 16.0})
 
@@ -93,7 +93,7 @@ def _nonparametric_args(alpha: float) -> Make:
     def make(rng: np.random.Generator, dtype: Any) -> Any:
         params = nonparametric.init(rng, 3, init_scale=2.0, dtype=dtype)
         a = tuple(normal_array(rng, dtype, *a.shape) for a in params.a)
-        z = _coefficients(rng, dtype, 3, 8)
+        z = _coefficients(rng, dtype, 3, 9)
         return (z, params._replace(a=a)), {"cdf": nonparametric, "alpha": alpha}
 
     return make
@@ -126,9 +126,9 @@ def _rate_rows() -> list[Operation]:
 
 def _interval_rows() -> list[Operation]:
     cases = {
-        "": ((-2.0, -0.5, 0.3), (1.0, 0.2, 4.0), in_torch.interval_bits),
-        "/tails": ((-900.0, 700.0, -2e4), (-899.0, 730.0, 2e4), None),
-        "/narrow": ((-3.0, 0.0, 5.0), (-2.98, 0.02, 5.03), in_torch.interval_bits),
+        "": ((-2.0, -0.5, 0.3), (1.0, 0.2, 4.0), 1e-3, in_torch.interval_bits),
+        "/tails": ((-900.0, 700.0, -2e4), (-899.0, 730.0, 2e4), 1e-5, None),
+        "/narrow": ((-3.0, 0.0, 5.0), (-2.98, 0.02, 5.03), 3e-5, in_torch.interval_bits),
     }
     return [
         Operation(
@@ -137,9 +137,9 @@ def _interval_rows() -> list[Operation]:
             interval_bits_backward,
             lambda rng, dtype, a=a, b=b: ((values(dtype, *a), values(dtype, *b)), {}),
             torch,
-            step=3e-5 if label == "/narrow" else 1e-3,  # at /tails, 1e-3 of the magnitude
+            step=step,  # relative to the gap, and at the tails to the logits
         )
-        for label, (a, b, torch) in cases.items()
+        for label, (a, b, step, torch) in cases.items()
     ]
 
 
@@ -164,9 +164,7 @@ PAPER_OPERATIONS: list[Operation] = [
         lambda y, u: y + u,
     ),
     *(
-        Operation(
-            f"paper.{name}/alpha {alpha:g}", forward, backward, _rounding_args(alpha), torch
-        )
+        Operation(f"paper.{name}/alpha {alpha:g}", forward, backward, _rounding_args(alpha), torch)
         for name, forward, backward, torch, _ in _ROUNDINGS
         for alpha in ALPHAS
     ),

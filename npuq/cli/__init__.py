@@ -57,13 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        with warnings.catch_warnings():
-            warnings.showwarning = _show_warning
-            args = _parser(arguments).parse_args(arguments)
-            args.arguments = arguments  # as they were typed, for messages
-            status = int(args.run(args) or 0)
-            sys.stdout.flush()
-            return status
+        return _run(arguments)
     except BrokenPipeError:  # whoever read our output has enough, as in `npuq eval ... | head`
         # the interpreter flushes stdout once more at its end, and must not fail then
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -77,6 +71,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         where = f"{error.filename}: " if error.filename is not None else ""
         return _fail(f"{where}{error.strerror or error}")
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            args = _parser(arguments).parse_args(arguments)
+            args.arguments = arguments  # as they were typed, for messages
+            return int(args.run(args) or 0)
+    finally:
+        sys.stdout.flush()  # a broken pipe must show here, not when the interpreter ends
 
 
 def _parser(arguments: Sequence[str]) -> Parser:

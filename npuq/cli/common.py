@@ -73,8 +73,10 @@ def print_table(records: Sequence[Record]) -> None:
     ]
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     for row in (head, *rows):
-        text = [cell.ljust(w) if i < 3 else cell.rjust(w) for i, (cell, w) in
-                enumerate(zip(row, widths, strict=True))]
+        text = [
+            cell.ljust(w) if i < 3 else cell.rjust(w)
+            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        ]
         print("  ".join(text).rstrip())
 
 

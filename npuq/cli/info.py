@@ -28,17 +28,17 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _facts(data: bytes) -> dict[str, Any]:
-    from npuq.coding.container import VERSION, unpack
+    from npuq.coding.container import METHODS, VERSION, unpack
 
     header, streams = unpack(data)
     return {
         "format": VERSION,
-        "method": header.method,
+        "method": METHODS[header.method],
         "model": _model_name(header.model_hash),
         "model_hash": header.model_hash.hex(),
         "height": header.height,
         "width": header.width,
-        "alpha_s": _number(header.alpha_s),
+        "alpha": _number(header.alpha),
         "alpha_r": _number(header.alpha_r),
         "seed": header.seed,
         "rows_per_band": header.rows_per_band,

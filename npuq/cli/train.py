@@ -150,6 +150,20 @@ def _data(args: argparse.Namespace, options: TrainingOptions) -> tuple[BatchSour
     return source, held_out
 
 
+def _procedural(options: TrainingOptions, validation_crop: int) -> tuple[BatchSource, Array]:
+    import numpy as np
+
+    from npuq.dead_leaves import dead_leaves, dead_leaves_batch
+
+    source = functools.partial(dead_leaves_batch, batch_size=options.batch_size, crop=options.crop)
+    # seeds of two numbers: batches use three, so that no picture occurs in both
+    held_out = [
+        dead_leaves(validation_crop, validation_crop, seed=(options.seed, number))
+        for number in range(PROCEDURAL_VALIDATION)
+    ]
+    return source, np.stack(held_out)
+
+
 class Progress:
     """A bar with rate and PSNR, as means over the last steps; shown from the first step on."""
 

@@ -201,7 +201,8 @@ def soft_round_conditional_mean_backward(d_r: Array, z: Array, alpha: float) -> 
     decay = math.exp(-alpha)
     scale = -math.expm1(-alpha) / alpha
     with _quiet():  # the slope of the inverse with f replaced by 1/2 - f
-        slope = scale / (1 - 2 * f + (1 + 2 * f) * decay) + scale / (1 + 2 * f + (1 - 2 * f) * decay)
+        slope = scale / (1 - 2 * f + (1 + 2 * f) * decay)
+        slope = slope + scale / (1 + 2 * f + (1 - 2 * f) * decay)
         return _finite(d_r * _finite(slope))
 
 

@@ -19,7 +19,7 @@ def test_as_short_as_constriction():
     lower, upper, _ = symbol_intervals(k, np.full_like(k, 128), tables)
     probabilities = ((upper - lower)[0] / TOTAL).astype(np.float64)
     coded = probabilities[1:-1] / probabilities[1:-1].sum()
-    symbols = rng.choice(np.arange(-9, 10), size=(1, 200, 500), p=coded).astype(np.int32)
+    symbols = rng.choice(np.arange(-9, 10), size=(1, 100, 300), p=coded).astype(np.int32)
 
     ours = len(encode_band(symbols, np.zeros(symbols.shape, np.uint8), phases, tables))
     model = constriction.stream.model.Categorical(probabilities, perfect=False)

@@ -57,7 +57,7 @@ def test_rounding_is_to_the_nearest_integer_with_ties_upwards(y: Array) -> None:
     k = round_half_up(y)
     assert k.dtype == y.dtype
     np.testing.assert_array_equal(k, np.floor(k))
-    assert np.all((-0.5 <= y - k) & (y - k < 0.5))  # the difference is exact
+    assert np.all((y - k >= -0.5) & (y - k < 0.5))  # the difference is exact
 
 
 def test_rounding_where_floor_of_y_plus_one_half_fails() -> None:

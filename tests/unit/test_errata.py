@@ -116,7 +116,7 @@ def test_e3_sign_in_equation_32(alpha: float) -> None:
 
 @pytest.mark.parametrize("alpha", [1.0, 4.0])
 def test_e4_sign_in_equation_41(alpha: float) -> None:
-    """tanh(alpha eps - alpha/2) - tanh(alpha/2) diverges from the left; with +alpha/2 it does not."""
+    """tanh(alpha eps - alpha/2) - tanh(alpha/2) diverges from the left; with + it does not."""
     T = math.tanh(alpha / 2)
 
     def quotient(sign: float, eps: float) -> float:

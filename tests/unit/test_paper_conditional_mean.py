@@ -45,8 +45,8 @@ def truncated_mean(distribution: Any, z: float, alpha: float) -> float:
 def test_equation_13_mean_of_the_truncated_law(
     module: Any, distribution: Any, scale: float
 ) -> None:
-    z = np.array([-2.6, -0.5, 0.0, 0.2, 0.49, 1.0, 3.3])
-    for alpha in (0.0, 1.0, 7.0):
+    z = np.array([-1.6, 0.0, 0.2, 0.49])
+    for alpha in (0.0, 7.0):
         mean = conditional_mean(z, parameters(scale), cdf=module, alpha=alpha)
         expected = [truncated_mean(distribution(0.1, scale), at, alpha) for at in z]
         np.testing.assert_allclose(mean, expected, rtol=0, atol=1e-8)  # quad's own accuracy
@@ -88,7 +88,7 @@ def test_narrow_distributions_give_their_peak() -> None:
 @pytest.mark.parametrize("alpha", [0.0, 4.0, 7.0])
 def test_sparse_coefficients_are_reconstructed_better_than_by_equation_14(alpha: float) -> None:
     rng = np.random.default_rng(1)
-    n = 4_000
+    n = 2_000
     y = rng.laplace(0, 0.15, n)
     z = soft_round(y, alpha) + uniform_noise(rng, (n,))
     laplace = from_scipy(scipy.stats.laplace(scale=0.15))

@@ -41,7 +41,9 @@ def test_density_integrates_to_1(
     # Half-integers, where r has its spikes, are edges, and the pieces next to them are short.
     distances = np.concatenate([[0.0], 0.25 * 0.5 ** np.arange(28)])
     ties = np.arange(-2 * reach, 2 * reach + 1) / 2
-    edges = np.unique(np.concatenate([np.add.outer(ties, distances), np.subtract.outer(ties, distances)]))
+    edges = np.unique(
+        np.concatenate([np.add.outer(ties, distances), np.subtract.outer(ties, distances)])
+    )
     fine = np.unique(np.concatenate([edges, np.linspace(-reach, reach, 40 * reach + 1)]))
     total = integrals(module, parameters(scale), alpha, fine).sum()
     assert total == pytest.approx(1, abs=1e-7)  # the quadrature of features 0.05 wide

@@ -107,7 +107,9 @@ def test_equation_20_is_exact_for_linear_losses(alpha: float) -> None:
     weights = np.array([2.0, -0.5, 1.0])
     u = uniform_noise(np.random.default_rng(0), (40_000, 3))
     y = np.broadcast_to(np.array([0.2, -1.4, 0.5]), u.shape)
-    pathwise, surrogate = sampled_gradients(y, u, alpha, lambda r: np.broadcast_to(weights, r.shape))
+    pathwise, surrogate = sampled_gradients(
+        y, u, alpha, lambda r: np.broadcast_to(weights, r.shape)
+    )
     np.testing.assert_array_equal(surrogate, np.broadcast_to(weights, u.shape))
     standard_error = pathwise.std(axis=0) / math.sqrt(len(u))
     assert np.all(abs(pathwise.mean(axis=0) - weights) < 4 * standard_error)

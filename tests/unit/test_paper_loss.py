@@ -48,9 +48,7 @@ def test_each_loss_is_its_equation() -> None:
         (quantized_loss(X, encode, decode, bits_of(0), mse), k, k, 0.0),
         (noisy_loss(X, u, encode, decode, bits_of(0), mse), z, z, 0.0),
         (
-            soft_rounded_loss(
-                X, u, encode, decode, bits_of(7), mse, alpha=7.0, alpha_r=16.0
-            ),
+            soft_rounded_loss(X, u, encode, decode, bits_of(7), mse, alpha=7.0, alpha_r=16.0),
             soft,
             soft_round_conditional_mean(soft, 16.0),
             7.0,
@@ -63,9 +61,9 @@ def test_each_loss_is_its_equation() -> None:
 
 def test_equation_21_at_alpha_0_is_equation_2() -> None:
     u = uniform_noise(np.random.default_rng(2), X.shape)
-    assert soft_rounded_loss(
-        X, u, encode, decode, bits_of(0), mse, alpha=0.0
-    ) == noisy_loss(X, u, encode, decode, bits_of(0), mse)
+    assert soft_rounded_loss(X, u, encode, decode, bits_of(0), mse, alpha=0.0) == noisy_loss(
+        X, u, encode, decode, bits_of(0), mse
+    )
 
 
 def test_equation_21_tends_to_equation_1() -> None:

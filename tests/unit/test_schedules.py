@@ -82,6 +82,7 @@ def test_cosine_falls_from_1_to_its_final_value() -> None:
 
 def test_the_initial_step_size_is_the_best_one_of_its_formula() -> None:
     """bpp + lambda MSE = -3 log2 D + lambda D^2 / 12 is least there."""
+
     def loss(step: float, lmbda: float) -> float:
         return -3 * math.log2(step) + lmbda * step**2 / 12
 

@@ -1,0 +1,67 @@
+"""The linear model written in PyTorch, with its own convolutions and autograd: Sec. 5.1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import in_torch
+import numpy as np
+import pytest
+
+from npuq.models import linear
+from npuq.models.noisy_rate import Softness
+from npuq.nn.parameters import named_arrays, with_arrays
+
+torch = pytest.importorskip("torch")
+
+LMBDA = 0.02
+
+
+def torch_loss(params: Any, x: Any, u: Any, alpha: float, alpha_r: float) -> tuple[Any, Any, Any]:
+    """Eq. 21 on images (N, 3, H, W), less the middle grey, and noise (N, 192, H/8, W/8)."""
+    functional = torch.nn.functional
+    y = functional.conv2d(x, params.analysis, stride=8)
+    z = in_torch.soft_round(y, alpha) + u
+    by_channel = z.transpose(0, 1)
+    bits = in_torch.rate_bits(
+        by_channel, params.density, logits=in_torch.nonparametric, alpha=alpha
+    )
+    r = in_torch.soft_round_conditional_mean(z, alpha_r)
+    x_hat = functional.conv_transpose2d(r, params.synthesis, stride=8)
+    bpp = bits.sum() / (x.numel() / 3)
+    mse = ((x_hat - x) ** 2).mean()
+    return bpp + LMBDA * mse, bpp, mse
+
+
+@pytest.mark.parametrize("softness", [Softness(), Softness(2.0, 2.0), Softness(3.0, 6.0)], ids=str)
+def test_loss_and_gradients_agree_with_autograd(softness: Softness) -> None:
+    rng = np.random.default_rng(0)
+    start = linear.init(rng, step=30.0, init_scale=4.0, dtype=np.float64)
+    a = tuple(rng.normal(0, 0.3, a.shape) for a in start.density.a)
+    params = start._replace(density=start.density._replace(a=a))
+    images = rng.integers(0, 256, (2, 16, 8, 3)).astype(np.float64)
+    u = rng.random((2, linear.CHANNELS, 2, 1)) - 0.5
+
+    tensors = {
+        name: torch.tensor(array, requires_grad=True)
+        for name, array in named_arrays(params).items()
+    }
+    x = torch.tensor(images.transpose(0, 3, 1, 2) - linear.GREY)
+    theirs = torch_loss(
+        with_arrays(params, tensors), x, torch.tensor(u), softness.alpha, softness.alpha_r
+    )
+    theirs[0].backward()
+
+    blocks = linear.images_to_blocks(images, np.float64)
+    noise = u.transpose(1, 0, 2, 3).reshape(linear.CHANNELS, -1)
+    ours, forward = linear.loss_forward(params, blocks, noise, lmbda=LMBDA, softness=softness)
+    gradients = named_arrays(linear.loss_backward(forward, params, blocks, lmbda=LMBDA))
+
+    for mine, other in zip(ours, theirs, strict=True):
+        assert mine == pytest.approx(other.item(), rel=1e-10)
+    for name, gradient in gradients.items():
+        expected = tensors[name].grad.numpy()
+        # 1e-8; absolute for entries that are small by cancellation.
+        np.testing.assert_allclose(
+            gradient, expected, rtol=1e-8, atol=1e-8 * abs(expected).max(), err_msg=name
+        )

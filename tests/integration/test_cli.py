@@ -1,0 +1,469 @@
+"""The command line: what it does, and what it says when it cannot."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import os
+import subprocess
+import sys
+import types
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from models import picture, tiny_model
+from PIL import Image
+
+from npuq import cli, model_file
+from npuq.cli import main
+from npuq.codec import compress, decompress
+from npuq.coding.container import METHODS
+from npuq.images import read_image, write_image
+from npuq.model_file import save_model
+
+KEYS = [
+    "image", "model", "method", "quality", "bytes", "bpp", "bpp_estimated", "psnr", "mse",
+    "ms_ssim",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two models, a picture and a compressed file; tests only read it."""
+    folder = tmp_path_factory.mktemp("place")
+    save_model(folder / "un.npz", tiny_model(0.0))
+    save_model(folder / "sr.npz", tiny_model(16.0))
+    write_image(folder / "photo.png", picture())
+    (folder / "photo.npuq").write_bytes(compress(picture(), model=tiny_model(16.0), seed=1))
+    return folder
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A package whose weights are two small models of quality 2."""
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    save_model(folder / "linear-un-2.npz", tiny_model(0.0))
+    save_model(folder / "linear-sr-2.npz", tiny_model(16.0))
+    monkeypatch.setattr(model_file, "WEIGHTS", folder)
+    caches = (model_file.shipped_model, model_file.shipped_qualities)
+    for cache in caches:
+        cache.cache_clear()
+    yield
+    for cache in caches:
+        cache.cache_clear()
+
+
+def in_process(*command: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "npuq", *map(str, command)],
+        env=os.environ | environment,
+        cwd=Path(cli.__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def fails(capsys: pytest.CaptureFixture[str], *command: object) -> str:
+    """Run a command that must fail as the rules say; its message."""
+    assert main([str(word) for word in command]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("npuq: error: ") and printed.err.count("\n") == 1
+    return printed.err
+
+
+# ---- what it does
+
+
+@pytest.mark.parametrize(("method", "model"), list(zip(METHODS, ("un", "un", "sr"), strict=True)))
+def test_compress_and_decompress_are_the_library(
+    method: str, model: str, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, out = tmp_path / "a.npuq", tmp_path / "a.png"
+    command = ["compress", f"{place}/photo.png", str(file), "--seed=9", f"--method={method}"]
+    assert main([*command, f"--model={place}/{model}.npz"]) == 0
+    data = file.read_bytes()
+    printed = capsys.readouterr().out
+    assert f"{len(data)} bytes" in printed and printed.count("\n") == 1
+    model_used = tiny_model(16.0 if model == "sr" else 0.0)
+    assert data == compress(picture(), method=method, model=model_used, seed=9)
+    assert main(["decompress", str(file), str(out), f"--model={place}/{model}.npz"]) == 0
+    assert np.array_equal(read_image(out), decompress(data, model=model_used))
+
+
+def test_another_process_another_coder_another_thread_count(place: Path, tmp_path: Path) -> None:
+    """The same symbols, so the same pixels and, the other way round, the same bytes."""
+    plain = {
+        "NPUQ_KERNELS": "reference",
+        "NUMBA_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+    }
+    options = (f"--model={place}/sr.npz",)
+    file, out = tmp_path / "a.npuq", tmp_path / "a.png"
+    done = in_process("compress", place / "photo.png", file, "--seed=1", *options, **plain)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert file.read_bytes() == (place / "photo.npuq").read_bytes()
+    done = in_process("decompress", place / "photo.npuq", out, *options, **plain)
+    assert (done.returncode, done.stderr) == (0, "")
+    data = (place / "photo.npuq").read_bytes()
+    assert np.array_equal(read_image(out), decompress(data, model=tiny_model(16.0)))
+
+
+def test_models_of_the_package_need_not_be_named(
+    shipped: None, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, out = tmp_path / "a.npuq", tmp_path / "a.png"
+    assert main(["compress", f"{place}/photo.png", str(file), "--seed=1"]) == 0
+    assert file.read_bytes() == (place / "photo.npuq").read_bytes()
+    assert main(["decompress", str(file), str(out)]) == 0
+    assert main(["info", str(file)]) == 0
+    assert "tiny-sr" in capsys.readouterr().out
+
+
+def test_info_tells_the_header(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", f"{place}/photo.npuq", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    size = (place / "photo.npuq").stat().st_size
+    assert facts["method"] == "un+uq+sr" and facts["alpha"] == 16.0
+    assert (facts["height"], facts["width"], facts["seed"]) == (48, 64, 1)
+    assert facts["model"] is None and facts["model_hash"] == tiny_model(16.0).hash.hex()
+    assert facts["bytes"] == size and 0 < facts["payload_bytes"] < size
+    assert facts["bpp"] == pytest.approx(8 * size / (48 * 64))
+
+
+def test_eval_prints_records(
+    shipped: None, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "records.csv"
+    assert main(["eval", f"{place}/photo.png", "--json", f"--csv={table}"]) == 0
+    records = json.loads(capsys.readouterr().out)
+    assert [list(record) for record in records] == [KEYS] * 3
+    assert [record["method"] for record in records] == list(METHODS)
+    assert {record["quality"] for record in records} == {2}
+    assert {record["ms_ssim"] for record in records} == {None}  # the picture is too small
+    with table.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["bytes"]) for row in rows] == [record["bytes"] for record in records]
+
+
+def test_eval_of_a_folder_ends_in_means(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for seed in range(2):
+        write_image(tmp_path / f"{seed}.png", picture(16, 16, seed))
+    command = ["eval", str(tmp_path), f"--model={place}/un.npz"]
+    assert main(command) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["image", *["0.png"] * 2, *["1.png"] * 2,
+                                                   "mean", "mean"]  # fmt: skip
+    assert main([*command, "--method=un+q", "--json"]) == 0
+    records = json.loads(capsys.readouterr().out)
+    assert [(r["method"], r["quality"]) for r in records] == [("un+q", None)] * 2
+
+
+def test_demo_writes_a_table_and_a_picture(
+    shipped: None, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "demo.png"
+    assert main(["demo", f"{place}/photo.png", f"--out={out}", "--json"]) == 0
+    records = json.loads(capsys.readouterr().out)
+    assert [list(record) for record in records] == [KEYS] * 3
+    height, width = read_image(out).shape[:2]
+    assert width > 1000 and height > 400
+    assert not list(tmp_path.glob("*.npuq"))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 500), (13, 7)])
+def test_demo_takes_pictures_of_any_shape(
+    shape: tuple[int, int], shipped: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_image(tmp_path / "a.png", picture(*shape))
+    out = tmp_path / "demo.png"
+    assert main(["demo", f"{tmp_path}/a.png", f"--out={out}"]) == 0
+    assert out.exists() and str(out) in capsys.readouterr().out
+
+
+# ---- pictures
+
+
+@pytest.mark.parametrize(
+    ("mode", "size", "warned"),
+    [
+        ("L", (40, 24), False),
+        ("1", (40, 24), False),
+        ("P", (40, 24), False),
+        ("CMYK", (40, 24), False),
+        ("RGBA", (40, 24), True),
+        ("LA", (40, 24), True),
+        ("RGB", (1, 1), False),
+        ("RGB", (500, 1), False),
+        ("RGB", (1, 500), False),
+    ],
+)
+def test_pictures_of_other_kinds_and_shapes_work(
+    mode: str,
+    size: tuple[int, int],
+    warned: bool,
+    place: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    image = Image.new(mode, size)  # transparent where there is an alpha channel
+    path = tmp_path / ("a.tif" if mode == "CMYK" else "a.png")
+    image.save(path)
+    model = f"--model={place}/sr.npz"
+    assert main(["compress", str(path), f"{tmp_path}/a.npuq", model]) == 0
+    assert main(["decompress", f"{tmp_path}/a.npuq", f"{tmp_path}/b.png", model]) == 0
+    assert read_image(tmp_path / "b.png").shape == (size[1], size[0], 3)
+    err = capsys.readouterr().err
+    assert err.count("\n") == warned and err.startswith("npuq: warning: " if warned else "")
+
+
+def write_16_bit(path: Path) -> None:
+    Image.fromarray(np.full((8, 8), 40000, np.uint16)).save(path)
+
+
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (lambda path: path.write_text("a text"), "not an image"),
+        (lambda path: path.write_bytes(b""), "not an image"),
+        (lambda path: path.mkdir(), "folder"),
+        (lambda path: None, "no such file"),
+        (write_16_bit, "16 bits"),
+    ],
+)
+@pytest.mark.parametrize("command", ["compress", "eval", "demo"])
+def test_bad_pictures(
+    command: str,
+    write: object,
+    message: str,
+    shipped: None,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path, out = tmp_path / "a.png", tmp_path / "out.png"
+    assert callable(write)
+    write(path)
+    arguments = {"compress": [path, out], "eval": [path], "demo": [path, f"--out={out}"]}[command]
+    said = fails(capsys, command, *arguments)
+    if not (command == "eval" and path.is_dir()):  # to eval, that is an empty folder
+        assert message in said
+    assert "a.png" in said and not out.exists()
+
+
+# ---- files
+
+
+def damaged(data: bytes, kind: str) -> bytes:
+    return {
+        "text": b"Dear reader,\nthis is no picture.\n",
+        "empty": b"",
+        "newer": data[:4] + bytes([data[4] + 1]) + data[5:],
+        "truncated": data[:-5],
+        "header only": data[:30],
+        "longer": data + b"\0",
+        "wrong header": data[:20] + bytes([data[20] ^ 1]) + data[21:],
+        "wrong payload": data[:-40] + bytes([data[-40] ^ 1]) + data[-39:],
+    }[kind]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["text", "empty", "newer", "truncated", "header only", "longer", "wrong header",
+     "wrong payload"],
+)  # fmt: skip
+@pytest.mark.parametrize("command", ["decompress", "info"])
+def test_bad_files(
+    command: str, kind: str, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = tmp_path / "a.npuq", tmp_path / "out.png"
+    path.write_bytes(damaged((place / "photo.npuq").read_bytes(), kind))
+    more = [out, f"--model={place}/sr.npz"] if command == "decompress" else []
+    said = fails(capsys, command, path, *more)
+    assert ("newer" in said) == (kind == "newer")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_models_that_do_not_fit(
+    shipped: None, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo, file, out = place / "photo.png", place / "photo.npuq", tmp_path / "out"
+    png = tmp_path / "out.png"
+    assert "no such model file" in fails(capsys, "compress", photo, out, "--model=no.npz")
+    assert "not a model" in fails(capsys, "compress", photo, out, f"--model={photo}")
+    assert "needs model" in fails(capsys, "decompress", file, png, f"--model={place}/un.npz")
+    assert "without soft rounding" in fails(
+        capsys, "compress", photo, out, f"--model={place}/un.npz"
+    )
+    assert "quality must be" in fails(capsys, "compress", photo, out, "--quality=9")
+    assert "quality must be" in fails(capsys, "eval", photo, "--quality=9")
+    assert "--model" in fails(capsys, "eval", photo, "--quality=2", f"--model={place}/un.npz")
+    stranger = tmp_path / "stranger.npuq"
+    stranger.write_bytes(compress(picture(), model=tiny_model(16.0, 50.0)))
+    assert "does not come with npuq" in fails(capsys, "decompress", stranger, png)
+    damaged_model = tmp_path / "damaged.npz"
+    damaged_model.write_bytes((place / "un.npz").read_bytes()[:-200])
+    assert "damaged" in fails(capsys, "decompress", file, png, f"--model={damaged_model}")
+    assert not out.exists() and not png.exists()
+
+
+def test_places_that_cannot_be_written(
+    shipped: None, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo, file, nowhere = place / "photo.png", place / "photo.npuq", tmp_path / "no" / "where"
+    (tmp_path / "a file").write_text("")
+    assert "does not exist" in fails(capsys, "compress", photo, nowhere)
+    assert "does not exist" in fails(capsys, "decompress", file, f"{nowhere}.png")
+    assert "no folder" in fails(capsys, "demo", photo, f"--out={nowhere}.png")
+    assert "must end in" in fails(capsys, "demo", photo, f"--out={tmp_path}/demo.xyz")
+    assert "lossless" in fails(capsys, "decompress", file, tmp_path / "a.jpg")
+    assert "does not exist" in fails(capsys, "eval", photo, f"--csv={nowhere}")
+    fails(capsys, "train", place, tmp_path / "a file", "--steps=1")
+    assert {path.name for path in tmp_path.iterdir()} == {"a file", "weights"}
+
+
+def test_nothing_is_written_over_its_own_source(
+    shipped: None, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes((place / "photo.png").read_bytes())
+    assert "is the input" in fails(capsys, "compress", path, tmp_path / "weights" / ".." / "a.png")
+    path.write_bytes((place / "photo.npuq").read_bytes())
+    assert "is the input" in fails(capsys, "decompress", path, path)
+    assert path.read_bytes() == (place / "photo.npuq").read_bytes()
+
+
+# ---- usage and surroundings
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        [],
+        ["expand"],
+        ["compress"],
+        ["compress", "a.png"],
+        ["compress", "a.png", "b", "--seed=-1"],
+        ["compress", "a.png", "b", "--method=jpeg"],
+        ["compress", "a.png", "b", "--quality=1", "--model=m.npz"],
+        ["info", "a", "b"],
+        ["eval"],
+        ["demo", "--quality=two"],
+    ],
+)
+def test_wrong_usage(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    fails(capsys, *command)
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in cli.COMMANDS)])
+def test_help(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([*command, "--help"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith("usage: npuq")
+
+
+@pytest.mark.parametrize(
+    ("package", "command"),
+    [
+        ("PIL", ["compress", "{place}/photo.png", "out.npuq"]),
+        ("PIL", ["eval", "{place}/photo.png"]),
+        ("tqdm", ["eval", "{place}/photo.png"]),
+        ("matplotlib.figure", ["demo"]),
+    ],
+)
+def test_a_missing_package_is_named_with_its_extra(
+    package: str,
+    command: list[str],
+    shipped: None,
+    place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)  # makes its import fail
+    said = fails(capsys, *(word.format(place=place) for word in command))
+    assert "pip install 'npuq[cli]'" in said
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "message"),
+    [
+        (KeyboardInterrupt(), 130, "npuq: error: interrupted"),
+        (MemoryError("Unable to allocate 9 TiB"), 2, "npuq: error: out of memory: Unable"),
+        (PermissionError(13, "Permission denied", "a.npuq"), 2, "a.npuq: Permission denied"),
+    ],
+)
+def test_what_goes_wrong_outside_of_us(
+    error: BaseException,
+    status: int,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def run(args: object) -> None:
+        raise error
+
+    command = types.SimpleNamespace(add_arguments=lambda parser: None, run=run)
+    monkeypatch.setattr(cli, "import_module", lambda name: command)
+    assert main(["info"]) == status
+    said = capsys.readouterr().err
+    assert message in said and said.count("\n") == 1
+
+
+def test_a_bug_is_not_dressed_up_as_an_error_of_the_user(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def run(args: object) -> None:
+        raise ValueError("a bug")
+
+    command = types.SimpleNamespace(add_arguments=lambda parser: None, run=run)
+    monkeypatch.setattr(cli, "import_module", lambda name: command)
+    with pytest.raises(ValueError, match="a bug"):
+        main(["info"])
+
+
+def test_a_broken_pipe_is_no_traceback(place: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with contextlib.closing(os.fdopen(write, "w")) as pipe:
+        done = subprocess.run(
+            [sys.executable, "-m", "npuq", "info", f"{place}/photo.npuq"],
+            cwd=Path(cli.__file__).parents[2],
+            stdout=pipe,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_the_front_door_is_quick() -> None:
+    """`import npuq` and `npuq --help` load no numerical library."""
+    script = """
+import sys, npuq, npuq.cli
+assert "compress" in dir(npuq) and not hasattr(npuq, "no_such_name")
+try:
+    npuq.cli.main(["--help"])
+except SystemExit:
+    pass
+heavy = {"numpy", "numba", "scipy", "cupy", "PIL", "matplotlib"} & set(sys.modules)
+assert not heavy, heavy
+for name in npuq.__all__:
+    getattr(npuq, name)
+assert not {"numba", "cupy"} & set(sys.modules)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=Path(cli.__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")

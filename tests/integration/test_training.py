@@ -1,0 +1,276 @@
+"""Training runs as files: the same seed, interruptions, foreign checkpoints, and `npuq train`."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import functools
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from models import picture
+
+from npuq.backend import Array
+from npuq.cli import main
+from npuq.cli.settings import SETTINGS
+from npuq.data import training_batch
+from npuq.errors import TrainingError
+from npuq.images import write_image
+from npuq.model_file import load_model
+from npuq.models.linear import LinearParams, Loss
+from npuq.nn.parameters import named_arrays
+from npuq.schedules import PRESETS, TrainingOptions
+from npuq.train import HISTORY, train
+
+OPTIONS = TrainingOptions(
+    steps=12, batch_size=2, crop=32, smaller_side=(40, 60), alpha_start=1.0, alpha_end=16.0, seed=3
+)
+PHOTOGRAPHS = [picture(64, 80, seed) for seed in range(3)]
+VALIDATION = np.stack([picture(48, 48, 9)])
+SMALL = [
+    "--steps=6", "--batch-size=2", "--crop=32", "--smaller-side=40,60", "--validation-crop=32",
+    "--seed=3",
+]  # fmt: skip
+
+
+def run(folder: Path, options: TrainingOptions = OPTIONS, **more: Any) -> LinearParams:
+    source = functools.partial(
+        training_batch,
+        PHOTOGRAPHS,
+        batch_size=options.batch_size,
+        crop=options.crop,
+        smaller_side=options.smaller_side,
+    )
+    return train(source, VALIDATION, folder, options, **{"checkpoint_every": 5, **more})
+
+
+def arrays(params: LinearParams) -> list[Array]:
+    return list(named_arrays(params).values())
+
+
+def identical(a: LinearParams, b: LinearParams) -> bool:
+    return all(x.tobytes() == y.tobytes() for x, y in zip(arrays(a), arrays(b), strict=True))
+
+
+def history(folder: Path) -> list[dict[str, str]]:
+    with (folder / "history.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[LinearParams, Path]:
+    """A run from end to end, to compare with."""
+    folder = tmp_path_factory.mktemp("whole")
+    return run(folder), folder
+
+
+def test_the_same_seed_gives_the_same_parameters(whole: Any, tmp_path: Path) -> None:
+    assert identical(run(tmp_path), whole[0])
+
+
+def test_another_seed_gives_others(whole: Any, tmp_path: Path) -> None:
+    assert not identical(run(tmp_path, dataclasses.replace(OPTIONS, seed=4)), whole[0])
+
+
+@pytest.mark.parametrize("stops", [(5,), (1, 2, 7), (11,), (0,)])
+def test_resuming_gives_bit_for_bit_the_uninterrupted_run(
+    whole: Any, tmp_path: Path, stops: tuple[int, ...]
+) -> None:
+    for number, stop in enumerate(stops):
+        run(tmp_path, resume=number > 0, stop_after=stop)
+    assert identical(run(tmp_path, resume=True), whole[0])
+
+
+def test_ctrl_c_leaves_a_checkpoint_to_resume_from(whole: Any, tmp_path: Path) -> None:
+    def interrupt(step: int, loss: Loss) -> None:
+        if step == 7:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, progress=interrupt)
+    assert identical(run(tmp_path, resume=True), whole[0])
+
+
+def test_resuming_a_finished_run_changes_nothing(whole: Any, tmp_path: Path) -> None:
+    run(tmp_path)
+    before = (tmp_path / "checkpoint.npz").read_bytes()
+    assert identical(run(tmp_path, resume=True), whole[0])
+    assert (tmp_path / "checkpoint.npz").read_bytes() == before
+
+
+def test_plain_noise_resumes_as_well(tmp_path: Path) -> None:
+    options = dataclasses.replace(OPTIONS, alpha_start=0.0, alpha_end=0.0, steps=4)
+    run(tmp_path / "b", options, stop_after=2)
+    assert identical(run(tmp_path / "a", options), run(tmp_path / "b", options, resume=True))
+
+
+def test_the_history_has_a_row_per_checkpoint_and_one_at_the_end(whole: Any) -> None:
+    rows = history(whole[1])
+    assert tuple(rows[0]) == HISTORY
+    assert [row["step"] for row in rows] == ["5", "10", "12"]
+    for row in rows:
+        assert all(math.isfinite(float(value)) for value in row.values())
+        total = float(row["bpp"]) + float(row["lmbda"]) * float(row["mse"])
+        assert float(row["loss"]) == pytest.approx(total, rel=1e-4)  # six digits are written
+
+
+def test_progress_reports_each_step_once(tmp_path: Path) -> None:
+    steps: list[int] = []
+    run(tmp_path, stop_after=3, progress=lambda step, loss: steps.append(step))
+    run(tmp_path, resume=True, stop_after=5, progress=lambda step, loss: steps.append(step))
+    assert steps == [1, 2, 3, 4, 5]
+
+
+def test_training_lowers_the_loss(tmp_path: Path) -> None:
+    options = dataclasses.replace(OPTIONS, steps=40, density_rate=30.0)
+    losses: list[float] = []
+    run(tmp_path, options, progress=lambda step, loss: losses.append(loss.loss))
+    assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:5])
+
+
+def test_a_run_is_not_trained_over_and_not_resumed_from_nothing(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="no checkpoint"):
+        run(tmp_path, resume=True)
+    run(tmp_path, stop_after=1)
+    with pytest.raises(TrainingError, match="exists"):
+        run(tmp_path)
+
+
+def test_a_checkpoint_of_other_options_is_refused_by_their_names(tmp_path: Path) -> None:
+    run(tmp_path, stop_after=1)
+    other = dataclasses.replace(OPTIONS, lmbda=0.5, steps=13)
+    with pytest.raises(TrainingError, match="another lmbda, steps"):
+        run(tmp_path, other, resume=True)
+
+
+@pytest.mark.parametrize("damage", [lambda d: d[:100], lambda d: b"", lambda d: b"PK" + d[2:1000]])
+def test_a_damaged_checkpoint_is_refused(tmp_path: Path, damage: Any) -> None:
+    run(tmp_path, stop_after=1)
+    checkpoint = tmp_path / "checkpoint.npz"
+    checkpoint.write_bytes(damage(checkpoint.read_bytes()))
+    with pytest.raises(TrainingError, match="not a checkpoint"):
+        run(tmp_path, resume=True)
+
+
+def test_a_diverging_run_stops(tmp_path: Path) -> None:
+    wild = dataclasses.replace(OPTIONS, learning_rate=1e30)
+    with np.errstate(all="ignore"), pytest.raises(TrainingError, match="learning_rate"):
+        run(tmp_path, wild)
+
+
+# ---- the command
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("photographs")
+    for number, image in enumerate(PHOTOGRAPHS):
+        write_image(folder / f"{number}.png", image)
+    return str(folder)
+
+
+def test_every_setting_is_an_option() -> None:
+    fields = {field.name for field in dataclasses.fields(TrainingOptions)}
+    assert {name for name, *_ in SETTINGS} == fields
+
+
+def test_the_command_writes_a_model_that_says_how_it_was_made(
+    photographs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    command = ["train", photographs, str(out), "--preset=fast-sr", "--alpha-end=7.3", *SMALL]
+    assert main(command) == 0
+    printed = capsys.readouterr()
+    assert "6/6" in printed.err and "bpp" in printed.err and "dB" in printed.err
+    model = load_model(out / "model.npz")
+    assert model.hash.hex() in printed.out
+    assert model.name == "run"
+    assert model.alpha == pytest.approx(7.3)
+    options = model.training["options"]
+    assert options["steps"] == 6 and options["smaller_side"] == [40, 60]
+    assert options["learning_rate"] == (
+        PRESETS["fast-sr"].get("learning_rate", TrainingOptions().learning_rate)
+    )
+    assert {file.name for file in out.iterdir()} == {"checkpoint.npz", "history.csv", "model.npz"}
+
+    # a finished run only writes its model again
+    (out / "model.npz").unlink()
+    assert main([*command, "--resume"]) == 0
+    assert load_model(out / "model.npz").hash == model.hash
+
+    # and a new one starts from it
+    again = ["train", photographs, str(tmp_path / "next"), *SMALL, "--preset=fast-un"]
+    assert main([*again, f"--init-model={out}/model.npz", "--name=next one"]) == 0
+    successor = load_model(tmp_path / "next" / "model.npz")
+    assert (successor.name, successor.alpha) == ("next one", 0.0)
+    assert model.hash.hex() in successor.training["init_model"]
+
+
+def test_procedural_pictures_need_no_folder(tmp_path: Path) -> None:
+    assert main(["train", "dead-leaves", str(tmp_path), *SMALL]) == 0
+    assert load_model(tmp_path / "model.npz").training["data"] == "dead-leaves"
+    assert math.isfinite(float(history(tmp_path)[-1]["validation_loss"]))
+
+
+def test_an_interrupted_command_says_how_to_go_on(
+    photographs: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from npuq.cli.train import Progress
+
+    note = Progress.__call__
+
+    def interrupt(self: Progress, step: int, loss: Loss) -> None:
+        note(self, step, loss)
+        if step == 3:
+            raise KeyboardInterrupt
+
+    command = ["train", photographs, str(tmp_path / "a"), *SMALL]
+    monkeypatch.setattr(Progress, "__call__", interrupt)
+    assert main(command) == 130
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("npuq: interrupted") and last.endswith("--resume")
+    monkeypatch.undo()
+    assert main([*command, "--resume"]) == 0
+    assert main(["train", photographs, str(tmp_path / "b"), *SMALL]) == 0
+    a, b = (load_model(tmp_path / name / "model.npz") for name in "ab")
+    assert identical(a.params, b.params)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--lmbda=-1"], "lmbda must be positive"),
+        (["--lmbda=nan"], "finite"),
+        (["--crop=30"], "multiple of 8"),
+        (["--validation-crop=30"], "multiple of 8"),
+        (["--rate-schedule=step"], "rate_schedule"),
+        (["--preset=slow"], "invalid choice"),
+        (["--smaller-side=500"], "smaller-side"),
+        (["--lmbda-decay=100"], "lmbda-decay"),
+        (["--resume"], "no checkpoint"),
+        (["--init-model=missing.npz"], "no such model file"),
+    ],
+)
+def test_wrong_settings_are_one_line(
+    options: list[str],
+    message: str,
+    photographs: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "out"
+    assert main(["train", photographs, str(out), *SMALL, *options]) == 2
+    printed = capsys.readouterr()
+    assert message in printed.err and len(printed.err.splitlines()) == 1
+    assert not printed.out and not (out / "model.npz").exists()
+
+
+def test_a_missing_folder_of_photographs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "nowhere", "out"]) == 2
+    assert capsys.readouterr().err == "npuq: error: nowhere: there is no such folder\n"

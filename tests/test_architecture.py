@@ -1,0 +1,275 @@
+"""The house rules: who may import whom, what a backward looks like, what docstrings must say.
+
+Everything is read from the source with `ast`; nothing of it is imported.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "npuq"
+
+# A file imports only from rooms with a lower number, or from its own folder.
+LEVELS = {
+    "errors": 0,
+    "backend": 0,
+    "atomic": 1,
+    "kernels": 1,
+    "paper": 2,
+    "nn": 2,
+    "coding": 2,
+    "models": 3,
+    "schedules": 4,
+    "model_file": 4,
+    "images": 4,
+    "metrics": 4,
+    "dead_leaves": 4,
+    "codec": 5,
+    "data": 5,
+    "checkpoint": 5,
+    "train": 6,
+    "evaluate": 6,
+    "demo": 7,
+    "cli": 8,
+    "__main__": 9,
+}
+FRAMEWORKS = {"torch", "tensorflow", "jax", "keras", "compressai"}
+OPTIONAL = {"PIL", "matplotlib", "tqdm", "cupy", "cupyx"}
+
+# `f_backward` that does not take the forward's arguments, and why.
+OTHER_ARGUMENTS = {
+    "models/coordinates.py:to_model_backward": "to_model is linear: only gradients enter",
+}
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """Dotted names of all that is imported anywhere; `from a import b` gives "a.b"."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"relative import of {node.module}"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def npuq_modules(tree: ast.AST) -> set[str]:
+    """Modules of npuq that are imported, as "paper.density" or "codec"."""
+    modules = set()
+    for name in imports(tree):
+        parts = name.split(".")
+        if parts[0] == "npuq":
+            path = PACKAGE.joinpath(*parts[1:])
+            is_module = path.with_suffix(".py").exists() or (path / "__init__.py").exists()
+            modules.add(".".join(parts[1:] if is_module else parts[1:-1]))
+    return modules - {""}
+
+
+def is_type_checking(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
+def imports_on_import(node: ast.AST) -> Iterator[str]:
+    """What is imported as soon as the module is: outside of functions and of TYPE_CHECKING."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, (ast.Import, ast.ImportFrom)):
+            yield from imports(ast.Module([child], []))
+        elif not isinstance(child, FUNCTION) and not is_type_checking(child):
+            yield from imports_on_import(child)
+
+
+def public_functions(tree: ast.Module) -> Iterator[ast.FunctionDef]:
+    """Top-level functions and methods of top-level classes whose names do not begin with _."""
+    for node in tree.body:
+        body = node.body if isinstance(node, ast.ClassDef) else [node]
+        for inner in body:
+            if isinstance(inner, ast.FunctionDef) and not inner.name.startswith("_"):
+                yield inner
+
+
+# --- imports ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_imports_go_down(path: Path) -> None:
+    if path == PACKAGE / "__init__.py":
+        return  # the front door names everything and imports it when asked
+    room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    assert room in LEVELS, f"give {room} a number in LEVELS"
+    for module in npuq_modules(parse(path)):
+        other = module.split(".")[0]
+        if other != room:
+            assert LEVELS[other] < LEVELS[room], f"{room} [{LEVELS[room]}] imports {module}"
+
+
+def test_no_cycles_within_a_folder() -> None:
+    graph = {}
+    for path in FILES:
+        name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+        graph[name.removesuffix(".__init__")] = npuq_modules(parse(path))
+    graph.pop("__init__")
+    done: set[str] = set()
+
+    def visit(module: str, trail: tuple[str, ...]) -> None:
+        assert module not in trail, f"import cycle: {' -> '.join((*trail, module))}"
+        if module not in done:
+            for other in graph[module] - {module}:
+                visit(other, (*trail, module))
+            done.add(module)
+
+    # A folder's __init__ runs before its files; those of cli name each other inside of functions.
+    for module in graph:
+        visit(module, ())
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_no_deep_learning_framework_and_nothing_optional_at_import(path: Path) -> None:
+    tree = parse(path)
+    assert not {name.split(".")[0] for name in imports(tree)} & FRAMEWORKS
+    assert not {name.split(".")[0] for name in imports_on_import(tree)} & (OPTIONAL | {"numba"})
+
+
+def test_import_npuq_is_light() -> None:
+    code = "import sys, npuq; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert not set(result.stdout.split()) & {"numba", "llvmlite", "scipy", *OPTIONAL, *FRAMEWORKS}
+
+
+# --- forward and backward -----------------------------------------------------------------------
+
+
+def arguments(function: ast.FunctionDef) -> tuple[list[str], list[str]]:
+    """Names of positional and of keyword-only arguments."""
+    spec = function.args
+    names = [a.arg for a in [*spec.posonlyargs, *spec.args] if a.arg != "self"]
+    return names, [a.arg for a in spec.kwonlyargs]
+
+
+BACKWARDS = [
+    (path, function)
+    for folder in ("paper", "nn", "models")
+    for path in sorted((PACKAGE / folder).glob("*.py"))
+    for function in public_functions(parse(path))
+    if "_backward" in function.name
+]
+
+
+@pytest.mark.parametrize(
+    ("path", "function"), BACKWARDS, ids=[f"{relative(p)}:{f.name}" for p, f in BACKWARDS]
+)
+def test_backward_takes_the_gradient_and_then_the_forwards_arguments(
+    path: Path, function: ast.FunctionDef
+) -> None:
+    forward_name, surrogate = function.name.split("_backward")
+    everywhere = {
+        other.name: other
+        for folder in ("paper", "nn", "models")
+        for file in sorted((PACKAGE / folder).glob("*.py"))
+        for other in public_functions(parse(file))
+    }
+    here = {other.name: other for other in public_functions(parse(path))}
+    if f"{relative(path)}:{function.name}" in OTHER_ARGUMENTS:
+        assert forward_name in here
+        return
+    if f"{forward_name}_forward" in here:
+        return  # a model's backward takes what its forward kept
+    positional, keywords = arguments(function)
+    assert positional[0].startswith("d_")
+    if surrogate:  # another file's function, whose argument it may know before the noise
+        assert surrogate in ("_expected", "_straight_through")
+        forward = everywhere[forward_name]
+        assert len(positional) - 1 == len(arguments(forward)[0])
+        assert re.search(r"Eqs?\. \(|Sec\. ", ast.get_docstring(function) or "")
+    else:
+        forward = here[forward_name]
+        assert positional[1:] == arguments(forward)[0]
+    assert keywords == arguments(forward)[1]
+
+
+# --- docstrings ---------------------------------------------------------------------------------
+
+BORROWS_NOTHING = {"nn/parameters.py"}
+CITATION = {
+    "paper": r"Eqs?\. \(?\d|Eqs?\. ?\(|Sec\. \d|Secs\. \d|Appendix",
+    "nn": r"\b(19|20)\d\d\b|ITU-T|JFIF|SciPy|Eqs?\. \(|Sec\. \d|transpose of",
+}
+
+
+@pytest.mark.parametrize("folder", CITATION)
+def test_public_functions_cite_their_source(folder: str) -> None:
+    missing = [
+        f"{relative(path)}:{function.name}"
+        for path in sorted((PACKAGE / folder).glob("*.py"))
+        for function in public_functions(parse(path))
+        if relative(path) not in BORROWS_NOTHING
+        and not re.search(CITATION[folder], ast.get_docstring(function) or "")
+    ]
+    assert not missing
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_everything_public_has_a_docstring(path: Path) -> None:
+    tree = parse(path)
+    assert ast.get_docstring(tree), "the file itself"
+    if path.parent.name == "cli":
+        return  # its functions are the commands, which --help describes
+    classes = [n for n in tree.body if isinstance(n, ast.ClassDef) and not n.name.startswith("_")]
+    for node in [*classes, *public_functions(tree)]:
+        assert ast.get_docstring(node), node.name
+
+
+# --- README -------------------------------------------------------------------------------------
+
+
+def equation_rows() -> list[str]:
+    """Rows of the README's table of equations: those that name a test."""
+    readme = ROOT / "README.md"
+    if not readme.exists():
+        return []
+    rows = [line for line in readme.read_text(encoding="utf-8").splitlines() if line[:1] == "|"]
+    return [row for row in rows if "`tests/" in row or re.search(r"`test_\w+", row)]
+
+
+def test_equation_table_of_the_readme_is_current() -> None:
+    """Each `file.function` of a row is a function of npuq, each test in it a test."""
+    rows = equation_rows()
+    if not rows:
+        pytest.skip("README.md has no table of equations")
+    functions: set[str] = set()
+    for path in FILES:
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        for function in public_functions(parse(path)):
+            dotted = [*parts, function.name]
+            functions |= {".".join(dotted[i:]) for i in range(len(dotted))}
+    tests = {path: path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py")}
+    for row in rows:
+        for token in re.findall(r"`([^`]+)`", row):
+            file, _, name = token.partition("::")
+            if file.endswith(".py"):
+                found = [p for p in tests if p.as_posix().endswith("/" + file)]
+                assert found, f"{file} is in the README and nowhere else"
+                assert not name or any(f"def {name}(" in tests[p] for p in found), token
+            elif token.startswith("test_"):
+                assert any(f"def {token}" in text for text in tests.values()), token
+            elif re.fullmatch(r"[\w.]+", token):
+                assert token in functions, f"{token} is in the README but not in npuq"

@@ -1,0 +1,234 @@
+"""The compiled kernels against float64 and against their plain twin.
+
+Without Numba's compiler (NUMBA_DISABLE_JIT=1) the kernels are plain loops: fewer points then.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+import pytest
+
+from npuq.backend import Array
+from npuq.kernels import cpu, elementary
+from npuq.kernels.compile import use_reference
+from npuq.kernels.threads import for_each_range, thread_count
+from npuq.models import noisy_rate as model
+from npuq.models.noisy_rate import NoisyRate, Softness, noisy_rate_reference
+from npuq.nn import nonparametric
+from npuq.nn.nonparametric import NonparametricParams
+from npuq.nn.parameters import named_arrays, with_arrays
+
+COMPILED = not numba.config.DISABLE_JIT
+SOFTNESS = [
+    Softness(),
+    Softness(7.0, 16.0),
+    Softness(16.0, 16.0, expected_rate=True, expected_distortion=True),
+    Softness(1.0, 1.0, expected_rate=True),
+    Softness(0.0, 7.0, expected_distortion=True),
+]
+
+
+@numba.njit
+def tanh_of_each(x: Array, y: Array) -> None:
+    for i in range(x.size):
+        y[i] = elementary.tanh(x[i])
+
+
+def float32_numbers(count: int) -> Array:
+    """Evenly spread over the bit patterns of positive normal numbers."""
+    lowest, highest = np.array([np.finfo(np.float32).tiny, np.finfo(np.float32).max], np.float32)
+    bits = np.linspace(lowest.view(np.int32), highest.view(np.int32), count)
+    return bits.astype(np.int32).view(np.float32)
+
+
+def test_tanh_to_its_documented_error() -> None:
+    x = float32_numbers(300_000 if COMPILED else 2_000)
+    dense = np.linspace(0, 12, 300_000 if COMPILED else 2_000, dtype=np.float32)
+    x = np.concatenate([x, -x, dense, -dense])
+    y = np.empty_like(x)
+    with np.errstate(over="ignore"):
+        tanh_of_each(x, y)
+    truth = np.tanh(x.astype(np.float64))
+    assert np.all(abs(y - truth) <= 4e-7 * abs(truth))
+    assert np.all(abs(y) <= 1)
+
+
+def test_log_to_its_documented_error() -> None:
+    x = float32_numbers(300_000 if COMPILED else 2_000)
+    dense = np.linspace(0.5, 2, 300_000 if COMPILED else 2_000, dtype=np.float32)
+    x = np.concatenate([x, dense])
+    y = x.copy()
+    elementary.log_in_place(y, np.empty_like(y))
+    truth = np.log(x.astype(np.float64))
+    assert np.all(abs(y - truth) <= 3e-7 * np.maximum(1, abs(truth)))
+
+
+def case(
+    n: int, widths: tuple[int, ...] = (3, 3, 3), channels: int = 2, seed: int = 0
+) -> tuple[Array, Array, NonparametricParams]:
+    rng = np.random.default_rng(seed)
+    start = nonparametric.init(rng, channels, widths=widths, init_scale=2.0)
+    a = tuple(rng.normal(0, 0.5, a.shape).astype(np.float32) for a in start.a)
+    y = rng.normal(0, 3, (channels, n)).astype(np.float32)
+    u = (rng.random((channels, n)) - 0.5).astype(np.float32)
+    return y, u, start._replace(a=a)
+
+
+def compiled(y: Array, u: Array, density: NonparametricParams, softness: Softness) -> NoisyRate:
+    """The kernel, also where the environment asks for the plain twin."""
+    widths = np.array([1, *(b.shape[1] for b in density.b)])
+    r, bits, d_y, dr_dy, d_weights = cpu.noisy_rate(y, u, model._pack(density), widths, *softness)
+    return NoisyRate(r, bits, d_y, dr_dy, model._unpack_backward(d_weights, density))
+
+
+def in_float64(y: Array, u: Array, density: Any, softness: Softness) -> NoisyRate:
+    wide = {name: array.astype(np.float64) for name, array in named_arrays(density).items()}
+    # z = s + u is rounded to float32 in the kernel; the reference gets the same noise.
+    return noisy_rate_reference(
+        y.astype(np.float64), u.astype(np.float64), with_arrays(density, wide), softness
+    )
+
+
+def assert_close(actual: NoisyRate, expected: NoisyRate, steepness: float) -> None:
+    """Relative l2 errors of float32, which the steep r_alpha magnifies."""
+    pairs = zip(named_arrays(actual).items(), named_arrays(expected).values(), strict=True)
+    for (name, ours), reference in pairs:
+        assert ours.shape == reference.shape, name
+        # d_y is a difference of bits, and so never better than an ulp of a bit or some.
+        size = np.linalg.norm(reference) + (0.1 * np.sqrt(reference.size) if name == "d_y" else 0)
+        error = np.linalg.norm(ours - reference) / size
+        bound = 3e-6 * steepness if name in ("d_y", "dr_dy") else 1e-5
+        assert error < bound, (name, error)
+
+
+@pytest.mark.parametrize("softness", SOFTNESS, ids=str)
+def test_kernel_agrees_with_its_plain_twin_in_float64(softness: Softness) -> None:
+    y, u, density = case(300 if COMPILED else 40)
+    # Keep z a little away from half-integers, where the slope of r is sinh(alpha)/alpha and of
+    # a width e^-alpha: float32 cannot say where in it a coefficient lies.
+    s = model.soft_round(y.astype(np.float64), softness.alpha)
+    z = s + u
+    near = abs(z - np.floor(z) - 0.5) < 0.01
+    u = np.where(near & (u > 0), u - np.float32(0.03), np.where(near, u + np.float32(0.03), u))
+    assert_close(compiled(y, u, density, softness), in_float64(y, u, density, softness), 30)
+
+
+@pytest.mark.parametrize("n", [1, 127, 128, 129])
+@pytest.mark.parametrize("widths", [(3, 3, 3), (2,), (4, 5), ()])
+def test_kernel_at_the_edges_of_its_blocks_and_for_any_widths(
+    n: int, widths: tuple[int, ...]
+) -> None:
+    softness = Softness(2.0, 2.0, expected_rate=True)
+    if not COMPILED and n > 1:
+        pytest.skip("takes long without the compiler")
+    y, u, density = case(n, widths, channels=1)
+    assert_close(compiled(y, u, density, softness), in_float64(y, u, density, softness), 10)
+
+
+def test_kernel_without_coefficients() -> None:
+    y, u, density = case(0)
+    result = compiled(y, u, density, Softness(7.0, 7.0))
+    assert result.r.shape == (2, 0)
+    np.testing.assert_array_equal(result.bits, 0)
+    assert all(np.all(d == 0) for group in result.d_density for d in group)
+
+
+@pytest.mark.parametrize("softness", SOFTNESS, ids=str)
+def test_kernel_is_finite_far_out(softness: Softness) -> None:
+    _, _, density = case(1)
+    y = np.array([[-1e5, -1e3, 0.0, 0.5, 1.0, 1e3, 1e5 + 0.25]] * 2, np.float32)
+    u = np.array([[0.0, -0.5, 0.5, 0.0, -0.5, 0.25, 0.1]] * 2, np.float32)
+    result = compiled(y, u, density, softness)
+    for name, array in named_arrays(result).items():
+        assert np.all(np.isfinite(array)), name
+    expected = in_float64(y, u, density, softness)
+    np.testing.assert_allclose(result.bits, expected.bits, rtol=1e-5)
+
+
+def test_threads_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bit for bit: each channel is one thread's work."""
+    y, u, density = case(140 if COMPILED else 3, channels=9)
+    several = named_arrays(compiled(y, u, density, Softness(7.0, 7.0)))
+    for parts in (1, 2, 9):
+
+        def in_parts(function: Any, size: int, parts: int = parts) -> None:
+            edges = [size * i // parts for i in range(parts + 1)]
+            for start, stop in zip(edges[:-1], edges[1:], strict=True):
+                function(start, stop)
+
+        monkeypatch.setattr(cpu, "for_each_range", in_parts)
+        for name, array in named_arrays(compiled(y, u, density, Softness(7.0, 7.0))).items():
+            np.testing.assert_array_equal(array, several[name], err_msg=name)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("size", [0, 1, 2, 7, 192])
+def test_ranges_cover_everything_once(
+    monkeypatch: pytest.MonkeyPatch, threads: int, size: int
+) -> None:
+    monkeypatch.setattr("npuq.kernels.threads.thread_count", lambda: threads)
+    counts = np.zeros(size, int)
+
+    def count(start: int, stop: int) -> None:
+        counts[start:stop] += 1
+
+    for_each_range(count, size)
+    np.testing.assert_array_equal(counts, 1)
+
+
+def test_an_error_in_a_thread_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("npuq.kernels.threads.thread_count", lambda: 2)
+
+    def fail(start: int, stop: int) -> None:
+        raise ArithmeticError(f"{start} {stop}")
+
+    with pytest.raises(ArithmeticError):
+        for_each_range(fail, 8)
+    assert thread_count() >= 1
+
+
+def test_the_environment_chooses_the_plain_twin(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    real = cpu.noisy_rate
+
+    def counted(*args: Any) -> Any:
+        calls.append("kernel")
+        return real(*args)
+
+    monkeypatch.setattr(cpu, "noisy_rate", counted)
+    y, u, density = case(3)
+    monkeypatch.setenv("NPUQ_KERNELS", "reference")
+    assert use_reference()
+    plain = model.noisy_rate(y, u, density, Softness())
+    assert not calls
+    monkeypatch.setenv("NPUQ_KERNELS", "fast")
+    fast = model.noisy_rate(y, u, density, Softness())
+    assert calls == ["kernel"]
+    np.testing.assert_allclose(fast.bits, plain.bits, rtol=1e-5)
+    # float64, and softness beyond float32's exponents, always take the plain twin
+    model.noisy_rate(y, u, density, Softness(100.0, 100.0))
+    model.noisy_rate(y.astype(np.float64), u.astype(np.float64), density, Softness())
+    assert calls == ["kernel"]
+
+
+def test_packing_is_undone_by_its_gradient() -> None:
+    """Each packed weight's gradient arrives at the parameter that it came from."""
+    _, _, density = case(1, (2, 4))
+    packed = model._pack(density)
+    assert packed.dtype == np.float32
+    direction = np.random.default_rng(1).standard_normal(packed.shape).astype(np.float32)
+    gradients = model._unpack_backward(direction, density)
+    step = 1e-2
+    for name, array in named_arrays(density).items():
+        moved = {n: a + (step if n == name else 0) for n, a in named_arrays(density).items()}
+        less = {n: a - (step if n == name else 0) for n, a in named_arrays(density).items()}
+        change = model._pack(with_arrays(density, moved)) - model._pack(with_arrays(density, less))
+        slope = float((change * direction).sum()) / (2 * step)
+        # float32 differences over a step of 1e-2: 1e-4
+        assert slope == pytest.approx(
+            float(named_arrays(gradients)[name].sum()), rel=1e-2, abs=3e-3
+        )
+        assert named_arrays(gradients)[name].shape == array.shape
