@@ -149,8 +149,8 @@ def print_report(report: dict[str, Any]) -> None:
         print(f"{TITLES[method]:14} {percent:+.2f} %")
     print("\nThe paper's printed points, and our PSNR at the same rate")
     for p in report["paper_points"]:
-        print(f"{p['image']} {TITLES[p['method']]:14} {p['bpp']:.3f} bpp  paper {p['psnr']:.2f}  ", end="")
-        print(f"npuq {p['psnr_npuq']:.2f}  {p['difference_db']:+.2f} dB")
+        print(f"{p['image']} {TITLES[p['method']]:14} {p['bpp']:.3f} bpp  ", end="")
+        print(f"paper {p['psnr']:.2f}  npuq {p['psnr_npuq']:.2f}  {p['difference_db']:+.2f} dB")
     print("\nBits: payload over tables (most, of an image), tables over float model (worst)")
     for name, s in report["sizes"].items():
         print(f"{name:12} {s['payload_excess_bits_max']:+8.1f} bits   ", end="")

@@ -11,6 +11,7 @@ is timed on a picture's symbols under a model that comes with the package.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import math
 import os
@@ -227,8 +228,8 @@ def coder() -> list[dict[str, Any]]:
             data = codec.write_symbols(part, model, method, 0)
             assert np.array_equal(codec.read_symbols(data, model)[0].k, part.k)
             functions = {
-                "encode": lambda part=part: codec.write_symbols(part, model, method, 0),
-                "decode": lambda data=data: codec.read_symbols(data, model),
+                "encode": functools.partial(codec.write_symbols, part, model, method, 0),
+                "decode": functools.partial(codec.read_symbols, data, model),
             }
             times = median_times(functions)
             os.environ["NPUQ_KERNELS"] = "fast"

@@ -55,7 +55,8 @@ def main() -> None:
             ("d_z", z_torch.grad.numpy(), d_z),
             ("d_scale", scale.grad.numpy(), d_params.scale),
         ):
-            print(f"  {what:8} largest relative difference {np.abs(a - b).max() / np.abs(b).max():.1e}")
+            difference = np.abs(a - b).max() / np.abs(b).max()
+            print(f"  {what:8} largest relative difference {difference:.1e}")
 
 
 if __name__ == "__main__":

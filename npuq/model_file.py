@@ -255,6 +255,4 @@ def _hash(arrays: Mapping[str, Array], manifest: Mapping[str, Any]) -> bytes:
 
 
 def _as_float64(density: NonparametricParams) -> NonparametricParams:
-    return with_arrays(
-        density, {k: a.astype(np.float64) for k, a in named_arrays(density).items()}
-    )
+    return with_arrays(density, {k: a.astype(np.float64) for k, a in named_arrays(density).items()})
