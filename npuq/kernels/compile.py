@@ -14,8 +14,10 @@ def use_reference() -> bool:
     """Whether the environment asks for the plain twins of all kernels.
 
     `NPUQ_KERNELS=reference` forces plain NumPy and plain Python; unset or `fast`, Numba compiles.
+    Where Numba's own NUMBA_DISABLE_JIT=1 keeps it from compiling, the plain twins are far quicker.
     """
-    return os.environ.get("NPUQ_KERNELS", "fast") == "reference"
+    plain = os.environ.get("NPUQ_KERNELS", "fast") == "reference"
+    return plain or os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
 
 
 def jit(**options: Any) -> Callable[[F], F]:

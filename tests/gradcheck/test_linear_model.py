@@ -77,7 +77,7 @@ def test_expected_rate_gradient_is_the_average_over_the_noise() -> None:
     for alpha in (0.0, 2.0, 4.0):
         sampled = noisy_rate_reference(np.repeat(y, n, 1), every, density, Softness(alpha, alpha))
         expected = noisy_rate_reference(
-            y, np.zeros_like(y), density, Softness(alpha, alpha, expected_rate=True)
+            y, np.full_like(y, 0.3), density, Softness(alpha, alpha, expected_rate=True)
         )
         np.testing.assert_allclose(
             sampled.d_y.mean(axis=1, keepdims=True), expected.d_y, rtol=0, atol=1e-4
