@@ -65,8 +65,8 @@ def test_gradient_of_the_loss(softness: Softness) -> None:
 def test_expected_rate_gradient_is_the_average_over_the_noise() -> None:
     """Eq. 17 inside the model: d_y with `expected_rate` is the mean of the sampled d_y over u.
 
-    A midpoint rule over u. The sampled gradient as a function of u, extended periodically, jumps
-    where the interval ends, and has kinks at half-integers: the error is of the order 1 / n.
+    A midpoint rule over u, whose error is a slope's change over one of n = 4000 pieces: (d/dz)^2 of
+    the sampled gradient, at alpha 4 up to 1e3 near half-integers, divided by 24 n^2, below 1e-5.
     """
     rng = np.random.default_rng(2)
     n = 4000
