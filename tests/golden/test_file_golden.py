@@ -1,0 +1,66 @@
+"""Model files and compressed images of format version 1 stay readable, byte for byte."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from golden.make_file_golden import HERE, METHODS, SEED, golden_image
+
+from npuq import codec
+from npuq.model_file import Model, load_model, make_model, save_model
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return load_model(HERE / "model_v1.npz")
+
+
+def test_old_model_files_are_read(model: Model) -> None:
+    assert (model.name, model.alpha, model.lmbda) == ("golden", 7.0, 0.0125)
+    assert model.hash.hex() == "954485b23fd0409c"
+    assert model.params.analysis[0, 0, 0, 0] == np.float32(1 / 16)
+
+
+def test_a_model_file_survives_being_written_again(model: Model, tmp_path: Path) -> None:
+    save_model(tmp_path / "again.npz", model)
+    again = load_model(tmp_path / "again.npz")
+    assert again.hash == model.hash
+    for ours, theirs in zip(again.tables, model.tables, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_the_hash_covers_what_the_model_is(model: Model) -> None:
+    """Another alpha, or one weight changed in its last bit, is another model."""
+    params = model.params._replace(synthesis=np.nextafter(model.params.synthesis, np.inf))
+    for changed in (
+        make_model(params, alpha=7.0, lmbda=0.0125, name="golden"),
+        make_model(model.params, alpha=8.0, lmbda=0.0125, name="golden"),
+    ):
+        assert changed.hash != model.hash
+
+
+@pytest.mark.parametrize("kernels", ["fast", "reference"])
+@pytest.mark.parametrize("method", METHODS)
+def test_old_images_decode(
+    model: Model, method: str, kernels: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NPUQ_KERNELS", kernels)
+    data = (HERE / f"image_v1_{METHODS[method]}.npuq").read_bytes()
+    with np.load(HERE / "image_v1_symbols.npz") as symbols:
+        expected = symbols[METHODS[method]]
+    found, header, _ = codec.read_symbols(data, model)
+    np.testing.assert_array_equal(found.k, expected)
+    assert (header.height, header.width, header.seed) == (21, 37, SEED)
+    decoded = codec.decompress(data, model=model)
+    # a quantization step of 16 grey levels: errors are at most 8 by rounding, 16 with the dither
+    worst = np.abs(decoded.astype(int) - golden_image()).max()
+    assert worst <= (8 if method == "un+q" else 16)
+
+
+@pytest.mark.parametrize("method", ["un+q", "un+uq"])
+def test_images_are_still_written_the_same(model: Model, method: str) -> None:
+    """Exact arithmetic up to here: the transform divides by 16. (Soft rounding uses exp.)"""
+    data = codec.compress(golden_image(), method=method, model=model, seed=SEED)
+    assert data == (HERE / f"image_v1_{METHODS[method]}.npuq").read_bytes()
