@@ -2,10 +2,10 @@
 
 The three approaches of the paper (Sec. 5.1) are one coder at three softnesses:
 
-    method       alpha       sent                    reconstructed coefficients
-    un+q         infinity    k = round(y)            k
-    un+uq        0           k = round(y - u)        k + u
-    un+uq+sr     of model    k = round(s(y) - u)     r(k + u)
+    method       alpha, alpha_r    sent                    reconstructed coefficients
+    un+q         infinity          k = round(y)            k
+    un+uq        0                 k = round(y - u)        k + u
+    un+uq+sr     of the model      k = round(s(y) - u)     r(k + u)
 
 as s and r become rounding for infinite alpha and the identity for alpha = 0. The dither u is
 generated on both sides from the seed in the file.
@@ -16,6 +16,7 @@ Shapes: image (H, W, 3) uint8; y, k, u, r (192, h, w), h and w the rows and colu
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
@@ -30,16 +31,18 @@ from npuq.coding.tables import table_bits
 from npuq.errors import CorruptFileError, InvalidFileError, InvalidImageError, ModelError
 from npuq.images import check_image
 from npuq.kernels.threads import thread_count
-from npuq.model_file import Model, find_model, shipped_model, soft_phases
+from npuq.model_file import Model, find_model, hard_phases, plain_phases, shipped_model
 from npuq.models import linear
-from npuq.models.noisy_rate import Softness, noisy_rate
+from npuq.nn import nonparametric
+from npuq.nn.parameters import named_arrays, with_arrays
 from npuq.paper.channel import universal_dequantize, universal_quantize
+from npuq.paper.density import rate_bits
 from npuq.paper.soft_round import soft_round, soft_round_conditional_mean
 
 BAND_ROWS = 32
 """Rows of blocks in one stream: the number of streams depends on the image only."""
 
-MOST_PIXELS = 1 << 30
+MOST_PIXELS = 1 << 27
 """Larger images are neither written nor read: a file of a few bytes could claim any size."""
 
 T = TypeVar("T")
@@ -85,8 +88,12 @@ def compress(
         InvalidImageError: not uint8 of shape (H, W, 3).
         ModelError: no such method or quality, or a model that was not trained for the method.
         ValueError: the seed is out of range.
+        TypeError: the seed is not an integer, or `model` is not a Model.
     """
+    seed = operator.index(seed)
     check_image(image)
+    if model is not None and not isinstance(model, Model):
+        raise TypeError("model must be what npuq.load_model returns")
     if image.shape[0] * image.shape[1] > MOST_PIXELS:
         raise InvalidImageError(f"the image has more than {MOST_PIXELS} pixels; cut it into parts")
     model = shipped_model(method, quality) if model is None else model
@@ -106,13 +113,14 @@ def decompress(data: bytes, *, model: Model | None = None) -> Array:
     Raises:
         InvalidFileError: not a file of ours, of a newer version, truncated, or corrupt.
         WrongModelError: made with another model.
+        TypeError: `data` is not bytes.
     """
-    symbols, header, model = read_symbols(data, model)
+    symbols, header, model = read_symbols(bytes(memoryview(data)), model)
     return dequantize(symbols, model, METHODS[header.method])
 
 
-def alpha_of(model: Model, method: str) -> float:
-    """The softness of s and r at test time: one coder for the three approaches (Sec. 5.1).
+def softness_of(model: Model, method: str) -> tuple[float, float]:
+    """The softness of s and of r at test time: one coder for the three approaches (Sec. 5.1).
 
     Raises:
         ModelError: unknown method, or "un+uq+sr" with a model trained without soft rounding.
@@ -123,7 +131,16 @@ def alpha_of(model: Model, method: str) -> float:
         raise ModelError(
             f"model {model.name} was trained without soft rounding; use un+q or un+uq with it"
         )
-    return {"un+q": math.inf, "un+uq": 0.0, "un+uq+sr": model.alpha}[method]
+    if method == "un+uq+sr":
+        return model.alpha, model.alpha_r
+    return (math.inf, math.inf) if method == "un+q" else (0.0, 0.0)
+
+
+def phases_of(model: Model, method: str) -> Array:
+    """The phase of each dither value under a method, (256,) uint16; integers from the start."""
+    if method == "un+uq+sr":
+        return model.phases
+    return hard_phases() if method == "un+q" else plain_phases()
 
 
 def quantize(image: Array, model: Model, method: str, seed: int) -> Symbols:
@@ -135,7 +152,7 @@ def quantize(image: Array, model: Model, method: str, seed: int) -> Symbols:
         method: one of METHODS.
         seed: of the dither.
     """
-    alpha = alpha_of(model, method)
+    alpha, _ = softness_of(model, method)
     padded = linear.pad_to_blocks(image)
     rows, columns = padded.shape[0] // linear.BLOCK, padded.shape[1] // linear.BLOCK
     shape = (linear.CHANNELS, rows, columns)
@@ -143,13 +160,16 @@ def quantize(image: Array, model: Model, method: str, seed: int) -> Symbols:
     y = linear.analyse(blocks, model.params.analysis).reshape(shape)
     n = dither_integers(shape, seed=seed)
     k = universal_quantize(soft_round(y, alpha), dither_values(n, y.dtype))
+    if not np.all(np.abs(k) < 2**31):  # also if not a number
+        raise ModelError(f"model {model.name} makes coefficients beyond 2**31 of this image")
     return Symbols(k.astype(np.int32), n, *image.shape[:2])
 
 
 def reconstruct(symbols: Symbols, model: Model, method: str) -> Array:
     """The receiver's half: r_alpha(k + u), Eqs. (5) and (14), float32 (192, h, w)."""
+    _, alpha_r = softness_of(model, method)
     z = universal_dequantize(symbols.k.astype(np.float32), dither_values(symbols.n))
-    return soft_round_conditional_mean(z, alpha_of(model, method))
+    return soft_round_conditional_mean(z, alpha_r)
 
 
 def dequantize(symbols: Symbols, model: Model, method: str) -> Array:
@@ -162,13 +182,18 @@ def dequantize(symbols: Symbols, model: Model, method: str) -> Array:
 
 
 def estimated_bits(symbols: Symbols, model: Model, method: str) -> float:
-    """The bits that the float model predicts for the symbols, the sum of -log2 p(k + u).
+    """The bits that the float model predicts for the symbols: the sum of -log2 p(k + u), Eq. (22).
 
-    As p_{s(Y)+U}(z) = p_{Y+U}(r(z)) (see `npuq.paper.density`), the reconstructed coefficients are
-    all that is needed.
+    In float64, so that it can be the yardstick of the integer tables.
     """
-    r = reconstruct(symbols, model, method).reshape(linear.CHANNELS, -1)
-    return float(noisy_rate(r, np.zeros_like(r), model.params.density, Softness()).bits.sum())
+    alpha, _ = softness_of(model, method)
+    z = universal_dequantize(symbols.k, dither_values(symbols.n, np.float64))
+    density = model.params.density
+    exact = {name: array.astype(np.float64) for name, array in named_arrays(density).items()}
+    bits = rate_bits(
+        z.reshape(linear.CHANNELS, -1), with_arrays(density, exact), cdf=nonparametric, alpha=alpha
+    )
+    return float(bits.sum())
 
 
 def promised_bits(symbols: Symbols, model: Model, method: str) -> float:
@@ -177,26 +202,17 @@ def promised_bits(symbols: Symbols, model: Model, method: str) -> float:
     return float(table_bits(symbols.k, phases[symbols.n], model.tables).sum())
 
 
-def phases_of(model: Model, method: str) -> Array:
-    """The phase of each dither value under a method, (256,) uint16.
-
-    Those of soft rounding come from the model file. The other two are exact in any arithmetic:
-    (2n + 1)/512 and 1/2.
-    """
-    return model.phases if method == "un+uq+sr" else soft_phases(alpha_of(model, method))
-
-
 def write_symbols(symbols: Symbols, model: Model, method: str, seed: int) -> bytes:
     """Entropy-code symbols into a file, one stream per band of rows."""
     phases, tables = phases_of(model, method), model.tables
-    alpha = alpha_of(model, method)
+    alpha, alpha_r = softness_of(model, method)
     header = Header(
         method=METHODS.index(method),
         model_hash=model.hash,
         height=symbols.height,
         width=symbols.width,
         alpha=alpha,
-        alpha_r=alpha,
+        alpha_r=alpha_r,
         seed=seed,
         rows_per_band=BAND_ROWS,
         tensors=1,
@@ -217,9 +233,13 @@ def read_symbols(data: bytes, model: Model | None = None) -> tuple[Symbols, Head
     header, streams = unpack(data)
     model = find_model(header.model_hash, model)
     method = METHODS[header.method]
+    if (header.alpha, header.alpha_r) != softness_of(model, method):
+        raise CorruptFileError("the softness in the file is not that of its method and model")
     phases = phases_of(model, method)
     rows, columns = (-(-side // linear.BLOCK) for side in (header.height, header.width))
-    if -(-rows // header.rows_per_band) != len(streams) or header.tensors != 1:
+    if header.tensors != 1:
+        raise CorruptFileError("a file of a linear model has one tensor")
+    if -(-rows // header.rows_per_band) != len(streams):
         raise CorruptFileError("the number of streams does not fit the size of the image")
     if header.height * header.width > MOST_PIXELS:
         raise InvalidFileError(

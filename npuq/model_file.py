@@ -1,11 +1,11 @@
 """Trained models as files: parameters, integer tables and a manifest in one `.npz`.
 
 Everything that a decoder needs to find symbols is integers made once, when the model is saved, and
-never computed again: the tables of the distribution and the phases of soft rounding. A hash of the
-contents names the model in every compressed file.
+never computed again: the tables of the distribution and the phases of soft rounding. A hash of what
+decoding depends on names the model in every compressed file; its name and history are free.
 
 A file is a NumPy `.npz` without pickled objects. Its member `manifest` is JSON as UTF-8 bytes:
-format, name, lmbda, alpha, hash, and under `training` how the model was made.
+format, kind, name, lmbda, alpha, alpha_r, hash, and under `training` how the model was made.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import zipfile
-from collections.abc import Mapping
+import math
+import operator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +25,8 @@ from npuq.backend import Array
 from npuq.coding.container import METHODS
 from npuq.coding.dither import DITHER_LEVELS, dither_values
 from npuq.coding.tables import (
+    FIRST_KNOT,
+    PHASE_UNIT,
     IntegerTables,
     check_phases,
     phase_table,
@@ -32,8 +34,8 @@ from npuq.coding.tables import (
     tables_to_arrays,
 )
 from npuq.coding.tabulate import build_tables
-from npuq.errors import ModelError, WrongModelError
-from npuq.models.linear import LinearParams
+from npuq.errors import ModelError, NpuqError, WrongModelError
+from npuq.models.linear import BLOCK, CHANNELS, LinearParams
 from npuq.nn import nonparametric
 from npuq.nn.nonparametric import NonparametricParams
 from npuq.nn.parameters import named_arrays, with_arrays
@@ -41,6 +43,7 @@ from npuq.paper.soft_round import soft_round_inverse
 
 WEIGHTS = Path(__file__).parent / "weights"
 FORMAT = 1
+KIND = "linear"
 HASH_BYTES = 8
 
 
@@ -51,34 +54,42 @@ class Model(NamedTuple):
         params: transforms and density, float32.
         tables: the density as integers, one table per channel.
         phases: (256,) uint16, the phase of each dither value under the model's alpha.
-        alpha: softness of s and r at test time; 0 for a model trained with plain uniform noise.
+        alpha: softness of s at test time; 0 for a model trained with plain uniform noise.
+        alpha_r: softness of r at test time.
         lmbda: the lambda that it was trained with.
         name: for reports.
         training: how it was made, as JSON holds it.
-        hash: 8 bytes that name the contents.
+        hash: 8 bytes that name what decoding depends on.
     """
 
     params: LinearParams
     tables: IntegerTables
     phases: Array
     alpha: float
+    alpha_r: float
     lmbda: float
     name: str
     training: dict[str, Any]
     hash: bytes
 
 
+def hard_phases() -> Array:
+    """Phases of hard rounding, v = 1/2 whatever the dither (Eq. 15): (256,) uint16."""
+    return np.full(DITHER_LEVELS, PHASE_UNIT // 2, np.uint16)
+
+
 def plain_phases() -> Array:
-    """Phases of the plain uniform noise channel, v = u + 1/2 (Sec. 3.2): (256,) uint16."""
-    return soft_phases(0.0)
+    """Phases of the uniform noise channel, v = u + 1/2 = (2n + 1)/512 (Sec. 3.2): (256,) uint16."""
+    n = np.arange(DITHER_LEVELS)
+    return (FIRST_KNOT * (2 * n + 1)).astype(np.uint16)
 
 
 def soft_phases(alpha: float) -> Array:
     """Phases under soft rounding, v = s_alpha^-1(u + 1/2) (Eq. 44): (256,) uint16.
 
     With z = k + u the probability of k is c(s^-1(z + 1/2)) - c(s^-1(z - 1/2)), and as
-    s^-1(z + 1) = s^-1(z) + 1 this is c(k + v) - c(k - 1 + v). For infinite alpha v is 1/2: hard
-    rounding.
+    s^-1(z + 1) = s^-1(z) + 1 this is c(k + v) - c(k - 1 + v). Computed in floating point, hence
+    once, by whoever saves the model.
     """
     u = dither_values(np.arange(DITHER_LEVELS), np.float64)
     return phase_table(soft_round_inverse(u + 0.5, alpha))
@@ -88,6 +99,7 @@ def make_model(
     params: LinearParams,
     *,
     alpha: float,
+    alpha_r: float | None = None,
     lmbda: float,
     name: str,
     training: dict[str, Any] | None = None,
@@ -96,18 +108,27 @@ def make_model(
 
     Args:
         params: of the linear model (Sec. 5.1).
-        alpha: softness at test time, rounded to float32 as files hold it.
+        alpha: softness of s at test time, rounded to float32 as files hold it.
+        alpha_r: softness of r, if it is another one (s_7 with r_16 in Fig. 2B).
         lmbda: the lambda that it was trained with.
         name: for reports.
         training: anything that JSON can hold about its making.
+
+    Raises:
+        ModelError: a softness is negative or not finite, or the parameters are not those of a
+            linear model, or not finite.
     """
     alpha = float(np.float32(alpha))  # as compressed files hold it
+    alpha_r = alpha if alpha_r is None else float(np.float32(alpha_r))
+    _check_params(params)
     density = _as_float64(params.density)
-    phases = soft_phases(alpha)
-    channels = params.density.H[0].shape[0]
-    tables = build_tables(lambda y: nonparametric.cdf(y, density), phases, channels=channels)
-    model = Model(params, tables, phases, alpha, lmbda, name, training or {}, b"")
-    return model._replace(hash=_hash(_arrays(model), _manifest(model)))
+    phases = soft_phases(alpha) if alpha > 0 else plain_phases()
+    # plain dithering is possible with every model, and asks for the finest tables
+    used = [phases, plain_phases()] if alpha > 0 else [phases]
+    tables = build_tables(lambda y: nonparametric.cdf(y, density), used, channels=CHANNELS)
+    model = Model(params, tables, phases, alpha, alpha_r, lmbda, name, training or {}, b"")
+    _check_softness(model)
+    return model._replace(hash=_hash(model))
 
 
 def save_model(path: str | Path, model: Model) -> None:
@@ -116,7 +137,12 @@ def save_model(path: str | Path, model: Model) -> None:
     Raises:
         NpuqError: the folder does not exist or cannot be written.
     """
-    manifest = _manifest(model) | {"hash": model.hash.hex()}
+    manifest = _decisive(model) | {
+        "name": model.name,
+        "lmbda": model.lmbda,
+        "training": model.training,
+        "hash": model.hash.hex(),
+    }
     arrays = _arrays(model)
     arrays["manifest"] = np.frombuffer(json.dumps(manifest, sort_keys=True).encode(), np.uint8)
 
@@ -135,17 +161,19 @@ def load_model(path: str | Path) -> Model:
     """
     try:
         with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
-        manifest = json.loads(arrays.pop("manifest").tobytes())
-        stored, version = bytes.fromhex(manifest.pop("hash")), int(manifest["format"])
-        if version > FORMAT:
-            raise ModelError(f"{path}: format {version} is newer than this library; update npuq")
-        if _hash(arrays, manifest) != stored:
+            manifest = json.loads(file["manifest"].tobytes())
+            if int(manifest["format"]) > FORMAT:
+                raise ModelError(f"{path}: the format is newer than this library; update npuq")
+            model = _from_arrays(dict(file), manifest)
+        if _hash(model) != model.hash:
             raise ModelError(f"{path} is damaged: its contents do not match its hash")
-        return _from_arrays(arrays, manifest, stored)
+        _check_softness(model)
+        return model
+    except NpuqError:
+        raise
     except FileNotFoundError:
         raise ModelError(f"{path}: there is no such model file") from None
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # damaged archives raise whatever zipfile and zlib come across
         raise ModelError(f"{path} is not a model file of npuq, or it is damaged") from error
 
 
@@ -165,13 +193,18 @@ def shipped_model(method: str, quality: int) -> Model:
     if quality not in shipped_qualities():
         known = ", ".join(map(str, shipped_qualities()))
         raise ModelError(f"quality must be one of {known}, not {quality!r}")
-    return load_model(WEIGHTS / f"linear-{_family(method)}-{quality}.npz")
+    family = "sr" if method == "un+uq+sr" else "un"
+    return load_model(WEIGHTS / f"linear-{family}-{operator.index(quality)}.npz")
 
 
 @functools.cache
 def shipped_qualities() -> tuple[int, ...]:
-    """The qualities for which models come with the package."""
-    return tuple(sorted(int(path.stem.rpartition("-")[2]) for path in WEIGHTS.glob("*-un-*.npz")))
+    """The qualities for which models of both kinds, UN and UN + SR, come with the package."""
+    kinds = (
+        {int(path.stem.rpartition("-")[2]) for path in WEIGHTS.glob(f"linear-{kind}-*.npz")}
+        for kind in ("un", "sr")
+    )
+    return tuple(sorted(set.intersection(*kinds)))
 
 
 def find_model(wanted: bytes, model: Model | None = None) -> Model:
@@ -187,28 +220,33 @@ def find_model(wanted: bytes, model: Model | None = None) -> Model:
                 f"{model.hash.hex()}"
             )
         return model
-    for method in ("un+uq", "un+uq+sr"):
-        for quality in shipped_qualities():
-            if shipped_model(method, quality).hash == wanted:
-                return shipped_model(method, quality)
-    raise WrongModelError(
-        f"the file needs model {wanted.hex()}, which does not come with npuq; give its model file"
-    )
+    path = _shipped_paths().get(wanted)
+    if path is None:
+        raise WrongModelError(
+            f"the file needs model {wanted.hex()}, which does not come with npuq; "
+            "give its model file"
+        )
+    return _load_once(path)
 
 
-def _family(method: str) -> str:
-    return "sr" if method == "un+uq+sr" else "un"
+@functools.cache
+def _shipped_paths() -> dict[bytes, Path]:
+    """Where the model of each hash is; only the manifests are read."""
+    paths = {}
+    for path in sorted(WEIGHTS.glob("*.npz")):
+        with np.load(path, allow_pickle=False) as file:
+            paths[bytes.fromhex(json.loads(file["manifest"].tobytes())["hash"])] = path
+    return paths
 
 
-def _manifest(model: Model) -> dict[str, Any]:
-    return {
-        "format": FORMAT,
-        "kind": "linear",
-        "name": model.name,
-        "lmbda": model.lmbda,
-        "alpha": model.alpha,
-        "training": model.training,
-    }
+@functools.lru_cache(maxsize=4)
+def _load_once(path: Path) -> Model:
+    return load_model(path)
+
+
+def _decisive(model: Model) -> dict[str, Any]:
+    """What the manifest says that decoding depends on."""
+    return {"format": FORMAT, "kind": KIND, "alpha": model.alpha, "alpha_r": model.alpha_r}
 
 
 def _arrays(model: Model) -> dict[str, Array]:
@@ -217,7 +255,10 @@ def _arrays(model: Model) -> dict[str, Array]:
     return arrays | {"phases": model.phases}
 
 
-def _from_arrays(arrays: dict[str, Array], manifest: dict[str, Any], stored: bytes) -> Model:
+def _from_arrays(arrays: dict[str, Array], manifest: dict[str, Any]) -> Model:
+    """The model of a file's contents; any exception means that they are not those of a model."""
+    if manifest["kind"] != KIND:
+        raise ValueError(f"unknown kind {manifest['kind']!r}")
     count = sum(name.startswith("density.H.") for name in arrays)
     density = NonparametricParams(
         *(
@@ -226,26 +267,55 @@ def _from_arrays(arrays: dict[str, Array], manifest: dict[str, Any], stored: byt
         )
     )
     params = LinearParams(arrays["analysis"], arrays["synthesis"], density)
+    _check_params(params)
     prefix = "tables."
     tables = tables_from_arrays(
         {k.removeprefix(prefix): a for k, a in arrays.items() if k.startswith(prefix)}
     )
     check_phases(arrays["phases"])
+    if tables.first.size != CHANNELS or arrays["phases"].dtype != np.uint16:
+        raise ValueError("tables or phases do not fit")
     return Model(
-        params,
-        tables,
-        arrays["phases"],
-        float(manifest["alpha"]),
-        float(manifest["lmbda"]),
-        str(manifest["name"]),
-        dict(manifest["training"]),
-        stored,
+        params=params,
+        tables=tables,
+        phases=arrays["phases"],
+        alpha=float(manifest["alpha"]),
+        alpha_r=float(manifest["alpha_r"]),
+        lmbda=float(manifest["lmbda"]),
+        name=str(manifest["name"]),
+        training=dict(manifest["training"]),
+        hash=bytes.fromhex(manifest["hash"]),
     )
 
 
-def _hash(arrays: Mapping[str, Array], manifest: Mapping[str, Any]) -> bytes:
-    """The first bytes of a SHA-256 over names, types, shapes and little-endian contents."""
-    digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode())
+def _check_params(params: LinearParams) -> None:
+    shape = (CHANNELS, 3, BLOCK, BLOCK)
+    for name, array in named_arrays(params).items():
+        fits = (
+            array.shape[:1] == (CHANNELS,) if name.startswith("density") else array.shape == shape
+        )
+        if not fits or array.dtype != np.float32:
+            raise ModelError(
+                f"{name} has shape {array.shape} and type {array.dtype}, not a linear model's"
+            )
+        if not np.all(np.isfinite(array)):
+            raise ModelError(f"{name} holds values that are not finite")
+
+
+def _check_softness(model: Model) -> None:
+    for name, value in (("alpha", model.alpha), ("alpha_r", model.alpha_r)):
+        if not (math.isfinite(value) and value >= 0):
+            raise ModelError(f"{name} of a model must be a number from 0 on, not {value}")
+
+
+def _hash(model: Model) -> bytes:
+    """The first bytes of a SHA-256 over what decoding depends on.
+
+    That is the decisive part of the manifest, and names, types, shapes and little-endian contents
+    of all arrays.
+    """
+    digest = hashlib.sha256(json.dumps(_decisive(model), sort_keys=True).encode())
+    arrays = _arrays(model)
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
         array = array.astype(array.dtype.newbyteorder("<"))

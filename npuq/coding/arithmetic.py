@@ -24,7 +24,9 @@ from npuq.coding.tables import IntegerTables, check_phases
 from npuq.errors import CorruptFileError
 from npuq.kernels.compile import use_reference
 
-WORDS_PER_SYMBOL = 6  # 24 bits of an escape, 63 of its gamma code, and next to no rounding
+# Words of 16 bits: 24 bits for a symbol or an escape, 63 for its gamma code, next to no rounding.
+WORDS_PER_SYMBOL = 2
+WORDS_PER_ESCAPE = 6
 
 
 def encode_band(symbols: Array, dither: Array, phases: Array, tables: IntegerTables) -> bytes:
@@ -86,7 +88,9 @@ def encode_runs(
         raise ValueError(f"symbols must be integers, not {symbols.dtype}")
     if symbols.size and not -(1 << 31) <= symbols.min() <= symbols.max() < 1 << 31:
         raise ValueError("symbols must fit 32 bits")
-    words = _space(WORDS_PER_SYMBOL * symbols.size + 1)
+    first, last = (np.repeat(end, counts) for end in (tables.first, tables.last))
+    escapes = np.count_nonzero((symbols < first) | (symbols > last))
+    words = _space(WORDS_PER_SYMBOL * symbols.size + WORDS_PER_ESCAPE * escapes + 1)
     inputs = (symbols, dither, counts, phases, *tables)
     low, span, size = _kernel(encode_words)(*map(_integers, inputs), words)
     size = flush(int(low), int(span), words, size)

@@ -74,7 +74,7 @@ def dither_values(n: Array, dtype: npt.DTypeLike = np.float32) -> Array:
     Returns:
         u: 256 levels, symmetric about 0 and free of bias, never -1/2 or 1/2.
 
-    *Departure*: the paper's u is continuous. Eight bits change its variance by 2^-16 of itself;
+    Departure: the paper's u is continuous. Eight bits change its variance by 2^-16 of itself;
     Eq. 8 holds for any dither when, as here, encoder and decoder use the same one.
     """
     return (n.astype(dtype) + 0.5) / DITHER_LEVELS - 0.5

@@ -27,7 +27,7 @@ def philox4x32(counter: Array, key: Array) -> Array:
     Returns:
         words: uint32, shape (..., 4), word 0 first.
 
-    *Numerics*: 32-bit words are held in uint64, where the 32 x 32 bit products are exact.
+    Numerics: 32-bit words are held in uint64, where the 32 x 32 bit products are exact.
     """
     c0, c1, c2, c3 = (np.asarray(counter)[..., i].astype(np.uint64) for i in range(4))
     k0, k1 = (int(word) for word in key)

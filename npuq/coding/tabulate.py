@@ -10,7 +10,7 @@ subsets that codes nearly as well is kept. S is the largest number that keeps T 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -35,26 +35,33 @@ COLUMNS = 2048  # abscissae per call of the distribution function: bounds its me
 
 
 def build_tables(
-    cdf: Callable[[Array], Array], phases: Array, *, channels: int, farthest: int = 4000
+    cdf: Callable[[Array], Array],
+    phases: Sequence[Array],
+    *,
+    channels: int,
+    farthest: int = 4000,
 ) -> IntegerTables:
     """Integer tables of a distribution function c_Y. Sec. 3.2, Eq. 22.
 
     Args:
         cdf: maps float64 (C, m) abscissae, row c for channel c, to float64 (C, m) values in
             [0, 1], not decreasing along a row.
-        phases: (256,) from `phase_table`, those that the tables will be used with. Others are
-            coded correctly too, though longer if the grid is too coarse for them.
+        phases: one or more arrays (256,) from `phase_table`, each of which the tables shall serve.
+            Others are coded correctly too, though longer if the grid is too coarse for them.
         channels: C.
         farthest: symbols beyond +-farthest are escapes whatever their probability.
 
     Returns:
         Tables whose code lengths differ from those of c_Y by at most 0.0005 of the entropy in the
-        mean over symbols, or by 2e-6 bits, in either direction.
+        mean over symbols, or by 2e-6 bits, in either direction, at each of `phases`.
 
     Raises:
-        ValueError: c_Y is not finite or leaves [0, 1]; phases out of range.
+        ValueError: c_Y is not finite or leaves [0, 1]; phases none or out of range.
     """
-    check_phases(phases)
+    if len(phases) == 0:
+        raise ValueError("phases must hold at least one array of phases")
+    for served in phases:
+        check_phases(served)
     first, last = _coded_range(cdf, phases, channels, farthest)
     units = last - first + 2
     finest = MAX_LOG2_KNOTS - np.ceil(np.log2(units)).astype(np.int64)
@@ -63,7 +70,7 @@ def build_tables(
     log2_knots = np.zeros(channels, np.int64)
     parts = [np.zeros(0, np.int64)]
     for c, (count, g) in enumerate(zip(units, finest, strict=True)):
-        j = np.arange((count << g) + 1)
+        j = np.arange((count << g) + 1, dtype=np.int64)
         knots = 1 + np.floor(fine[c, : j.size] * (TOTAL - 2 - count)).astype(np.int64) + (j >> g)
         log2_knots[c] = _coarsest_grid(knots, int(g), phases)
         parts.append(knots[:: 1 << (g - log2_knots[c])])
@@ -71,15 +78,15 @@ def build_tables(
 
 
 def _coded_range(
-    cdf: Callable[[Array], Array], phases: Array, channels: int, farthest: int
+    cdf: Callable[[Array], Array], phases: Sequence[Array], channels: int, farthest: int
 ) -> tuple[Array, Array]:
     """The first and last symbol per channel, (C,) int64, with at most TAIL beyond either."""
-    smallest, largest = phases.min() / PHASE_UNIT, phases.max() / PHASE_UNIT
+    smallest, largest = np.min(phases) / PHASE_UNIT, np.max(phases) / PHASE_UNIT
 
     def last_true(test: Callable[[Array], Array]) -> Array:
         """The last symbol in -farthest - 1 .. farthest - 1 that passes; the first is taken to."""
-        true = np.full((channels, 1), -farthest - 1)
-        false = np.full((channels, 1), farthest)
+        true = np.full((channels, 1), -farthest - 1, np.int64)
+        false = np.full((channels, 1), farthest, np.int64)
         while np.any(false - true > 1):
             middle = (true + false) // 2
             passes = test(middle.astype(np.float64))
@@ -108,19 +115,26 @@ def _evaluate_knots(
     return np.maximum.accumulate(values, axis=1)  # rounding may disturb the order
 
 
-def _coarsest_grid(knots: Array, finest: int, phases: Array) -> int:
-    """The smallest g whose table costs little more than that of `finest`, at these phases."""
+def _coarsest_grid(knots: Array, finest: int, phases: Sequence[Array]) -> int:
+    """The smallest g whose table costs little more than that of `finest`, at each of `phases`."""
     units = (knots.size - 1) >> finest
     # at least two phases between any two knots of the finest grid, and all 256 if that is g = 8
     stride = max(1, DITHER_LEVELS * units >> MAX_LOG2_KNOTS + 1)
-    phase = np.unique(phases[stride // 2 :: stride].astype(np.int64))
-    p = _shares(knots, finest, phase, units)
-    entropy_bits = -np.sum(p * np.log2(p)) / phase.size
-    allowed_bits = max(RELATIVE_TOLERANCE * entropy_bits, ABSOLUTE_TOLERANCE)
+    served = []
+    for table in phases:
+        phase = np.unique(table[stride // 2 :: stride].astype(np.int64))
+        p = _shares(knots, finest, phase, units)
+        entropy_bits = -np.sum(p * np.log2(p)) / phase.size
+        allowed_bits = max(RELATIVE_TOLERANCE * entropy_bits, ABSOLUTE_TOLERANCE)
+        served.append((phase, p, allowed_bits))
     for g in range(finest):
-        q = _shares(knots[:: 1 << (finest - g)], g, phase, units)
+        coarse = knots[:: 1 << (finest - g)]
         # absolute: for data that the model does not fit exactly, errors do not cancel
-        if np.sum(p * np.abs(np.log2(p / q))) / phase.size <= allowed_bits:
+        if all(
+            np.sum(p * np.abs(np.log2(p / _shares(coarse, g, phase, units)))) / phase.size
+            <= allowed_bits
+            for phase, p, allowed_bits in served
+        ):
             return g
     return finest
 
@@ -128,7 +142,7 @@ def _coarsest_grid(knots: Array, finest: int, phases: Array) -> int:
 def _shares(knots: Array, g: int, phase: Array, units: int) -> Array:
     """The probabilities of escape below, of each symbol, and of escape above, at each phase."""
     shift = PHASE_BITS - g
-    x = (np.arange(units)[:, None] << PHASE_BITS) + phase - FIRST_KNOT
+    x = (np.arange(units, dtype=np.int64)[:, None] << PHASE_BITS) + phase - FIRST_KNOT
     j = x >> shift
     bounds = knots[j] + ((knots[j + 1] - knots[j]) * (x & ((1 << shift) - 1)) >> shift)
     return np.diff(bounds, axis=0, prepend=0, append=TOTAL) / TOTAL

@@ -107,7 +107,10 @@ def _backward(d_logits, weights, widths, x, t, d_x, d_h, d_weights):  # type: ig
 
 @jit(fastmath=FAST, error_model="numpy")
 def _soft_round(y, alpha, s, slope):  # type: ignore[no-untyped-def]
-    """s_alpha (Eq. 10) and its derivative; the literal form, good to 1e-6 absolute."""
+    """s_alpha (Eq. 10) and its derivative, in the literal form.
+
+    Its error is about 1e-6, or an ulp of y where that is more: from |y| = 8 on.
+    """
     half = np.float32(0.5 / math.tanh(0.5 * alpha))
     a = np.float32(alpha)
     for p in range(len(y)):
@@ -244,10 +247,11 @@ def noisy_rate(  # type: ignore[no-untyped-def]
     """The kernel over all channels and cores.
 
     Args:
-        y, u: (C, n) float32 coefficients and noise, contiguous.
+        y, u: (C, n) float32 coefficients and noise, contiguous, of one shape (not checked here).
         weights: (C, w) float32, packed effective weights of the CDF (see the top of the file).
         widths: (K + 1,) int64, the widths 1, r_2, ..., 1 of its layers.
-        alpha, alpha_r: softness of s and of r, finite; at most 80, where float32 ends.
+        alpha, alpha_r: softness of s and of r: 0, or from 0.01, below which r loses its digits in
+            float32, to 80, where float32 ends.
         expected_rate, expected_distortion: use Eq. (17), Eq. (20).
 
     Returns:

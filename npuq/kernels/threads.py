@@ -9,7 +9,17 @@ from concurrent.futures import ThreadPoolExecutor
 
 
 def thread_count() -> int:
-    """How many cores this process may use."""
+    """How many threads to run: `NPUQ_THREADS` if it is set, else the cores this process may use.
+
+    A container's share of processor time, unlike its set of cores, cannot be seen from here.
+
+    Raises:
+        ValueError: `NPUQ_THREADS` is not a positive integer.
+    """
+    if setting := os.environ.get("NPUQ_THREADS"):
+        if not setting.isdecimal() or int(setting) < 1:
+            raise ValueError(f"NPUQ_THREADS must be a positive integer, not {setting!r}")
+        return int(setting)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -18,6 +28,10 @@ def thread_count() -> int:
 @functools.cache
 def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="npuq")
+
+
+if hasattr(os, "register_at_fork"):  # a forked child has the pool, but none of its threads
+    os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
 def for_each_range(function: Callable[[int, int], None], size: int) -> None:

@@ -16,13 +16,14 @@ Shapes:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import operator
+from collections.abc import Iterator, Sequence
 from types import EllipsisType
-from typing import TypeAlias
+from typing import SupportsIndex, TypeAlias
 
 from npuq.backend import Array, xp_of
 
-Pair: TypeAlias = int | tuple[int, int]
+Pair: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
 """One integer for both axes, or one for rows and one for columns."""
 
 _View: TypeAlias = tuple[EllipsisType, slice, slice]
@@ -142,10 +143,15 @@ def pair(name: str, value: Pair, *, least: int) -> tuple[int, int]:
     Raises:
         ValueError: not an integer or a pair of them, or one below `least`; says the `name`.
     """
-    both = value if isinstance(value, tuple) else (value, value)
-    if len(both) != 2 or not all(isinstance(v, int) and v >= least for v in both):
-        raise ValueError(f"{name} must be one or two integers >= {least}, not {value!r}")
-    return both
+    both = value if isinstance(value, Sequence) else (value, value)
+    message = f"{name} must be one or two integers >= {least}, not {value!r}"
+    try:
+        rows, columns = (operator.index(v) for v in both)
+    except (TypeError, ValueError) as error:  # no integers, or not two
+        raise ValueError(message) from error
+    if min(rows, columns) < least or any(isinstance(v, bool) for v in both):
+        raise ValueError(message)
+    return rows, columns
 
 
 def _offsets(

@@ -36,7 +36,7 @@ _YCBCR_TO_RGB = np.array(
 def random_orthogonal(rng: np.random.Generator, n: int, dtype: npt.DTypeLike = np.float32) -> Array:
     """A random orthogonal matrix (n, n), the start of Saxe, McClelland & Ganguli 2014.
 
-    *Numerics*: QR alone is not uniform, since libraries choose the signs of R's diagonal; moving
+    Numerics: QR alone is not uniform, since libraries choose the signs of R's diagonal; moving
     them into Q makes it Haar-distributed (Mezzadri 2007). Computed in float64, then cast.
     """
     Q, R = np.linalg.qr(rng.standard_normal((n, n)))

@@ -88,7 +88,7 @@ def logits(y: Array, params: NonparametricParams) -> Array:
     Raises:
         ValueError: the first axis of `y` is not C long.
 
-    *Numerics*: the logit rather than c itself, because it keeps full relative precision in both
+    Numerics: the logit rather than c itself, because it keeps full relative precision in both
     tails, where c rounds to 0 or to 1. It is monotone up to a rounding error.
     """
     return _forward(y, params)[0].reshape(y.shape)

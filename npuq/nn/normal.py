@@ -23,9 +23,10 @@ def logits(y: Array, params: Params) -> Array:
     Raises:
         ValueError: an entry of `params.scale` is not positive (checked on the host only).
 
-    *Numerics*: a difference of log Phi, which never forms 1 - Phi: full relative precision in both
-    tails, where the logit grows like x^2 / 2, and finite while that does not overflow (|x| < 2e19
-    in float32). Around x = 0 the error is that of log 2, about one ulp of 1, in absolute terms.
+    Numerics: a difference of log Phi, which never forms 1 - Phi, so that no digit is lost in
+    either tail. The logit grows there like x^2 / 2, finite while that does not overflow (|x| < 2e19
+    in float32). Around x = 0 two numbers near log 2 are subtracted: the absolute error is about one
+    ulp of 1, and the relative error grows as the logit vanishes.
     """
     special = scipy_special_of(y)
     x = standardize(y, params)
@@ -43,7 +44,7 @@ def logits_backward(d_logits: Array, y: Array, params: Params) -> tuple[Array, P
     Returns:
         d_y and d_params, of the shapes of `y` and `params`.
 
-    *Numerics*: the hazard phi(t) / Phi(-t), t = |x|, is sqrt(2 / pi) / erfcx(t / sqrt(2)): the
+    Numerics: the hazard phi(t) / Phi(-t), t = |x|, is sqrt(2 / pi) / erfcx(t / sqrt(2)): the
     scaled function has the factor exp(-t^2 / 2) divided out already. As a difference of logarithms
     it would have no correct digit left at t = 1e6 in float32.
     """

@@ -39,7 +39,7 @@ class ScipyCdf(NamedTuple):
         Returns:
             d_y of the shape of `y`, and None for the parameters.
 
-        *Numerics*: 0 outside of the support. As good as SciPy's logarithms, whose difference it
+        Numerics: 0 outside of the support. As good as SciPy's logarithms, whose difference it
         takes in float64: far out in light tails, digits are lost.
         """
         _require_host(y)

@@ -21,11 +21,33 @@ of tanh; the other two solve the first for e^(2 alpha t).
 from __future__ import annotations
 
 import math
+from numbers import Real
 
 import numpy as np
 
 from npuq.backend import Array, xp_of
 from npuq.paper.channel import round_half_up
+
+
+def check_alpha(alpha: float, name: str = "alpha") -> float:
+    """The softness as a Python float, which leaves float32 arrays float32: Eq. (11), Sec. 4.1.
+
+    Args:
+        alpha: a real number of Python or NumPy, 0 to infinity.
+        name: what messages call it.
+
+    Returns:
+        float(alpha).
+
+    Raises:
+        TypeError: if it is no number: None, a string, a bool or an array.
+        ValueError: if it is negative or not a number.
+    """
+    if not isinstance(alpha, Real) or isinstance(alpha, bool):
+        raise TypeError(f"{name} must be a number from 0 to infinity, not {alpha!r}")
+    if not alpha >= 0:
+        raise ValueError(f"{name} must be a number from 0 to infinity, not {alpha!r}")
+    return float(alpha)
 
 
 def soft_round(y: Array, alpha: float) -> Array:

@@ -43,7 +43,7 @@ def bands(draw, most_channels=3):
         location = rng.normal(size=(channels, 1)) * rng.choice([0.0, 0.3, 10.0, 1000.0])
         slope = 10 ** rng.uniform(-3, 4, (channels, 1))
         tables = build_tables(
-            lambda x: expit((x - location) * slope), phases, channels=channels, farthest=300
+            lambda x: expit((x - location) * slope), [phases], channels=channels, farthest=300
         )
     else:
         knots, first, last, g = zip(*(random_channel(rng) for _ in range(channels)), strict=True)

@@ -44,7 +44,11 @@ def test_impossible_phases_are_refused(v):
 )
 def test_tables_cost_what_the_float_model_says(location, slope, phases):
     cdf = logistic(location, slope)
-    tables = build_tables(cdf, phases, channels=1)
+    tables = build_tables(cdf, [phases], channels=1)
+    check_cost(tables, cdf, phases)
+
+
+def check_cost(tables, cdf, phases):
     k = np.arange(tables.first[0], tables.last[0] + 1)[:, None]
     v = phases / 65536
     p = cdf(k + v) - cdf(k - 1 + v)
@@ -61,28 +65,47 @@ def test_tables_cost_what_the_float_model_says(location, slope, phases):
 
 def test_soft_rounding_needs_a_coarser_grid_than_plain_dithering():
     cdf = logistic(0.0, 2000.0)
-    plain, soft = (build_tables(cdf, phases, channels=1) for phases in (PLAIN, SOFT))
+    plain, soft = (build_tables(cdf, [phases], channels=1) for phases in (PLAIN, SOFT))
     assert plain.log2_knots[0] == 8 > soft.log2_knots[0]
+
+
+@pytest.mark.parametrize("location", [0.0, -0.05])
+@pytest.mark.parametrize("order", [[0, 1], [1, 0]])
+def test_tables_for_several_phases_serve_each_of_them(location, order):
+    # soft phases keep to 0.3 .. 0.7, where this steep step gives one symbol and any grid will do
+    cdf = logistic(location, 2000.0)
+    both = build_tables(cdf, [(PLAIN, SOFT)[i] for i in order], channels=1)
+    for phases in (PLAIN, SOFT):
+        check_cost(both, cdf, phases)
+        alone = build_tables(cdf, [phases], channels=1)
+        assert both.first <= alone.first and alone.last <= both.last
+        assert both.log2_knots >= alone.log2_knots
+
+
+@pytest.mark.parametrize("phases", [[], PLAIN, [PLAIN, PLAIN[:5]]], ids=["none", "bare", "short"])
+def test_other_than_arrays_of_phases_are_refused(phases):
+    with pytest.raises(ValueError, match="phases must"):
+        build_tables(logistic(0.0, 1.0), phases, channels=1)
 
 
 def test_building_asks_for_few_values_of_the_distribution():
     rng = np.random.default_rng(0)
     cdf = logistic(rng.normal(size=50), np.exp(rng.uniform(-6, 8, 50)))
     asked = []
-    build_tables(lambda x: asked.append(x.shape[1]) or cdf(x), PLAIN, channels=50)
+    build_tables(lambda x: asked.append(x.shape[1]) or cdf(x), [PLAIN], channels=50)
     assert max(asked) <= 2048  # what bounds the memory
     assert sum(asked) <= 30 + (1 << 14) + 2048  # searches, the most knots, and padding
 
 
 def test_absurd_distributions_end():
-    flat = build_tables(lambda x: np.full_like(x, 0.5), PLAIN, channels=1, farthest=50)
+    flat = build_tables(lambda x: np.full_like(x, 0.5), [PLAIN], channels=1, farthest=50)
     assert (flat.first[0], flat.last[0]) == (-50, 50)
     for sign in (-1, 1):
-        far = build_tables(logistic(sign * 1e6, 1.0), PLAIN, channels=1, farthest=50)
+        far = build_tables(logistic(sign * 1e6, 1.0), [PLAIN], channels=1, farthest=50)
         assert far.first[0] == far.last[0] == sign * 50
     for cdf in (lambda x: x, lambda x: np.full_like(x, np.nan)):
         with pytest.raises(ValueError, match="cdf"):
-            build_tables(cdf, PLAIN, channels=1)
+            build_tables(cdf, [PLAIN], channels=1)
 
 
 def test_escapes_pay_for_their_distance():
@@ -96,17 +119,17 @@ def test_escapes_pay_for_their_distance():
 
 
 def test_arrays_give_the_tables_back():
-    tables = build_tables(logistic([0.0, 3.0], [1.0, 2000.0]), PLAIN, channels=2)
+    tables = build_tables(logistic([0.0, 3.0], [1.0, 2000.0]), [PLAIN], channels=2)
     for a, b in zip(tables, tables_from_arrays(tables_to_arrays(tables)), strict=True):
         assert a.dtype == b.dtype and np.array_equal(a, b)
 
 
 def test_no_channels_are_tables_too():
-    tables = build_tables(lambda x: x, PLAIN, channels=0)
+    tables = build_tables(lambda x: x, [PLAIN], channels=0)
     assert tables_from_arrays(tables_to_arrays(tables)).values.size == 0
 
 
-GOOD = build_tables(logistic([0.0, 3.0], [1.0, 5.0]), PLAIN, channels=2)
+GOOD = build_tables(logistic([0.0, 3.0], [1.0, 5.0]), [PLAIN], channels=2)
 
 
 def with_value(index, value):

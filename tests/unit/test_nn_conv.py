@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import scipy.signal
 
-from npuq.nn.conv import conv2d, conv2d_backward
+from npuq.nn.conv import conv2d, conv2d_backward, pair
 from npuq.nn.conv_transpose import conv_transpose2d, conv_transpose2d_backward
 from npuq.nn.initialize import block_dct
 
@@ -67,6 +69,23 @@ def test_conv2d_names_what_does_not_fit() -> None:
         conv2d(X, W, padding=(1, -1))
     with pytest.raises(ValueError, match="d_y must have shape"):
         conv2d_backward(X, X, W)
+
+
+@pytest.mark.parametrize("value", [2, np.int64(2), (2, 2), [2, np.uint8(2)]], ids=repr)
+def test_any_integers_are_a_pair(value: Any) -> None:
+    both = pair("stride", value, least=1)
+    assert both == (2, 2)
+    assert all(type(v) is int for v in both)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [0, (2, 0), True, (2, True), np.True_, 2.0, (2, None), "22", (2,), (2, 2, 2), np.array([2, 2])],
+    ids=repr,
+)
+def test_other_things_are_no_pair(value: Any) -> None:
+    with pytest.raises(ValueError, match="stride must be one or two integers >= 1"):
+        pair("stride", value, least=1)
 
 
 def test_conv_transpose2d_names_what_does_not_fit() -> None:
