@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import platform
 import sys
 from collections import defaultdict
@@ -22,15 +23,16 @@ from typing import Any
 import numpy as np
 
 from npuq import __version__
+from npuq.coding.container import METHODS
+from npuq.demo import TITLES
 from npuq.evaluate import Evaluation, Job, as_json, evaluate_image, jobs_for, mean_records
 from npuq.images import list_images, read_image
 from npuq.metrics import bd_rate, interpolate_rd
 from npuq.model_file import shipped_qualities
 
 HERE = Path(__file__).parent
-METHODS = ("un+q", "un+uq", "un+uq+sr")
-TITLES = {"un+q": "UN + Q", "un+uq": "UN + UQ", "un+uq+sr": "UN + UQ + SR"}
 COLOURS = {"un+q": "tab:blue", "un+uq": "tab:green", "un+uq+sr": "tab:red"}
+MARKERS = {"kodim03": "^", "kodim16": "s", "kodim23": "D"}
 CONTAINER_ALLOWANCE_BITS = 128
 
 
@@ -42,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = parser.parse_args(arguments)
     args.out.mkdir(parents=True, exist_ok=True)
     qualities = [int(q) for q in args.qualities.split(",")]
+    if len(set(qualities)) < 2:
+        parser.error("a curve needs two qualities")
     evaluations = evaluate(list_images(args.folder), jobs_for(METHODS, qualities))
     records = [e.record for e in evaluations]
     means = mean_records(records)
@@ -56,8 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "records": as_json(records),
     }
     print_report(report)
-    (args.out / "kodak.json").write_text(json.dumps(report, indent=1) + "\n")
-    plot(means, points, published, args.out / "kodak.png")
+    (args.out / "kodak.json").write_text(json.dumps(report, indent=1, allow_nan=False) + "\n")
+    plot(records, points, published, args.out / "kodak.png")
     print(f"wrote {args.out / 'kodak.json'} and {args.out / 'kodak.png'}")
 
 
@@ -106,6 +110,9 @@ def compare_with_paper(
         method = point["method"].lower()
         ours = curve([r for r in records if r.image == point["image"]], method)
         psnr = float(interpolate_rd(*ours, point["bpp"]))
+        if math.isnan(psnr):
+            print(f"{point} lies outside our curve and is left out", file=sys.stderr)
+            continue
         rows.append(
             point | {"method": method, "psnr_npuq": psnr, "difference_db": psnr - point["psnr"]}
         )
@@ -158,45 +165,47 @@ def print_report(report: dict[str, Any]) -> None:
 
 
 def plot(
-    means: Sequence[Any], points: Sequence[dict[str, Any]], published: dict[str, Any], path: Path
+    records: Sequence[Any], points: Sequence[dict[str, Any]], published: dict[str, Any], path: Path
 ) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    """Figs. 2A, 5B, 5C, and the images of which the paper prints points."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(13, 4.2), layout="constrained")
-    FigureCanvasAgg(figure)
-    psnr_axes, mse_axes, ssim_axes = figure.subplots(1, 3)
-    for method in METHODS:
-        rows = sorted((r for r in means if r.method == method), key=lambda r: r.bpp)
-        bpp = [r.bpp for r in rows]
-        for axes, values in (
-            (psnr_axes, [r.psnr for r in rows]),
-            (mse_axes, [r.mse for r in rows]),
-            (ssim_axes, [r.ms_ssim for r in rows]),
-        ):
-            axes.plot(bpp, values, "o-", color=COLOURS[method], label=TITLES[method])
-    markers = {"kodim03": "^", "kodim16": "s", "kodim23": "D"}
-    for p in points:
-        psnr_axes.plot(
-            p["bpp"], p["psnr"], markers[p["image"]], mfc="none", ms=6, color=COLOURS[p["method"]]
-        )
-    for image, marker in markers.items():
-        psnr_axes.plot([], [], marker, mfc="none", color="black", label=f"paper, {image}")
+    means = mean_records(records)
+    figure = Figure(figsize=(11, 8), layout="constrained")
+    (mean_axes, image_axes), (mse_axes, ssim_axes) = figure.subplots(2, 2)
+    for axes, key in ((mean_axes, "psnr"), (mse_axes, "mse"), (ssim_axes, "ms_ssim")):
+        for method in METHODS:
+            rows = sorted((r for r in means if r.method == method), key=lambda r: r.bpp)
+            values = [getattr(r, key) for r in rows]
+            axes.plot(
+                [r.bpp for r in rows], values, "o-", color=COLOURS[method], label=TITLES[method]
+            )
     jpeg = published["jpeg420"]
-    psnr_axes.plot(jpeg["bpp_psnr"], jpeg["psnr"], "--", color="grey", label="JPEG 4:2:0")
+    mean_axes.plot(jpeg["bpp_psnr"], jpeg["psnr"], "--", color="grey", label="JPEG 4:2:0")
     ssim_axes.plot(jpeg["bpp_msssim"], jpeg["msssim"], "--", color="grey", label="JPEG 4:2:0")
-    right = 1.08 * max(r.bpp for r in means)
-    for axes, name in ((psnr_axes, "PSNR [dB]"), (mse_axes, "MSE"), (ssim_axes, "MS-SSIM")):
-        axes.set_xlim(0, right)
+    for image, marker in MARKERS.items():
+        for method in METHODS:
+            of_image = [r for r in records if r.image == image]
+            image_axes.plot(*curve(of_image, method), "-", lw=1, color=COLOURS[method])
+        image_axes.plot([], [], marker, mfc="none", color="black", label=f"paper, {image}")
+    for p in points:
+        style = {"mfc": "white", "ms": 8, "color": COLOURS[p["method"]]}
+        image_axes.plot(p["bpp"], p["psnr"], MARKERS[p["image"]], **style)
+    for axes, title in (
+        (mean_axes, "PSNR [dB], mean of 24 images"),
+        (image_axes, "PSNR [dB], single images: npuq (lines), paper (markers)"),
+        (mse_axes, "MSE, mean of 24 images"),
+        (ssim_axes, "MS-SSIM, mean of 24 images"),
+    ):
+        axes.set_xlim(0, 1.05 * max(r.bpp for r in means))
         axes.set_xlabel("bits per pixel (real files)")
-        axes.set_ylabel(name)
+        axes.set_title(title, fontsize=10)
         axes.grid(alpha=0.3)
-    psnr_axes.set_ylim(min(r.psnr for r in means) - 1, max(r.psnr for r in means) + 1.5)
+        if axes is not mse_axes:
+            axes.legend(fontsize=8, loc="lower right")
+    mean_axes.set_ylim(min(r.psnr for r in means) - 1, max(r.psnr for r in means) + 1.5)
     ssim_axes.set_ylim(min(r.ms_ssim for r in means) - 0.01, 1)
-    psnr_axes.set_title("Kodak, mean of 24 (lines); single images (markers)", fontsize=9)
-    psnr_axes.legend(fontsize=7)
-    ssim_axes.legend(fontsize=7)
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=100)
 
 
 if __name__ == "__main__":

@@ -105,7 +105,7 @@ def step(softness: Softness) -> dict[str, float]:
     images = np.stack([dead_leaves(256, 256, seed=seed) for seed in range(8)])
     params = linear.init(rng, start="jpeg", step=45.0, init_scale=2.0)
     state = adam_init(named_arrays(params))
-    u = (rng.random((linear.CHANNELS, 8 * 32 * 32), np.float32) - np.float32(0.5)).astype("f")
+    u = rng.random((linear.CHANNELS, 8 * 32 * 32), np.float32) - np.float32(0.5)
 
     def gradients() -> tuple[float, dict[str, Array]]:
         blocks = linear.images_to_blocks(images)

@@ -18,7 +18,7 @@ for quality_and_lambda in 1:0.003125 2:0.0125 3:0.025; do
         resume=()
         if [[ -e $run/checkpoint.npz ]]; then resume=(--resume); fi
         npuq train "$photographs" "$run" --preset "fast-$kind" --lmbda "$lambda" --seed 1 \
-            --checkpoint-every 2000 --name "linear-$kind-$quality" "${resume[@]}"
+            --checkpoint-every 2000 --name "linear-$kind-$quality" ${resume[@]+"${resume[@]}"}
         cp "$run/model.npz" "$weights/linear-$kind-$quality.npz"
     done
 done

@@ -21,6 +21,27 @@ def xp_of(x: Any) -> Any:
     return cupy if cupy is not None and isinstance(x, cupy.ndarray) else np
 
 
+def floats(x: Any, name: str, like: Array | None = None) -> Array:
+    """`x` as an array of real floating-point numbers; float32 and float64 arrays pass as they are.
+
+    Args:
+        x: an array, or numbers: a scalar or nested lists.
+        name: what the message calls it.
+        like: the array whose library Python's numbers join, and whose dtype they and integers take;
+            without it they become float64 on the host.
+
+    Raises:
+        TypeError: half, extended or complex precision, or no numbers at all.
+    """
+    is_array = hasattr(x, "dtype")
+    array = xp_of(x if is_array else like).asarray(x)
+    if array.dtype.kind in "biu" or (array.dtype == np.float64 and not is_array):
+        return array.astype(np.float64 if like is None else like.dtype)
+    if array.dtype.char not in "fd":
+        raise TypeError(f"{name} must be float32, float64 or integers, not {array.dtype}")
+    return array
+
+
 def scipy_special_of(x: Any) -> Any:
     """`scipy.special` for NumPy arrays, `cupyx.scipy.special` for CuPy arrays."""
     if xp_of(x) is np:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +16,8 @@ from npuq.errors import TrainingError
 from npuq.nn.adam import AdamState
 from npuq.schedules import TrainingOptions
 
+FORMAT = 2
+
 
 class TrainingState(NamedTuple):
     """What changes from step to step.
@@ -25,17 +27,37 @@ class TrainingState(NamedTuple):
         params: by name, in the coordinates of the training.
         adam: moments; its own step count equals `step`.
         history: rows of figures, see `npuq.train.HISTORY`.
+        sums: of loss, bpp and mse over the steps since the last row of `history`.
+        summed: number of these steps.
     """
 
     step: int
     params: dict[str, Array]
     adam: AdamState
     history: list[list[float]]
+    sums: tuple[float, ...] = (0.0, 0.0, 0.0)
+    summed: int = 0
 
 
-def save_checkpoint(path: Path, state: TrainingState, options: TrainingOptions) -> None:
-    """Write the state and the options of its run, whole or not at all."""
-    manifest = {"format": 1, "step": state.step, "options": dataclasses.asdict(options)}
+def save_checkpoint(
+    path: Path, state: TrainingState, options: TrainingOptions, provenance: Mapping[str, Any]
+) -> None:
+    """Write the state, and what identifies its run, whole or not at all.
+
+    Args:
+        path: of the file.
+        state: after some step.
+        options: of the run.
+        provenance: what else the run depends on (data, initial model), as JSON can hold it.
+    """
+    manifest = {
+        "format": FORMAT,
+        "step": state.step,
+        "sums": state.sums,
+        "summed": state.summed,
+        "options": dataclasses.asdict(options),
+        "provenance": dict(provenance),
+    }
     arrays: dict[str, Array] = {
         "manifest": np.frombuffer(json.dumps(manifest).encode(), np.uint8),
         "history": np.array(state.history, np.float64),
@@ -50,32 +72,89 @@ def save_checkpoint(path: Path, state: TrainingState, options: TrainingOptions) 
     write_file_atomically(path, write)
 
 
-def load_checkpoint(path: Path, options: TrainingOptions) -> TrainingState:
-    """Read the state of a run with these options.
+def load_checkpoint(
+    path: Path,
+    options: TrainingOptions,
+    provenance: Mapping[str, Any],
+    like: Mapping[str, Array],
+) -> TrainingState:
+    """Read the state of a run.
+
+    Args:
+        path: of the file.
+        options: of the run.
+        provenance: of the run, as it was saved.
+        like: the run's parameters by name, for their shapes and types.
 
     Raises:
-        TrainingError: the file is missing or damaged, or belongs to a run with other options.
+        TrainingError: the file is missing or damaged, or belongs to another run.
     """
+    manifest, arrays = _read(path)
+    theirs = manifest["options"] | manifest["provenance"]
+    # tuples as JSON has them
+    ours = json.loads(json.dumps(dataclasses.asdict(options) | dict(provenance)))
+    absent = object()
+    differing = sorted(
+        name
+        for name in theirs.keys() | ours.keys()
+        if theirs.get(name, absent) != ours.get(name, absent)
+    )
+    if differing:
+        raise TrainingError(
+            f"{path} belongs to a run with another {', '.join(differing)}; "
+            "give the same, or train into another folder"
+        )
+    try:
+        return _state(manifest, arrays, like)
+    except (KeyError, ValueError, TypeError) as error:
+        raise TrainingError(f"{path} does not hold the state of this run: {error}") from error
+
+
+def saved_provenance(path: Path) -> dict[str, Any]:
+    """What a checkpoint says of its run beside the options.
+
+    Raises:
+        TrainingError: the file is missing or damaged.
+    """
+    return dict(_read(path)[0]["provenance"])
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
+    """The manifest and the arrays of a file, which may hold anything."""
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
         manifest = json.loads(arrays.pop("manifest").tobytes())
-        history, step = arrays.pop("history").tolist(), int(manifest["step"])
-        theirs = manifest["options"]
+        version = int(manifest["format"])
+        sound = all(isinstance(manifest[name], dict) for name in ("options", "provenance"))
     except FileNotFoundError:
         raise TrainingError(f"{path}: there is no checkpoint to resume from") from None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # damaged archives raise whatever zipfile and zlib come across
         raise TrainingError(f"{path} is not a checkpoint of npuq, or it is damaged") from error
-    ours = json.loads(json.dumps(dataclasses.asdict(options)))  # tuples as JSON has them
-    differing = sorted(name for name in ours if ours[name] != theirs.get(name))
-    if differing:
-        raise TrainingError(
-            f"{path} belongs to a run with another {', '.join(differing)}; "
-            "give the same options, or train into another folder"
-        )
-    groups: dict[str, Any] = {"params": {}, "m": {}, "v": {}}
-    for name, array in arrays.items():
-        group, _, key = name.partition("/")
-        groups[group][key] = array
-    adam = AdamState(step=step, m=groups["m"], v=groups["v"])
-    return TrainingState(step, groups["params"], adam, history)
+    if version != FORMAT or not sound:
+        raise TrainingError(f"{path} is a checkpoint of another version of npuq; train anew")
+    return manifest, arrays
+
+
+def _state(
+    manifest: Mapping[str, Any], arrays: Mapping[str, Array], like: Mapping[str, Array]
+) -> TrainingState:
+    """The state in a file; any exception means that the file is not of such a run."""
+
+    def group(prefix: str) -> dict[str, Array]:
+        found = {name: arrays[f"{prefix}/{name}"] for name in like}
+        for name, array in found.items():
+            if (array.shape, array.dtype) != (like[name].shape, like[name].dtype):
+                raise ValueError(f"{prefix}/{name} has shape {array.shape}, type {array.dtype}")
+        return found
+
+    step = int(manifest["step"])
+    loss, bpp, mse = map(float, manifest["sums"])
+    return TrainingState(
+        step=step,
+        params=group("params"),
+        adam=AdamState(step=step, m=group("m"), v=group("v")),
+        history=arrays["history"].tolist(),
+        sums=(loss, bpp, mse),
+        summed=int(manifest["summed"]),
+    )

@@ -9,11 +9,14 @@ be made ahead of time, in any order, by any number of threads.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple, Protocol
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -50,7 +53,8 @@ def load_photographs(
 
     Args:
         folder: searched with its subfolders.
-        validation_every: every k-th file, by sorted path, is kept aside; None keeps none.
+        validation_every: every k-th file, by sorted path, is kept aside, and the last one of
+            fewer than k files; None keeps none, and a single file is for training.
         smaller_side_max: larger photographs are reduced to this smaller side, in pixels: no crop
             of `training_batch` needs more, and memory falls with the square.
         threads: that decode; Pillow works outside the interpreter's lock.
@@ -80,11 +84,29 @@ def load_photographs(
             images.append(image)
             if progress is not None:
                 progress(len(images), len(files))
-    every = validation_every or len(images) + 1
+    every = len(images) + 1
+    if validation_every is not None and len(images) > 1:
+        every = min(validation_every, len(images))
     return Photographs(
         training=tuple(image for i, image in enumerate(images) if (i + 1) % every != 0),
         validation=tuple(images[every - 1 :: every]),
     )
+
+
+def describe_photographs(folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """What tells one folder of photographs from another, without reading them.
+
+    Returns:
+        The folder's name, the number of its image files, and a hash of their names and sizes.
+
+    Raises:
+        InvalidImageError: no such folder, or no images in it.
+    """
+    folder = Path(folder)
+    files = list_images(folder)
+    listing = [(file.relative_to(folder).as_posix(), file.stat().st_size) for file in files]
+    digest = hashlib.sha256(json.dumps(listing).encode()).hexdigest()
+    return {"data": folder.resolve().name, "files": len(files), "files_hash": digest[:16]}
 
 
 def training_batch(

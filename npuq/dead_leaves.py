@@ -23,6 +23,11 @@ SCATTERED = 2000  # so few bare samples are tested against a leaf in the time on
 BAND = 64  # rows painted at once: the working arrays stay in the cache, the memory bounded
 NOISE_SIZE = 256  # period of the noise texture, in samples
 
+# First words of the seeds of pictures in trainings. Shorter seeds count as filled up with zeros:
+# without a word of their own, the two kinds would have pictures in common with each other, and
+# random numbers with the training itself, whose seeds begin with the number that the user gives.
+TRAINING_PICTURES, VALIDATION_PICTURES = 0x6C656176, 0x6C656166
+
 # Grey, blue-yellow and green-magenta: the principal axes of colour in photographs, with the
 # spread of each. Channels of natural pictures are strongly correlated.
 COLOUR_AXES = np.array([[1.0, 1.0, 1.0], [1.0, 0.1, -0.9], [0.5, -0.8, 0.5]])
@@ -116,8 +121,23 @@ def dead_leaves_batch(*, seed: int, step: int, batch_size: int = 8, crop: int = 
     Returns:
         uint8 (B, C, C, 3).
     """
-    pictures = [dead_leaves(crop, crop, seed=(seed, step, i)) for i in range(batch_size)]
-    return np.stack(pictures)
+    seeds = [(TRAINING_PICTURES, seed, step, i) for i in range(batch_size)]
+    return np.stack([dead_leaves(crop, crop, seed=words) for words in seeds])
+
+
+def dead_leaves_validation(*, seed: int, count: int = 8, crop: int = 256) -> Array:
+    """Pictures that occur in no batch of `dead_leaves_batch`.
+
+    Args:
+        seed: of the whole training, >= 0.
+        count: N.
+        crop: C, in pixels.
+
+    Returns:
+        uint8 (N, C, C, 3).
+    """
+    seeds = [(VALIDATION_PICTURES, seed, i) for i in range(count)]
+    return np.stack([dead_leaves(crop, crop, seed=words) for words in seeds])
 
 
 def _lay(

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from npuq.atomic import write_bytes_atomically, write_file_atomically
+from npuq.atomic import check_can_write, write_bytes_atomically, write_file_atomically
 from npuq.backend import Array
 from npuq.codec import compress
 from npuq.errors import MissingDependencyError, NpuqError
@@ -46,15 +46,14 @@ def check_drawable(path: str | Path) -> None:
     """Check, before any work is done, that `write_comparison` can draw into a file.
 
     Raises:
-        NpuqError: there is no such folder, or matplotlib does not know the suffix.
+        NpuqError: it cannot be written there, or matplotlib does not know the suffix.
         MissingDependencyError: matplotlib is not installed.
     """
     path = Path(path)
     known = _figure_class()().canvas.get_supported_filetypes()
     if path.suffix.lower().removeprefix(".") not in known:
         raise NpuqError(f"{path}: the name must end in one of .{', .'.join(sorted(known))}")
-    if not path.parent.is_dir():
-        raise NpuqError(f"{path}: there is no folder {path.parent}; create it first")
+    check_can_write(path)
 
 
 def titles(evaluations: Sequence[Evaluation]) -> list[str]:

@@ -95,7 +95,7 @@ def jobs_for_model(model: Model, methods: Sequence[str] | None) -> list[Job]:
     if methods is None:
         methods = ("un+uq+sr",) if model.alpha > 0 else ("un+q", "un+uq")
     for method in methods:
-        codec.alpha_of(model, method)
+        codec.softness_of(model, method)
     return [Job(model, method, None) for method in methods]
 
 

@@ -6,6 +6,7 @@ Pillow is imported inside the functions, so that the library works on arrays wit
 from __future__ import annotations
 
 import os
+import threading
 import warnings
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ READ_SUFFIXES = frozenset(
 )
 """What `list_images` takes for an image, by name; `read_image` reads whatever Pillow reads."""
 
+PIXELS_MAX = 1 << 27
+"""Of an image to read; decoded, it takes 400 MB."""
+
 WRITE_OPTIONS: dict[str, dict[str, Any]] = {
     ".png": {"format": "PNG"},
     ".ppm": {"format": "PPM"},
@@ -30,6 +34,9 @@ WRITE_OPTIONS: dict[str, dict[str, Any]] = {
     ".webp": {"format": "WEBP", "lossless": True},
 }
 """The lossless formats, by suffix: a decoded picture must not be degraded a second time."""
+
+
+_OPENING = threading.Lock()  # filters of warnings are global: one thread at a time changes them
 
 
 def check_image(image: Array, name: str = "image") -> None:
@@ -74,7 +81,8 @@ def read_image(path: str | os.PathLike[str]) -> Array:
         uint8 (H, W, 3).
 
     Raises:
-        InvalidImageError: no such file, not an image, damaged, or more than 8 bits a channel.
+        InvalidImageError: no such file, not an image, damaged, more than 2^27 pixels, or more than
+            8 bits a channel.
         MissingDependencyError: Pillow is not installed.
     """
     pillow, image_ops = _pillow()
@@ -85,8 +93,8 @@ def read_image(path: str | os.PathLike[str]) -> Array:
         raise InvalidImageError(f"{path}: is a folder, not an image file")
     transparent = False
     try:
-        with pillow.open(path) as file:
-            _check_size_and_depth(file, path, pillow.MAX_IMAGE_PIXELS)
+        with _opened(path, pillow) as file:
+            _check_size_and_depth(file, path)
             picture = image_ops.exif_transpose(file)
             if picture.has_transparency_data:
                 picture = picture.convert("RGBA")
@@ -96,8 +104,8 @@ def read_image(path: str | os.PathLike[str]) -> Array:
             image = np.array(picture.convert("RGB"))
     except InvalidImageError:
         raise
-    except pillow.DecompressionBombError as error:
-        raise InvalidImageError(_too_large(path, pillow.MAX_IMAGE_PIXELS)) from error
+    except pillow.DecompressionBombError as error:  # Pillow's own limit is higher, if not changed
+        raise InvalidImageError(_too_large(path)) from error
     except pillow.UnidentifiedImageError as error:
         raise InvalidImageError(f"{path}: is not an image in a format that Pillow reads") from error
     except Exception as error:  # damaged files make Pillow's decoders raise almost anything
@@ -182,14 +190,21 @@ def _pillow() -> tuple[Any, Any]:
     return Image, ImageOps
 
 
-def _check_size_and_depth(file: Any, path: Path, pixels_max: int | None) -> None:
+def _opened(path: Path, pillow: Any) -> Any:
+    """The file, of which only the header is read; Pillow warns of sizes that we allow."""
+    with _OPENING, warnings.catch_warnings():
+        warnings.simplefilter("ignore", pillow.DecompressionBombWarning)
+        return pillow.open(path)
+
+
+def _check_size_and_depth(file: Any, path: Path) -> None:
     """Refuse before decoding what would fill the memory, or lose bits without a word.
 
     Pillow reduces 16-bit colour to 8 bits silently: its `mode` is then "RGB", and only the
     arguments of its decoder tell ("RGB;16B" for PNG and TIFF, the maximum value for PPM).
     """
-    if pixels_max is not None and file.width * file.height > pixels_max:
-        raise InvalidImageError(_too_large(path, pixels_max))
+    if file.width * file.height > PIXELS_MAX:
+        raise InvalidImageError(_too_large(path))
     deep = file.mode.startswith(("I", "F"))  # 16 or 32 bits a pixel, integer or float
     for tile in file.tile:
         arguments = tile[3] if isinstance(tile[3], tuple) else (tile[3],)
@@ -201,5 +216,5 @@ def _check_size_and_depth(file: Any, path: Path, pixels_max: int | None) -> None
         )
 
 
-def _too_large(path: Path, pixels_max: int) -> str:
-    return f"{path}: has more than {pixels_max} pixels; cut it into pieces first"
+def _too_large(path: Path) -> str:
+    return f"{path}: has more than {PIXELS_MAX} pixels; cut it into pieces first"

@@ -12,6 +12,13 @@ from typing import Any
 
 from npuq.models.noisy_rate import Softness
 
+CHOICES = {
+    "rate_schedule": ("drop", "cosine"),
+    "start": ("orthogonal", "jpeg"),
+    "coordinates": ("frequency", "pixel"),
+}
+"""The fields of `TrainingOptions` that are one of a few words."""
+
 
 @dataclass(frozen=True)
 class TrainingOptions:
@@ -37,7 +44,7 @@ class TrainingOptions:
         expected_distortion: use Eq. (20).
         start: initial transforms, "orthogonal" or "jpeg" (Fig. 5A).
         coordinates: what Adam moves: "frequency" coefficients or "pixel" weights of each filter.
-        step_size: initial quantization step, grey levels; None for sqrt(26 / lambda), see README.
+        step_size: initial quantization step, grey levels; None for see `initial_step_size`.
         init_scale: initial scale of the density.
         seed: of everything random.
     """
@@ -66,20 +73,44 @@ class TrainingOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        positive = ("lmbda", "steps", "batch_size", "crop", "learning_rate", "density_rate")
-        for name in (*positive, "rate_final", "init_scale"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
-        if self.crop % 8:
-            raise ValueError(f"crop must be a multiple of 8, not {self.crop}")
-        if min(self.alpha_start, self.alpha_end) < 0:
-            raise ValueError("alpha_start and alpha_end must not be negative")
-        if self.rate_schedule not in ("drop", "cosine"):
-            raise ValueError(f"rate_schedule must be drop or cosine, not {self.rate_schedule!r}")
-        if self.coordinates not in ("frequency", "pixel"):
-            raise ValueError(f"coordinates must be frequency or pixel, not {self.coordinates!r}")
-        if self.start not in ("orthogonal", "jpeg"):
-            raise ValueError(f"start must be orthogonal or jpeg, not {self.start!r}")
+        """Refuse what cannot be trained; every comparison is false for a NaN."""
+
+        def check(name: str, holds: bool, rule: str) -> None:
+            if not holds:
+                raise ValueError(f"{name} must {rule}, not {getattr(self, name)!r}")
+
+        for name in ("lmbda", "learning_rate", "density_rate", "rate_final", "init_scale"):
+            check(name, 0 < getattr(self, name) < math.inf, "be positive and finite")
+        for name in ("steps", "batch_size", "crop"):
+            check(name, getattr(self, name) >= 1, "be at least 1")
+        for name in ("alpha_start", "alpha_end"):
+            check(name, 0 <= getattr(self, name) < math.inf, "be finite and not negative")
+        if self.alpha_r is not None:
+            check("alpha_r", 0 <= self.alpha_r < math.inf, "be finite and not negative")
+        if self.step_size is not None:
+            check("step_size", 0 < self.step_size < math.inf, "be positive and finite")
+        low, high = self.smaller_side
+        check("smaller_side", 1 <= low <= high, "be (low, high) with 1 <= low <= high")
+        check("rate_drop_at", 0 <= self.rate_drop_at <= 1, "be a fraction of the run, 0 to 1")
+        check("crop", self.crop % 8 == 0, "be a multiple of 8")
+        check("seed", self.seed >= 0, "not be negative")
+        for name, words in CHOICES.items():
+            check(name, getattr(self, name) in words, f"be {' or '.join(words)}")
+        check(
+            "density_only_steps",
+            0 <= self.density_only_steps < self.steps,
+            f"be from 0 to below steps = {self.steps} (lower it, or raise steps)",
+        )
+        check(
+            "lmbda_decay",
+            all(0 < when < self.steps for when, _ in self.lmbda_decay),
+            f"name steps from 1 to below steps = {self.steps} (lower them, or raise steps)",
+        )
+        check(
+            "lmbda_decay",
+            all(0 < factor < math.inf for _, factor in self.lmbda_decay),
+            "have factors that are positive and finite",
+        )
 
     @property
     def initial_step_size(self) -> float:

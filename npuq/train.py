@@ -13,8 +13,9 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -42,14 +43,25 @@ HISTORY = (
 )  # fmt: skip
 """Columns of `history.csv`; the losses are means over the steps since the row before."""
 
-_NOISE, _INIT, _VALIDATION = 1, 2, 3  # streams of randomness within a seed
+_NOISE, _INIT = 1, 2  # streams of randomness within a seed
+_VALIDATION_NOISE = 0x6E6F6973
+"""First word of the validation noise's seeds: none that a run has, as it would be in its noise."""
 
 Progress = Callable[[int, Loss], None]
 
 
 def noise(seed: int, step: int, shape: tuple[int, ...]) -> Array:
     """The uniform noise of a step (Eq. 4): float32 in [-1/2, 1/2), from (seed, step) alone."""
-    return np.random.default_rng([seed, step, _NOISE]).random(shape, np.float32) - np.float32(0.5)
+    return _uniform([seed, step, _NOISE], shape)
+
+
+def validation_noise(number: int, shape: tuple[int, ...]) -> Array:
+    """The uniform noise of a held-out image: the same at every step of every run."""
+    return _uniform([_VALIDATION_NOISE, number], shape)
+
+
+def _uniform(seed: list[int], shape: tuple[int, ...]) -> Array:
+    return np.random.default_rng(seed).random(shape, np.float32) - np.float32(0.5)
 
 
 def initial_params(options: TrainingOptions, model: LinearParams | None) -> LinearParams:
@@ -100,7 +112,8 @@ def training_step(
         state.adam,
         {name: density_rate if name.startswith("density") else rate for name in state.params},
     )
-    return TrainingState(state.step + 1, params, adam, state.history), loss
+    sums = tuple(total + part for total, part in zip(state.sums, loss, strict=True))
+    return TrainingState(state.step + 1, params, adam, state.history, sums, state.summed + 1), loss
 
 
 def validation_loss(
@@ -112,7 +125,7 @@ def validation_loss(
     losses = []
     for number, image in enumerate(images):
         blocks = to_device(linear.images_to_blocks(image[None]), _device(params))
-        u = to_device(noise(_VALIDATION, number, blocks.shape), _device(params))
+        u = to_device(validation_noise(number, blocks.shape), _device(params))
         loss, _ = linear.loss_forward(
             params,
             blocks,
@@ -124,6 +137,20 @@ def validation_loss(
     return Loss(*np.mean(losses, axis=0).tolist())
 
 
+def check_folder(folder: Path, *, resume: bool) -> None:
+    """Check, before any work is done, that a run can live in a folder, which need not be there.
+
+    Raises:
+        TrainingError: it cannot be made, or holds a run that is not to be resumed.
+    """
+    nearest = next(place for place in (folder, *folder.parents) if place.exists())
+    if not nearest.is_dir():
+        raise TrainingError(f"{folder} cannot be the folder of a run: {nearest} is a file")
+    checkpoint = folder / "checkpoint.npz"
+    if checkpoint.exists() and not resume:
+        raise TrainingError(f"{checkpoint} exists: resume that run, or train into another folder")
+
+
 def train(
     source: BatchSource,
     validation: Array,
@@ -131,6 +158,7 @@ def train(
     options: TrainingOptions,
     *,
     model: LinearParams | None = None,
+    provenance: Mapping[str, Any] | None = None,
     resume: bool = False,
     device: str = "cpu",
     checkpoint_every: int = 1000,
@@ -145,6 +173,8 @@ def train(
         folder: of the run; made if it is not there.
         options: settings.
         model: parameters to start from, instead of a fresh initialisation.
+        provenance: what else the run depends on (data, initial model), as JSON can hold it; a run
+            is resumed only where it is the same.
         resume: go on from the folder's checkpoint.
         device: "cpu" or "cuda".
         checkpoint_every: steps between checkpoints, rows of the history and validations.
@@ -159,54 +189,64 @@ def train(
             the checkpoint is of another run; or the loss is not finite any more.
         KeyboardInterrupt: passed on, after a checkpoint was written.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder, provenance = Path(folder), provenance or {}
     checkpoint = folder / "checkpoint.npz"
+    check_folder(folder, resume=resume)
     like = initial_params(options, model)
+    params = named_arrays(like)
+    state = TrainingState(0, params, adam_init(params), [])
     if resume:
-        state = load_checkpoint(checkpoint, options)
-    elif checkpoint.exists():
-        raise TrainingError(f"{checkpoint} exists: resume that run, or train into another folder")
-    else:
-        params = named_arrays(like)
-        state = TrainingState(0, params, adam_init(params), [])
+        state = load_checkpoint(checkpoint, options, provenance, params)
     state = _moved(state, device)
     frame = Coordinates(
         *(to_device(m, device) for m in coordinates(options.coordinates, options.initial_step_size))
     )
     stop = options.steps if stop_after is None else min(stop_after, options.steps)
-    recent: list[Loss] = []
+    steps = batches(source, seed=options.seed, first_step=state.step, stop_step=stop)
+    folder.mkdir(parents=True, exist_ok=True)
     try:
-        for step, batch in batches(
-            source, seed=options.seed, first_step=state.step, stop_step=stop
-        ):
-            blocks = linear.images_to_blocks(batch)
-            u = to_device(noise(options.seed, step, blocks.shape), device)
-            state, loss = training_step(state, like, frame, to_device(blocks, device), u, options)
-            if not math.isfinite(loss.loss):
-                raise TrainingError(f"the loss is {loss.loss} at step {step}; lower learning_rate")
-            recent.append(loss)
-            if progress is not None:
-                progress(step + 1, loss)
-            if state.step % checkpoint_every == 0 or state.step == options.steps:
-                held_out = validation_loss(
-                    to_model(with_arrays(like, state.params), frame), validation, options, step
+        # a diverging run ends in one error, without NumPy's warnings on the way
+        with np.errstate(all="ignore"):
+            for step, batch in steps:
+                blocks = linear.images_to_blocks(batch)
+                u = to_device(noise(options.seed, step, blocks.shape), device)
+                after, loss = training_step(
+                    state, like, frame, to_device(blocks, device), u, options
                 )
-                row = [
-                    state.step, lmbda_at(options, step), softness_at(options, step).alpha,
-                    *np.mean(recent, axis=0).tolist(), *held_out,
-                ]  # fmt: skip
-                recent = []
-                state = state._replace(history=[*state.history, row])
-                save_checkpoint(checkpoint, state, options)
-                _write_history(folder / "history.csv", state.history)
+                if not math.isfinite(loss.loss):
+                    raise TrainingError(
+                        f"the loss is {loss.loss} at step {step}; lower --learning-rate "
+                        f"(learning_rate {options.learning_rate:g})"
+                    )
+                row_due = after.step % checkpoint_every == 0 or after.step == options.steps
+                if row_due:
+                    now = to_model(with_arrays(like, after.params), frame)
+                    after = _with_row(
+                        after, options, validation_loss(now, validation, options, step)
+                    )
+                state = after  # not before: a step is interrupted as a whole, and done again
+                if progress is not None:
+                    progress(state.step, loss)
+                if row_due:
+                    _write_history(folder / "history.csv", state.history)
+                    save_checkpoint(checkpoint, state, options, provenance)
     except KeyboardInterrupt:
-        save_checkpoint(checkpoint, state, options)
+        save_checkpoint(checkpoint, state, options, provenance)
         raise
     if stop < options.steps:
-        save_checkpoint(checkpoint, state, options)
+        save_checkpoint(checkpoint, state, options, provenance)
     trained = to_model(with_arrays(like, state.params), frame)
     return with_arrays(trained, {k: to_host(a) for k, a in named_arrays(trained).items()})
+
+
+def _with_row(state: TrainingState, options: TrainingOptions, held_out: Loss) -> TrainingState:
+    """The state with the figures since the last row as a new row of its history."""
+    last = state.step - 1
+    row = [
+        state.step, lmbda_at(options, last), softness_at(options, last).alpha,
+        *(total / state.summed for total in state.sums), *held_out,
+    ]  # fmt: skip
+    return state._replace(history=[*state.history, row], sums=(0.0, 0.0, 0.0), summed=0)
 
 
 def _moved(state: TrainingState, device: str) -> TrainingState:

@@ -12,12 +12,12 @@ from npuq.models import linear
 
 
 @functools.cache
-def tiny_model(alpha: float = 0.0, step: float = 30.0) -> Model:
+def tiny_model(alpha: float = 0.0, step: float = 30.0, alpha_r: float | None = None) -> Model:
     """JPEG's transforms with an untrained density: a working model, if no good one."""
     rng = np.random.default_rng(1)
     params = linear.init(rng, start="jpeg", step=step, init_scale=2.0)
     name = f"tiny-{'sr' if alpha > 0 else 'un'}"
-    return make_model(params, alpha=alpha, lmbda=0.0125, name=name)
+    return make_model(params, alpha=alpha, alpha_r=alpha_r, lmbda=0.0125, name=name)
 
 
 def picture(height: int = 48, width: int = 64, seed: int = 0) -> Array:

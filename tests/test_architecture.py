@@ -238,6 +238,14 @@ def test_everything_public_has_a_docstring(path: Path) -> None:
         assert ast.get_docstring(node), node.name
 
 
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_sections_of_docstrings_look_the_same(path: Path) -> None:
+    """`Numerics:` and `Departure:`, as `Args:` is written: no emphasis, and with the colon."""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if re.match(r"\W*(Numerics|Departure)\b", line):
+            assert re.match(r" +(Numerics|Departure): \S", line), line
+
+
 # --- README -------------------------------------------------------------------------------------
 
 

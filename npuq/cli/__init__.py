@@ -6,6 +6,7 @@ What a user can mend ends in one line on stderr and exit status 2, an interrupti
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 import warnings
@@ -55,6 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a name that it cannot encode is no failure
+        sys.stdout.reconfigure(errors="backslashreplace")
+
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         return _run(arguments)
@@ -81,7 +85,8 @@ def _run(arguments: list[str]) -> int:
             args.arguments = arguments  # as they were typed, for messages
             return int(args.run(args) or 0)
     finally:
-        sys.stdout.flush()  # a broken pipe must show here, not when the interpreter ends
+        if sys.stdout is not None:  # None if it was closed before the program began
+            sys.stdout.flush()  # a broken pipe must show here, not when the interpreter ends
 
 
 def _parser(arguments: Sequence[str]) -> Parser:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,17 @@ if TYPE_CHECKING:
     from npuq.model_file import Model
 
 
+def whole(text: str) -> int:
+    """A whole number."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a whole number, not {text!r}") from None
+
+
 def seed(text: str) -> int:
     """A number that a file's header can hold."""
-    value = int(text)
+    value = whole(text)
     if not 0 <= value < 1 << 64:
         raise argparse.ArgumentTypeError("must be from 0 to 2^64 - 1")
     return value
@@ -26,7 +35,7 @@ def seed(text: str) -> int:
 
 def positive(text: str) -> int:
     """A whole number above 0."""
-    value = int(text)
+    value = whole(text)
     if value < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
     return value
@@ -39,14 +48,24 @@ def load_model_option(path: str | None) -> Model | None:
     return None if path is None else load_model(path)
 
 
-def check_not_same(source: str, target: str) -> None:
+def check_not_same(target: str | Path, *sources: str | Path | None) -> None:
     """Refuse to write a result over what it is made of.
 
     Raises:
-        NpuqError: both names are one file.
+        NpuqError: the target and one of the sources are one file.
     """
-    if Path(target).exists() and Path(source).exists() and Path(source).samefile(target):
-        raise NpuqError(f"{target}: is the input; give the result another name")
+    existing = [Path(source) for source in sources if source is not None and Path(source).exists()]
+    if Path(target).exists() and any(source.samefile(target) for source in existing):
+        raise NpuqError(f"{target}: is an input; give the result another name")
+
+
+@contextlib.contextmanager
+def naming(path: str) -> Iterator[None]:
+    """Put the name of a file before what is wrong with its contents."""
+    try:
+        yield
+    except NpuqError as error:
+        raise type(error)(f"{path}: {error}") from error
 
 
 def print_json(value: Any) -> None:
@@ -80,8 +99,8 @@ def print_table(records: Sequence[Record]) -> None:
         print("  ".join(text).rstrip())
 
 
-def progress_bar(**options: Any) -> Any:
-    """A bar of tqdm on stderr.
+def load_tqdm() -> Any:
+    """The class of progress bars.
 
     Raises:
         MissingDependencyError: tqdm is not installed.
@@ -92,4 +111,9 @@ def progress_bar(**options: Any) -> Any:
         raise MissingDependencyError(
             "the progress bar needs tqdm: pip install 'npuq[cli]'"
         ) from error
-    return tqdm(file=sys.stderr, dynamic_ncols=True, **options)
+    return tqdm
+
+
+def progress_bar(**options: Any) -> Any:
+    """A bar of tqdm on stderr."""
+    return load_tqdm()(file=sys.stderr, dynamic_ncols=True, **options)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from npuq.cli.common import check_not_same, load_model_option, seed
+from npuq.cli.common import check_not_same, load_model_option, seed, whole
+
+DEFAULT_QUALITY = 2  # not argparse's default: it would take --quality 2 with --model for none given
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,8 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
         "--quality",
-        type=int,
-        default=2,
+        type=whole,
         metavar="N",
         help="1 (smallest files), 2 (default) or 3: which of the models that come with npuq",
     )
@@ -41,16 +42,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Compress; say how many bytes came out."""
-    from npuq.atomic import write_bytes_atomically
+    from npuq.atomic import check_can_write, write_bytes_atomically
     from npuq.codec import compress
     from npuq.images import read_image
 
-    check_not_same(args.image, args.file)
+    check_can_write(args.file)
+    check_not_same(args.file, args.image, args.model)
     image = read_image(args.image)
     data = compress(
         image,
         method=args.method,
-        quality=args.quality,
+        quality=DEFAULT_QUALITY if args.quality is None else args.quality,
         model=load_model_option(args.model),
         seed=args.seed,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from npuq.cli.common import check_not_same, load_model_option
+from npuq.cli.common import check_not_same, load_model_option, naming
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,11 +21,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Decompress; say what came out."""
+    from npuq.atomic import check_can_write
     from npuq.codec import decompress
     from npuq.images import check_writable, write_image
 
     check_writable(args.image)
-    check_not_same(args.file, args.image)
-    image = decompress(Path(args.file).read_bytes(), model=load_model_option(args.model))
+    check_can_write(args.image)
+    check_not_same(args.image, args.file, args.model)
+    model = load_model_option(args.model)
+    data = Path(args.file).read_bytes()
+    with naming(args.file):
+        image = decompress(data, model=model)
     write_image(args.image, image)
     print(f"{args.image}: {image.shape[1]} x {image.shape[0]} pixels")

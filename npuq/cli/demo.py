@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from npuq.cli.common import print_json, print_table, seed
+from npuq.cli.common import check_not_same, print_json, print_table, seed, whole
 
 BUILT_IN = "dead leaves"
 BUILT_IN_SHAPE = (512, 768)
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the comparison to draw (default: npuq-demo.png)",
     )
     parser.add_argument(
-        "--quality", type=int, default=2, metavar="N", help="1, 2 (default) or 3: of the models"
+        "--quality", type=whole, default=2, metavar="N", help="1, 2 (default) or 3: of the models"
     )
     parser.add_argument("--seed", type=seed, default=0, metavar="S", help="of the dither")
     parser.add_argument("--json", action="store_true", help="print the table as a JSON list")
@@ -38,6 +38,7 @@ def run(args: argparse.Namespace) -> None:
     from npuq.images import read_image
 
     check_drawable(args.out)
+    check_not_same(args.out, args.image)
     jobs = jobs_for(METHODS, [args.quality])
     if args.image is None:
         name, image = BUILT_IN, dead_leaves(*BUILT_IN_SHAPE, seed=BUILT_IN_SEED)

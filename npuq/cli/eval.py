@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import io
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from npuq.cli.common import load_model_option, print_json, print_table, progress_bar, seed
+from npuq.cli.common import (
+    check_not_same,
+    load_model_option,
+    print_json,
+    print_table,
+    progress_bar,
+    seed,
+    whole,
+)
 from npuq.errors import NpuqError
 
 if TYPE_CHECKING:
@@ -41,26 +51,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Evaluate every image by every method and quality."""
+    from npuq.atomic import check_can_write
     from npuq.evaluate import as_json, evaluate_files, mean_records
 
     paths = _image_files(args.images)
+    if args.csv is not None:
+        check_can_write(args.csv)
+        check_not_same(args.csv, args.model, *paths)
     jobs = _jobs(args)
     records: list[Record] = []
     # no bar where stderr is a file: its end would be all that one sees of it
-    with progress_bar(total=len(paths), unit="image", disable=None) as bar:
+    shown = sys.stderr is not None and sys.stderr.isatty()
+    with contextlib.ExitStack() as stack:
+        bar = stack.enter_context(progress_bar(total=len(paths), unit="image")) if shown else None
         for of_one_image in evaluate_files(paths, jobs, seed=args.seed):
             records += of_one_image
-            bar.update()
-    if args.csv is not None:
-        _write_csv(args.csv, records)
+            if bar is not None:
+                bar.update()
     if args.json:
         print_json(as_json(records))
-        return
-    print_table([*records, *mean_records(records)] if len(paths) > 1 else records)
+    else:
+        print_table([*records, *mean_records(records)] if len(paths) > 1 else records)
+    if args.csv is not None:  # last: what cannot be written has been printed at least
+        _write_csv(args.csv, records)
 
 
 def _quality(text: str) -> int | str:
-    return text if text == "all" else int(text)
+    return text if text == "all" else whole(text)
 
 
 def _image_files(names: Sequence[str]) -> list[Path]:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from npuq.cli.common import print_json
+from npuq.cli.common import naming, print_json
 from npuq.errors import WrongModelError
 
 
@@ -18,7 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Check the file as a whole, and print its header and sizes."""
-    facts = _facts(Path(args.file).read_bytes())
+    data = Path(args.file).read_bytes()
+    with naming(args.file):
+        facts = _facts(data)
     if args.json:
         print_json(facts)
         return

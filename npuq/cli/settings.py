@@ -7,52 +7,73 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from npuq.cli.common import positive, seed
+from npuq.cli.common import positive, seed, whole
+from npuq.schedules import CHOICES
 
 
 def number(text: str) -> float:
     """A float that is one: nan and inf pass no comparison and fail later, obscurely."""
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
     if not math.isfinite(value):
-        raise argparse.ArgumentTypeError("must be a finite number")
+        raise argparse.ArgumentTypeError(f"must be a finite number, not {text!r}")
     return value
 
 
 def size_range(text: str) -> tuple[int, int]:
-    low, _, high = text.partition(",")
-    return int(low), int(high)
+    """LOW,HIGH."""
+    low, comma, high = text.partition(",")
+    if not comma:
+        raise argparse.ArgumentTypeError(f"must be two whole numbers, LOW,HIGH, not {text!r}")
+    return whole(low), whole(high)
 
 
 def decay(text: str) -> tuple[tuple[int, float], ...]:
-    pairs = (part.partition(":") for part in text.split(",") if part)
-    return tuple((int(step), number(factor)) for step, _, factor in pairs)
+    """STEP:FACTOR,..., possibly none."""
+    pairs = [part.partition(":") for part in text.split(",") if part]
+    if not all(colon for _, colon, _ in pairs):
+        raise argparse.ArgumentTypeError(f"must be STEP:FACTOR, ..., not {text!r}")
+    return tuple((whole(step), number(factor)) for step, _, factor in pairs)
 
+
+LMBDA_HELP = (
+    "lambda, bits per pixel per squared grey level, at the end of training (the paper's presets "
+    "start at 4 times that and halve it twice)"
+)
 
 SETTINGS: tuple[tuple[str, Callable[[str], Any], str | None, str], ...] = (
-    ("lmbda", number, "X", "lambda: bits per pixel per squared grey level"),
-    ("lmbda_decay", decay, "STEP:FACTOR,...", "from STEP on, lambda is FACTOR of what it was"),
+    ("lmbda", number, "X", LMBDA_HELP),
+    (
+        "lmbda_decay",
+        decay,
+        "STEP:FACTOR,...",
+        "from STEP on, lambda is FACTOR of what it was; empty: always the same",
+    ),
     ("steps", positive, "N", "training steps"),
     ("batch_size", positive, "N", "crops a step"),
     ("crop", positive, "N", "height and width of the crops, a multiple of 8"),
     ("smaller_side", size_range, "LOW,HIGH", "range of sizes to which images are resized, pixels"),
     ("learning_rate", number, "X", "of Adam, for the transforms"),
     ("density_rate", number, "X", "learning rate of the density relative to that"),
-    ("rate_schedule", str, "NAME", "drop or cosine"),
+    ("rate_schedule", str, None, "how the learning rate falls"),
     ("rate_final", number, "X", "last learning rate relative to the first"),
     ("rate_drop_at", number, "X", "fraction of the run after which it drops"),
-    ("density_only_steps", int, "N", "first steps in which the transforms rest"),
+    ("density_only_steps", whole, "N", "first steps in which the transforms rest"),
     ("alpha_start", number, "X", "softness at first; 0 and 0: plain uniform noise"),
     ("alpha_end", number, "X", "softness at the end, reached linearly"),
     ("alpha_r", number, "X", "softness of r, if it is not that of s (Fig. 2B)"),
     ("expected_rate", bool, None, "gradient of the rate by Eq. (17)"),
     ("expected_distortion", bool, None, "gradient of the distortion by Eq. (20)"),
-    ("start", str, "NAME", "initial transforms: orthogonal or jpeg (Fig. 5A)"),
-    ("coordinates", str, "NAME", "what Adam moves: frequency or pixel weights"),
+    ("start", str, None, "initial transforms (Fig. 5A)"),
+    ("coordinates", str, None, "what Adam moves: frequency or pixel weights"),
     ("step_size", number, "X", "initial quantization step, grey levels"),
     ("init_scale", number, "X", "initial scale of the density"),
     ("seed", seed, "S", "of everything random"),
 )
-"""Every field of `TrainingOptions`: its type, its place holder, its help."""
+"""Every field of `TrainingOptions`: its type, its place holder (None where the choices are
+listed), its help."""
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
@@ -63,7 +84,9 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         if kind is bool:
             group.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=text)
         else:
-            group.add_argument(flag, type=kind, metavar=metavar, default=None, help=text)
+            group.add_argument(
+                flag, type=kind, metavar=metavar, choices=CHOICES.get(name), default=None, help=text
+            )
 
 
 def given_settings(args: argparse.Namespace) -> dict[str, Any]:

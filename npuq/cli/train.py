@@ -12,20 +12,21 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from npuq.cli.common import positive, progress_bar
+from npuq.cli.common import check_not_same, load_tqdm, positive, progress_bar
 from npuq.cli.settings import add_settings, given_settings
 from npuq.errors import NpuqError
 
 if TYPE_CHECKING:
     from npuq.backend import Array
     from npuq.data import BatchSource
+    from npuq.model_file import Model
     from npuq.models.linear import LinearParams, Loss
     from npuq.schedules import TrainingOptions
 
 PROCEDURAL = "dead-leaves"
 """In the place of a folder: the built-in pictures. A folder of that name is ./dead-leaves."""
 
-PROCEDURAL_VALIDATION = 8
+DEFAULT_PRESET = "fast-sr"
 AVERAGED_STEPS = 200  # in the figures beside the progress bar
 QUIET_INTERVAL = 30.0  # seconds between two states of the bar where stderr is a file
 
@@ -43,12 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preset",
         choices=tuple(PRESETS),
-        default="fast-sr",
-        help="settings to begin with (default: fast-sr); the options below change single ones",
+        help=f"settings to begin with (default: {DEFAULT_PRESET}, or that of the resumed run); "
+        "the options below change single ones",
     )
     parser.add_argument("--resume", action="store_true", help="go on from OUT/checkpoint.npz")
     parser.add_argument("--init-model", metavar="PATH", help="start from a model's parameters")
-    parser.add_argument("--name", help="of the model, for reports (default: the name of OUT)")
+    parser.add_argument("--name", help="of the model, for reports (default: that of OUT)")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="default: cpu")
     parser.add_argument(
         "--checkpoint-every",
@@ -72,30 +73,36 @@ def run(args: argparse.Namespace) -> int:
     from npuq.backend import has_cupy
     from npuq.model_file import load_model, make_model, save_model
     from npuq.schedules import softness_at
-    from npuq.train import train
+    from npuq.train import check_folder, train
 
-    options = _options(args)
+    out = Path(args.out)
+    check_folder(out, resume=args.resume)
+    check_not_same(out / "model.npz", args.init_model)
+    load_tqdm()  # what is not installed is to be missed now, not after the data was read
+    start = None if args.init_model is None else load_model(args.init_model)
+    provenance = _provenance(args, start)
+    options = _options(args, provenance["preset"])
     if args.device == "cuda" and not has_cupy():
         raise NpuqError("no CUDA device: install npuq[cuda12] or npuq[cuda13], or leave --device")
     if args.validation_crop % 8:
         raise NpuqError(f"--validation-crop must be a multiple of 8, not {args.validation_crop}")
-    start = None if args.init_model is None else load_model(args.init_model)
     source, validation = _data(args, options)
     progress = Progress(options.steps)
     try:
         params: LinearParams = train(
             source,
             validation,
-            args.out,
+            out,
             options,
             model=None if start is None else start.params,
+            provenance=provenance,
             resume=args.resume,
             device=args.device,
             checkpoint_every=args.checkpoint_every,
             progress=progress,
         )
     except KeyboardInterrupt:
-        if not (Path(args.out) / "checkpoint.npz").exists():
+        if not (out / "checkpoint.npz").exists():
             raise
         progress.close()
         again = ["npuq", *args.arguments] + ([] if args.resume else ["--resume"])
@@ -106,26 +113,43 @@ def run(args: argparse.Namespace) -> int:
     model = make_model(
         params,
         alpha=softness_at(options, options.steps).alpha,
+        alpha_r=options.alpha_r,
         lmbda=options.lmbda,
-        name=args.name or Path(args.out).resolve().name,
+        name=provenance["name"],
         training={
-            "data": PROCEDURAL if args.data == PROCEDURAL else Path(args.data).resolve().name,
-            "preset": args.preset,
+            "data": provenance["data"],
+            "preset": provenance["preset"],
             "options": dataclasses.asdict(options),
-            "init_model": None if start is None else f"{start.name} {start.hash.hex()}",
+            "init_model": provenance["init_model"],
         },
     )
-    path = Path(args.out) / "model.npz"
+    path = out / "model.npz"
     save_model(path, model)
     print(f"{path}: model {model.name}, hash {model.hash.hex()}")
     return 0
 
 
-def _options(args: argparse.Namespace) -> TrainingOptions:
+def _provenance(args: argparse.Namespace, start: Model | None) -> dict[str, Any]:
+    """What a run depends on beside the options; where it is resumed, as it was begun."""
+    from npuq.checkpoint import saved_provenance
+    from npuq.data import describe_photographs
+
+    out = Path(args.out)
+    begun = saved_provenance(out / "checkpoint.npz") if args.resume else {}
+    data = {"data": PROCEDURAL} if args.data == PROCEDURAL else describe_photographs(args.data)
+    return {
+        **data,
+        "init_model": None if start is None else f"{start.name} {start.hash.hex()}",
+        "name": args.name or begun.get("name", out.resolve().name),
+        "preset": args.preset or begun.get("preset", DEFAULT_PRESET),
+    }
+
+
+def _options(args: argparse.Namespace, preset: str) -> TrainingOptions:
     from npuq.schedules import PRESETS, TrainingOptions
 
     try:
-        return TrainingOptions(**(PRESETS[args.preset] | given_settings(args)))
+        return TrainingOptions(**(PRESETS[preset] | given_settings(args)))
     except ValueError as error:
         raise NpuqError(str(error)) from error
 
@@ -151,17 +175,10 @@ def _data(args: argparse.Namespace, options: TrainingOptions) -> tuple[BatchSour
 
 
 def _procedural(options: TrainingOptions, validation_crop: int) -> tuple[BatchSource, Array]:
-    import numpy as np
-
-    from npuq.dead_leaves import dead_leaves, dead_leaves_batch
+    from npuq.dead_leaves import dead_leaves_batch, dead_leaves_validation
 
     source = functools.partial(dead_leaves_batch, batch_size=options.batch_size, crop=options.crop)
-    # seeds of two numbers: batches use three, so that no picture occurs in both
-    held_out = [
-        dead_leaves(validation_crop, validation_crop, seed=(options.seed, number))
-        for number in range(PROCEDURAL_VALIDATION)
-    ]
-    return source, np.stack(held_out)
+    return source, dead_leaves_validation(seed=options.seed, crop=validation_crop)
 
 
 class Progress:

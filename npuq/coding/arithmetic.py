@@ -24,9 +24,9 @@ from npuq.coding.tables import IntegerTables, check_phases
 from npuq.errors import CorruptFileError
 from npuq.kernels.compile import use_reference
 
-# Words of 16 bits: 24 bits for a symbol or an escape, 63 for its gamma code, next to no rounding.
-WORDS_PER_SYMBOL = 2
-WORDS_PER_ESCAPE = 6
+# Words of 16 bits that are room enough, next to no rounding included:
+WORDS_PER_SYMBOL = 2  # 24 bits of a symbol or an escape
+WORDS_PER_DISTANCE = 4  # 63 bits of the gamma code that follows an escape
 
 
 def encode_band(symbols: Array, dither: Array, phases: Array, tables: IntegerTables) -> bytes:
@@ -89,8 +89,8 @@ def encode_runs(
     if symbols.size and not -(1 << 31) <= symbols.min() <= symbols.max() < 1 << 31:
         raise ValueError("symbols must fit 32 bits")
     first, last = (np.repeat(end, counts) for end in (tables.first, tables.last))
-    escapes = np.count_nonzero((symbols < first) | (symbols > last))
-    words = _space(WORDS_PER_SYMBOL * symbols.size + WORDS_PER_ESCAPE * escapes + 1)
+    escapes = int(np.sum((symbols < first) | (symbols > last)))
+    words = _space(WORDS_PER_SYMBOL * symbols.size + WORDS_PER_DISTANCE * escapes + 1)
     inputs = (symbols, dither, counts, phases, *tables)
     low, span, size = _kernel(encode_words)(*map(_integers, inputs), words)
     size = flush(int(low), int(span), words, size)

@@ -25,13 +25,15 @@ from npuq.kernels.threads import for_each_range
 BLOCK = 128
 # Reordering sums lets reductions use vectors; infinities and NaN keep their meaning. NumPy's error
 # model, without an exception for each division by zero, lets divisions use them.
+# All parts are inlined by force: as functions of their own they would exist twice, compiled apart and
+# as parts of the whole, and which copy runs, hence the last bits, would depend on Numba's cache.
 FAST = {"reassoc", "contract", "nsz", "arcp"}
 _HALF, _ONE, _TWO = np.float32(0.5), np.float32(1), np.float32(2)
 _SMALLEST_GAP = np.float32(np.finfo(np.float32).eps ** 2)
 _BITS_PER_NAT = np.float32(1 / math.log(2))
 
 
-@jit(fastmath=FAST, error_model="numpy")
+@jit(fastmath=FAST, error_model="numpy", forceinline=True)
 def _forward(points, weights, widths, x, t):  # type: ignore[no-untyped-def]
     """Logits of the CDF at `points`; keeps each layer's inputs in x and tanh in t.
 
@@ -61,7 +63,7 @@ def _forward(points, weights, widths, x, t):  # type: ignore[no-untyped-def]
             at += r_out
 
 
-@jit(fastmath=FAST, error_model="numpy")
+@jit(fastmath=FAST, error_model="numpy", forceinline=True)
 def _backward(d_logits, weights, widths, x, t, d_x, d_h, d_weights):  # type: ignore[no-untyped-def]
     """Adds the gradients of the weights to d_weights; leaves that of the points in d_x[0].
 
@@ -105,11 +107,12 @@ def _backward(d_logits, weights, widths, x, t, d_x, d_h, d_weights):  # type: ig
                 d_weights[at + i * r_in + j] += total
 
 
-@jit(fastmath=FAST, error_model="numpy")
+@jit(fastmath=FAST, error_model="numpy", forceinline=True)
 def _soft_round(y, alpha, s, slope):  # type: ignore[no-untyped-def]
     """s_alpha (Eq. 10) and its derivative, in the literal form.
 
-    Its error is about 1e-6, or an ulp of y where that is more: from |y| = 8 on.
+    Its error is 1e-6, or two ulps of y where that is more, from |y| = 4 on; both times alpha / 2,
+    about the steepest slope, where that exceeds 1.
     """
     half = np.float32(0.5 / math.tanh(0.5 * alpha))
     a = np.float32(alpha)
@@ -120,7 +123,7 @@ def _soft_round(y, alpha, s, slope):  # type: ignore[no-untyped-def]
         slope[p] = a * half * (_ONE - e) * (_ONE + e)
 
 
-@jit(fastmath=FAST, error_model="numpy")
+@jit(fastmath=FAST, error_model="numpy", forceinline=True)
 def _conditional_mean(z, alpha, r, slope, room):  # type: ignore[no-untyped-def]
     """r_alpha (Eq. 14) and its derivative.
 
@@ -139,7 +142,7 @@ def _conditional_mean(z, alpha, r, slope, room):  # type: ignore[no-untyped-def]
         r[p] = np.floor(z[p] + _HALF) + per_log * r[p]
 
 
-@jit(fastmath=FAST, error_model="numpy")
+@jit(fastmath=FAST, error_model="numpy", forceinline=True)
 def _interval(lower, upper, linear, product, d_lower, d_upper):  # type: ignore[no-untyped-def]
     """`paper.density.interval_bits` and its backward; nats = linear - log(product)."""
     for p in range(len(lower)):
@@ -153,7 +156,7 @@ def _interval(lower, upper, linear, product, d_lower, d_upper):  # type: ignore[
         d_upper[p] = -_HALF * (_ONE - tb + shared)
 
 
-@jit(fastmath=FAST, error_model="numpy")
+@jit(fastmath=FAST, error_model="numpy", forceinline=True)
 def _expected_rate(logits, size, out, room):  # type: ignore[no-untyped-def]
     """Bits over [y, y + 1] less those over [y - 1, y], from the logits at y - 1, y, y + 1."""
     for p in range(size):

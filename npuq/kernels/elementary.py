@@ -36,7 +36,7 @@ _THIRD, _FIFTH, _SEVENTH, _NINTH = (np.float32(1 / n) for n in (3, 5, 7, 9))
 _TWO = np.float32(2)
 
 
-@jit(error_model="numpy")
+@jit(error_model="numpy", forceinline=True)
 def log_in_place(x, exponent):  # type: ignore[no-untyped-def]
     """Natural logarithm of each positive, normal float32 of a contiguous array, in place.
 

@@ -4,8 +4,9 @@ Everything between the two transforms of a model with a factorial non-parametric
 
     s = s_alpha(y),   z = s + u,   bits = -log2 p_{s(Y)+U}(z),   r = r_alpha_r(z).
 
-Two twins of one meaning: `noisy_rate_reference` is composed of the functions of `npuq.paper`, and
-`npuq.kernels.cpu.noisy_rate` does the same in one pass in float32. `noisy_rate` picks one.
+Two twins of one meaning: `noisy_rate_reference` is composed of the functions of `npuq.paper` and
+computes in the dtype of its arrays; `npuq.kernels.cpu.noisy_rate` does the same in one pass in
+float32. `noisy_rate` picks the kernel for float32 arrays on the host.
 
 Shapes: y, u, z, r are (C, n): channels, then the coefficients of each.
 """
@@ -21,6 +22,7 @@ from npuq.kernels.compile import use_reference
 from npuq.nn import nonparametric
 from npuq.nn.activations import softplus, softplus_backward
 from npuq.nn.nonparametric import NonparametricParams
+from npuq.nn.parameters import named_arrays
 from npuq.paper.channel import uniform_noise_channel
 from npuq.paper.density import rate_bits, rate_bits_backward
 from npuq.paper.expected_gradient import (
@@ -28,11 +30,14 @@ from npuq.paper.expected_gradient import (
     soft_round_conditional_mean_backward_expected,
 )
 from npuq.paper.soft_round import (
+    check_alpha,
     soft_round,
     soft_round_backward,
     soft_round_conditional_mean,
     soft_round_conditional_mean_backward,
 )
+
+KERNEL_ALPHA = (0.01, 80.0)  # where the kernel's float32 formulas keep their digits, beside 0
 
 
 class Softness(NamedTuple):
@@ -79,10 +84,25 @@ def noisy_rate(y: Array, u: Array, density: NonparametricParams, softness: Softn
         softness: how to round and differentiate.
 
     Returns:
-        NoisyRate. Float32 arrays on the host take the compiled kernel, all others (float64, other
-        devices, alpha beyond the range of float32, `NPUQ_KERNELS=reference`) the plain twin.
+        NoisyRate.
+
+    Raises:
+        ValueError: `y` and `u` differ in shape, or have another number of channels than `density`;
+            a softness is negative or NaN.
+        TypeError: a softness is no number at all.
+
+    Numerics: on the host, the compiled kernel computes in float32 if `y`, `u` and all of `density`
+    are float32 and both softnesses 0 or from 0.01 to 80; it sums the bits of each channel in
+    float64, block by block. Everything else (float64, other devices, other softness, and
+    `NPUQ_KERNELS=reference`) goes to the plain twin.
     """
-    fast = y.dtype == np.float32 and xp_of(y) is np and max(softness[:2]) <= 80
+    alphas = _check(y, u, density, softness)
+    low, high = KERNEL_ALPHA
+    fast = (
+        xp_of(y) is np
+        and all(a.dtype == np.float32 for a in (y, u, *named_arrays(density).values()))
+        and all(alpha == 0 or low <= alpha <= high for alpha in alphas)
+    )
     if not fast or use_reference():
         return noisy_rate_reference(y, u, density, softness)
     from npuq.kernels import cpu
@@ -99,10 +119,11 @@ def noisy_rate_reference(
 ) -> NoisyRate:
     """The plain twin of `noisy_rate`: Eqs. (4), (10), (14), (22), then (17) and (20).
 
-    Arguments and result as there; any float dtype and device.
+    Arguments, result and errors as there; any float dtype and device. Only the sums of bits are
+    always float64.
     """
     xp = xp_of(y)
-    alpha, alpha_r = softness.alpha, softness.alpha_r
+    alpha, alpha_r = _check(y, u, density, softness)
     cdf: Any = nonparametric
     s = soft_round(y, alpha)
     z = uniform_noise_channel(s, u)
@@ -124,6 +145,19 @@ def noisy_rate_reference(
         dr_dy=soft_round_backward(d_s_distortion, y, alpha),
         d_density=d_density,
     )
+
+
+def _check(
+    y: Array, u: Array, density: NonparametricParams, softness: Softness
+) -> tuple[float, float]:
+    """(alpha, alpha_r), after a check of the arguments: the compiled kernel looks at no bounds."""
+    channels = density.H[0].shape[0]
+    if y.ndim != 2 or y.shape[0] != channels or u.shape != y.shape:
+        raise ValueError(
+            f"y and u must have one shape ({channels}, n), with the {channels} channels of the "
+            f"density, not {y.shape} and {u.shape}"
+        )
+    return check_alpha(softness.alpha), check_alpha(softness.alpha_r, "alpha_r")
 
 
 def _pack(density: NonparametricParams) -> Array:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from npuq.backend import Array, xp_of
+from npuq.backend import Array, floats, xp_of
 
 
 class ScipyCdf(NamedTuple):
@@ -29,8 +29,12 @@ class ScipyCdf(NamedTuple):
 
         Returns:
             An array of the shape of `y`; -inf below the distribution's support, inf above.
+
+        Numerics: the range ends where that of SciPy's logarithms does. Where SciPy takes the log of
+        sf(y) itself, as for Laplace distributions, the logit loses digits once sf(y) is below
+        1e-308 and is inf once it is 0, 745 scales out, as if the support ended there.
         """
-        _require_host(y)
+        y = _on_host(y)
         return (self.distribution.logcdf(y) - self.distribution.logsf(y)).astype(y.dtype)
 
     def logits_backward(self, d_logits: Array, y: Array, params: None = None) -> tuple[Array, None]:
@@ -39,14 +43,14 @@ class ScipyCdf(NamedTuple):
         Returns:
             d_y of the shape of `y`, and None for the parameters.
 
-        Numerics: 0 outside of the support. As good as SciPy's logarithms, whose difference it
-        takes in float64: far out in light tails, digits are lost.
+        Numerics: 0 outside of the support and where the logit is infinite. As good as SciPy's
+        logarithms, whose difference it takes in float64: far out in light tails, digits are lost.
         """
-        _require_host(y)
+        y = _on_host(y)
         log_p = np.asarray(self.distribution.logpdf(y))
         log_cc = self.distribution.logcdf(y) + self.distribution.logsf(y)
-        # Outside, both are -inf, and their difference would be NaN.
-        slope = np.exp(log_p - np.where(log_p > -np.inf, log_cc, 0))
+        inside = np.isfinite(log_p) & np.isfinite(log_cc)  # -inf - -inf would be NaN
+        slope = np.exp(np.where(inside, log_p, -np.inf) - np.where(inside, log_cc, 0))
         return (d_logits * slope).astype(y.dtype), None
 
 
@@ -65,6 +69,7 @@ def from_scipy(distribution: Any) -> ScipyCdf:
     return ScipyCdf(distribution)
 
 
-def _require_host(y: Array) -> None:
+def _on_host(y: Array) -> Array:
     if xp_of(y) is not np:
         raise TypeError("y must be a NumPy array: SciPy's distributions run on the host")
+    return floats(y, "y")

@@ -1,13 +1,15 @@
 """The uniform noise channel and universal quantization: Secs. 3.1 and 3.2, Eqs. 4-8.
 
-Shapes: all arrays have one common shape of any rank; `u` holds uniform noise in [-1/2, 1/2).
+Shapes: all arrays have one common shape of any rank; `u` holds uniform noise in [-1/2, 1/2). Noise
+of another shape is refused: what broadcasting repeats is a shared shift, see `shared_shift_noise`.
+Only a single number, of shape (), is taken for all coefficients, as it can hardly be a mistake.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from npuq.backend import Array, xp_of
+from npuq.backend import Array, floats, xp_of
 
 
 def round_half_up(y: Array) -> Array:
@@ -17,7 +19,7 @@ def round_half_up(y: Array) -> Array:
         y: coefficients, float, any shape.
 
     Returns:
-        Integers of the dtype and shape of `y`.
+        Integers of the dtype and shape of `y`; infinities are themselves.
 
     Numerics: floor(y) plus one where the fraction reaches 1/2. The shorter floor(y + 1/2) fails
         where the sum rounds: for the number just below 1/2, and from 2^52 on.
@@ -26,9 +28,11 @@ def round_half_up(y: Array) -> Array:
         and leaves ties open. Eq. (8) for all u in [-1/2, 1/2) holds with ties upwards; NumPy's
         ties to even break it at u = -1/2 for odd integers.
     """
+    y = floats(y, "y")
     xp = xp_of(y)
     floor = xp.floor(y)
-    return floor + (y - floor >= 0.5).astype(floor.dtype)
+    fraction = y - xp.where(xp.isinf(y), 0, floor)
+    return floor + (fraction >= 0.5).astype(floor.dtype)
 
 
 def round_half_up_backward_straight_through(d_k: Array, y: Array) -> Array:
@@ -44,7 +48,7 @@ def round_half_up_backward_straight_through(d_k: Array, y: Array) -> Array:
     Returns:
         The gradient with respect to `y`, of the same shape.
     """
-    return d_k + 0 * y
+    return +floats(d_k, "d_k", floats(y, "y"))
 
 
 def uniform_noise(rng: Any, shape: tuple[int, ...], dtype: Any = "float64") -> Array:
@@ -53,7 +57,8 @@ def uniform_noise(rng: Any, shape: tuple[int, ...], dtype: Any = "float64") -> A
     Args:
         rng: a NumPy or CuPy random generator; the array comes from its library.
         shape: shape of the noise; every entry is independent.
-        dtype: float32 or float64.
+        dtype: float32 or float64; take that of the coefficients, as float64 noise makes float32
+            coefficients float64.
 
     Returns:
         Noise in [-1/2, 1/2).
@@ -66,11 +71,15 @@ def uniform_noise_channel(y: Array, u: Array) -> Array:
 
     Args:
         y: coefficients f(x).
-        u: noise, see `uniform_noise`.
+        u: noise of the shape of `y`, see `uniform_noise`; or one number, a shared shift.
 
     Returns:
         The received coefficients z.
+
+    Raises:
+        ValueError: if the shapes differ.
     """
+    y, u = _with_noise(y, u, "y")
     return y + u
 
 
@@ -85,8 +94,9 @@ def uniform_noise_channel_backward(d_z: Array, y: Array, u: Array) -> tuple[Arra
     Returns:
         (d_y, d_u).
     """
-    xp = xp_of(y)
-    return xp.array(d_z, copy=True), xp.array(d_z, copy=True)
+    y, u = _with_noise(y, u, "y")
+    d_z = floats(d_z, "d_z", y)
+    return +d_z, +d_z if u.shape == y.shape else d_z.sum()
 
 
 def universal_quantize(y: Array, u: Array) -> Array:
@@ -97,14 +107,18 @@ def universal_quantize(y: Array, u: Array) -> Array:
 
     Args:
         y: coefficients.
-        u: noise that sender and receiver share (a dither).
+        u: noise that sender and receiver share (a dither): of the shape of `y`, or one number.
 
     Returns:
         Integers, in the dtype of `y`.
 
-    Departure: none. In floating point y - u is rounded before it is quantized, so that a tie may
-        fall to either side by one unit in the last place of y.
+    Raises:
+        ValueError: if the shapes differ.
+
+    Numerics: y - u is rounded before it is quantized, so that a tie may fall to either side by one
+        unit in the last place of y.
     """
+    y, u = _with_noise(y, u, "y")
     return round_half_up(y - u)
 
 
@@ -112,12 +126,17 @@ def universal_dequantize(k: Array, u: Array) -> Array:
     """What the receiver reconstructs: z = k + u, Eq. (5), Sec. 3.2.
 
     Args:
-        k: the received integers.
+        k: the received integers, of an integer or a float dtype.
         u: the noise that the sender used.
 
     Returns:
-        z, distributed as the output of the uniform noise channel (Eq. 6).
+        z, distributed as the output of the uniform noise channel (Eq. 6); in the dtype of `u` if
+        that of `k` is an integer one.
+
+    Raises:
+        ValueError: if the shapes differ.
     """
+    k, u = _with_noise(k, u, "k")
     return k + u
 
 
@@ -137,3 +156,15 @@ def shared_shift_noise(rng: Any, shape: tuple[int, ...], dtype: Any = "float64")
     """
     shift = uniform_noise(rng, (), dtype)
     return xp_of(shift).full(shape, shift, dtype=dtype)
+
+
+def _with_noise(y: Array, u: Array, name: str) -> tuple[Array, Array]:
+    """Both as floats, of one shape; integers take the dtype of the other one."""
+    u = floats(u, "u", floats(y, name))
+    y = floats(y, name, u)
+    if u.shape not in (y.shape, ()):
+        raise ValueError(
+            f"{name} and u must have one shape, not {y.shape} and {u.shape}: each coefficient "
+            "needs noise of its own"
+        )
+    return y, u

@@ -13,21 +13,22 @@ Shapes: as in `npuq.paper.density`; `params` belongs to a CDF module.
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from npuq.backend import Array, xp_of
-from npuq.paper.density import Cdf, interval_bits
+from npuq.backend import Array, floats, xp_of
+from npuq.paper.density import Cdf
 from npuq.paper.soft_round import (
     soft_round_conditional_mean,
     soft_round_conditional_mean_backward,
 )
 
 _BISECTIONS = 30
-_OCTAVES = 24
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(8)
+# Python floats all, which leave float32 float32
+_EDGES = [0.0, *(2.0**octave for octave in range(-24, 1))]
+_NODES, _WEIGHTS = (a.tolist() for a in np.polynomial.legendre.leggauss(8))
 
 
 def conditional_mean(z: Array, params: Any, *, cdf: Cdf, alpha: float = 0.0) -> Array:
@@ -42,14 +43,17 @@ def conditional_mean(z: Array, params: Any, *, cdf: Cdf, alpha: float = 0.0) -> 
         alpha: softness, 0 to infinity.
 
     Returns:
-        The mean, within 1/2 of r_alpha(z); shape and dtype of z.
+        The mean, within 1/2 of r_alpha(z); shape and dtype of z. It is r_alpha(z) itself where
+        the logits at both ends are equal: for a z that cannot occur as the support ends before, and
+        where the dtype cannot tell them apart.
 
-    Numerics: w rises once from 0 to 1, possibly within 1e-6 of a unit. The place where it passes
-        1/2 is found by bisection, and w is integrated on both sides of it by Gauss-Legendre rules
-        on pieces that double in length. Absolute error below 1e-9 in float64 for logistic and
-        normal distributions of any scale from 1e-4 on. In float32 all is as good as the logits.
+    Numerics: w rises once from 0 to 1, possibly within 1e-6 of a unit. Where it leaves 0, passes
+        1/2 and reaches 1 is found by bisection, and w is integrated on both sides of the middle
+        place by Gauss-Legendre rules on pieces that double in length. Absolute error for logistic
+        and normal distributions of any scale from 1e-4 to 1e3 and |z| up to 1000: below 1e-9 in
+        float64; in float32 below 4e-5 and three units in the last place of z.
     """
-    m = soft_round_conditional_mean(z, alpha)
+    m = soft_round_conditional_mean(floats(z, "z"), alpha)
     return m + _mean_offset(m, params, cdf)
 
 
@@ -71,46 +75,82 @@ def conditional_mean_backward(
     Returns:
         d_z.
 
+    Numerics: the absolute error is that of E times the slopes of the logits at a and b. In float32
+        it is a hundredth 400 scales from the peak of a normal distribution of scale 0.05.
+
     Departure: the distribution is held fixed; no gradient with respect to `params` is given, as
         the mean serves receivers, after training.
     """
+    z = floats(z, "z")
+    d_mean = floats(d_mean, "d_mean", z)
     xp = xp_of(z)
     m = soft_round_conditional_mean(z, alpha)
     offset = _mean_offset(m, params, cdf)
     lower, upper = cdf.logits(m - 0.5, params), cdf.logits(m + 0.5, params)
-    nats = interval_bits(lower, upper) * math.log(2)
-
-    def relative_density(y: Array, logits: Array) -> Array:  # p(y) / (c(b) - c(a))
-        slope, _ = cdf.logits_backward(xp.ones_like(y), y, params)
-        return slope * xp.exp(nats - xp.logaddexp(0, logits) - xp.logaddexp(0, -logits))
-
-    slope = relative_density(m + 0.5, upper) * (0.5 - offset)
-    slope = slope + relative_density(m - 0.5, lower) * (0.5 + offset)
+    slope_low, _ = cdf.logits_backward(xp.ones_like(m), m - 0.5, params)
+    slope_high, _ = cdf.logits_backward(xp.ones_like(m), m + 0.5, params)
+    with _quiet():
+        # p = slope sigmoid(logit) sigmoid(-logit), and c(b) - c(a) as in `interval_bits`
+        p_low = slope_low * _sigmoid_ratio(lower, upper)
+        p_high = slope_high * _sigmoid_ratio(-upper, -lower)
+        slope = p_high * (0.5 - offset) + p_low * (0.5 + offset)
+        slope = slope / -xp.expm1(lower - upper)
+    slope = xp.where(lower < upper, slope, 1)
     return soft_round_conditional_mean_backward(d_mean * slope, z, alpha)
 
 
 def _mean_offset(m: Array, params: Any, cdf: Cdf) -> Array:
-    """E - m, in [-1/2, 1/2]."""
+    """E - m, in [-1/2, 1/2]; 0 where both ends have the same logit, which tells nothing."""
+    w = _mass_below(m, params, cdf)
+    start, _ = _bisect(lambda t: w(t) <= 0, m)  # exactly -1/2 inside of the support
+    median, _ = _bisect(lambda t: w(t) < 0.5, m)
+    _, end = _bisect(lambda t: w(t) < 1, m)
+
+    integral = 0.5 - end
+    for low, high in zip(_EDGES[:-1], _EDGES[1:], strict=True):
+        for node, weight in zip(_NODES, _WEIGHTS, strict=True):
+            distance, share = (low + high + (high - low) * node) / 2, (high - low) / 2 * weight
+            integral = integral + share * (end - median) * w(median + (end - median) * distance)
+            integral = integral + share * (median - start) * w(median - (median - start) * distance)
+    return xp_of(m).clip(0.5 - integral, -0.5, 0.5).astype(m.dtype)
+
+
+def _bisect(holds: Callable[[Array], Array], m: Array) -> tuple[Array, Array]:
+    """Bounds of the place in [-1/2, 1/2] up to which `holds` is true, one for each of m."""
     xp = xp_of(m)
-    lower, upper = cdf.logits(m - 0.5, params), cdf.logits(m + 0.5, params)
-    whole = interval_bits(lower, upper)
-
-    def w(t: Array) -> Array:  # share of the interval's mass that lies below m + t
-        logits = cdf.logits(m + t, params)
-        return xp.where(t > -0.5, 2.0 ** (whole - interval_bits(lower, logits)), 0)
-
     left, right = xp.full_like(m, -0.5), xp.full_like(m, 0.5)
     for _ in range(_BISECTIONS):
         middle = (left + right) / 2
-        below = w(middle) < 0.5
-        left, right = xp.where(below, middle, left), xp.where(below, right, middle)
-    median = (left + right) / 2
+        true = holds(middle)
+        left, right = xp.where(true, middle, left), xp.where(true, right, middle)
+    return left, right
 
-    edges = [0.0, *(2.0 ** -np.arange(_OCTAVES, -1, -1.0))]
-    integral = xp.zeros_like(m)
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
-        for node, weight in zip(_NODES, _WEIGHTS, strict=True):
-            distance, share = (low + high + (high - low) * node) / 2, (high - low) / 2 * weight
-            integral += share * (0.5 - median) * w(median + (0.5 - median) * distance)
-            integral += share * (0.5 + median) * w(median - (0.5 + median) * distance)
-    return xp.clip(0.5 - integral, -0.5, 0.5).astype(m.dtype)
+
+def _mass_below(m: Array, params: Any, cdf: Cdf) -> Callable[[Array], Array]:
+    """w: the share of the mass between m - 1/2 and m + 1/2 that lies below m + t."""
+    xp = xp_of(m)
+    lower, upper = cdf.logits(m - 0.5, params), cdf.logits(m + 0.5, params)
+    is_known = lower < upper
+
+    def w(t: Array) -> Array:
+        logits = xp.clip(cdf.logits(m + t, params), lower, upper)
+        # As in `interval_bits`, where sigmoid(-lower) drops out of the quotient of two masses
+        with _quiet():
+            share = xp.expm1(lower - logits) / xp.expm1(lower - upper)
+            share = share * _sigmoid_ratio(logits, upper)
+        inside = xp.where(logits > lower, xp.where(logits < upper, share, 1), 0)
+        return xp.where(is_known, inside, t + 0.5)
+
+    return w
+
+
+def _sigmoid_ratio(x: Array, y: Array) -> Array:
+    """sigmoid(x) / sigmoid(y) for x <= y; at most 1."""
+    xp = xp_of(x)
+    tail = xp.exp(xp.minimum(x, 0) - xp.minimum(y, 0))
+    return tail * (1 + xp.exp(-abs(y))) / (1 + xp.exp(-abs(x)))
+
+
+def _quiet() -> np.errstate:
+    """Differences of infinite logits, and 0 / 0 where two are equal, are replaced afterwards."""
+    return np.errstate(divide="ignore", invalid="ignore", under="ignore", over="ignore")

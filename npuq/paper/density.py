@@ -22,7 +22,7 @@ from __future__ import annotations
 import math
 from typing import Any, Protocol
 
-from npuq.backend import Array, xp_of
+from npuq.backend import Array, floats, xp_of
 from npuq.paper.soft_round import (
     soft_round_conditional_mean,
     soft_round_conditional_mean_backward,
@@ -47,14 +47,17 @@ def interval_bits(lower: Array, upper: Array) -> Array:
         upper: logit of the CDF at the upper end, of the same shape; upper >= lower.
 
     Returns:
-        Bits, finite for finite logits.
+        Bits, finite for finite logits; infinite if both ends have the same infinite logit, as
+        outside of the support of the distribution.
 
     Numerics: sigmoid(b) - sigmoid(a) = (1 - e^-(b - a)) sigmoid(-a) sigmoid(b), so that the log is
         a sum of terms that neither cancel nor overflow, however far out in a tail. The gap b - a
         is kept from 0 by the square of the machine precision.
     """
+    lower = floats(lower, "lower")
+    upper = floats(upper, "upper", lower)
     xp = xp_of(lower)
-    gap = xp.maximum(upper - lower, _smallest_gap(lower))
+    gap = xp.maximum(_gap(lower, upper), _smallest_gap(lower))
     nats = _softplus(lower) + _softplus(-upper) - xp.log(-xp.expm1(-gap))
     return nats / math.log(2)
 
@@ -68,14 +71,18 @@ def interval_bits_backward(d_bits: Array, lower: Array, upper: Array) -> tuple[A
         upper: logit at the upper end.
 
     Returns:
-        (d_lower, d_upper).
+        (d_lower, d_upper); 0 where the bits are infinite.
     """
+    lower = floats(lower, "lower")
+    upper = floats(upper, "upper", lower)
+    d_bits = floats(d_bits, "d_bits", lower)
     xp = xp_of(lower)
-    wide = upper - lower > _smallest_gap(lower)
-    gap = xp.where(wide, upper - lower, 1)
+    gap = _gap(lower, upper)
+    wide = gap > _smallest_gap(lower)
+    gap = xp.where(wide, gap, 1)
     # 1 / (e^gap - 1), which must not overflow on the way
     shared = xp.where(wide, xp.exp(-gap) / -xp.expm1(-gap), 0).astype(lower.dtype)
-    scale = d_bits / math.log(2)
+    scale = xp.where(_is_outside(lower, upper), 0, d_bits) / math.log(2)
     return scale * (_sigmoid(lower) + shared), -scale * (_sigmoid(-upper) + shared)
 
 
@@ -92,13 +99,13 @@ def rate_bits(z: Array, params: Any, *, cdf: Cdf, alpha: float = 0.0) -> Array:
         alpha: softness of the rounding, 0 to infinity.
 
     Returns:
-        Bits per coefficient, finite for |z| up to 1e6 and beyond. Bits of a density: they can be
-        negative only by rounding, as the density of Y + U is at most 1.
+        Bits per coefficient, finite for |z| up to 1e6 and beyond, and infinite where the density is
+        0. They are negative only by rounding, as the density of Y + U is at most 1.
 
     Departure: Eqs. (22) and (44) are printed as c(s^-1(y) + 1/2) - c(s^-1(y) - 1/2) (erratum E1);
         that function integrates to 1 too but is not the density of s(Y) + U.
     """
-    m = soft_round_conditional_mean(z, alpha)
+    m = soft_round_conditional_mean(floats(z, "z"), alpha)
     return interval_bits(cdf.logits(m - 0.5, params), cdf.logits(m + 0.5, params))
 
 
@@ -117,6 +124,8 @@ def rate_bits_backward(
     Returns:
         (d_z, d_params), the latter of the type of `params`.
     """
+    z = floats(z, "z")
+    d_bits = floats(d_bits, "d_bits", z)
     m = soft_round_conditional_mean(z, alpha)
     d_lower, d_upper = interval_bits_backward(
         d_bits, cdf.logits(m - 0.5, params), cdf.logits(m + 0.5, params)
@@ -137,7 +146,7 @@ def density(z: Array, params: Any, *, cdf: Cdf, alpha: float = 0.0) -> Array:
         alpha: softness of the rounding.
 
     Returns:
-        The density, in [0, 1].
+        The density, from 0 to 1; above 1 only by rounding.
     """
     return 2.0 ** -rate_bits(z, params, cdf=cdf, alpha=alpha)
 
@@ -150,10 +159,23 @@ def _add(a: Any, b: Any) -> Any:
     return type(a)(*parts) if hasattr(a, "_fields") else tuple(parts)
 
 
+def _is_outside(lower: Array, upper: Array) -> Array:
+    """Where both ends of the interval lie on one side of the support."""
+    return (lower == upper) & xp_of(lower).isinf(lower)
+
+
+def _gap(lower: Array, upper: Array) -> Array:
+    """upper - lower, and 0 between equal infinities."""
+    xp = xp_of(lower)
+    outside = _is_outside(lower, upper)
+    return xp.where(outside, 0, upper) - xp.where(outside, 0, lower)
+
+
 def _smallest_gap(x: Array) -> float:
     return float(xp_of(x).finfo(x.dtype).eps) ** 2
 
 
+# `npuq.nn.activations` has these two as well: neither folder may know the other one.
 def _softplus(x: Array) -> Array:
     xp = xp_of(x)
     return xp.maximum(x, 0) + xp.log1p(xp.exp(-abs(x)))

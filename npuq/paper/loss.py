@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from npuq.backend import Array, xp_of
+from npuq.backend import Array, floats
 from npuq.paper.channel import round_half_up, uniform_noise_channel
 from npuq.paper.soft_round import soft_round, soft_round_conditional_mean
 
@@ -104,7 +104,11 @@ def mse(x: Array, x_hat: Array) -> float:
 
     Returns:
         The mean over everything, in squared units of x.
+
+    Raises:
+        ValueError: if x is empty.
     """
+    x, x_hat = _both(x, x_hat)
     return float(((x_hat - x) ** 2).mean())
 
 
@@ -118,9 +122,12 @@ def mse_backward(d_mse: float, x: Array, x_hat: Array) -> tuple[Array, Array]:
 
     Returns:
         (d_x, d_x_hat).
+
+    Raises:
+        ValueError: if x is empty.
     """
-    xp = xp_of(x)
-    d_x_hat = xp.asarray(2 * d_mse / x.size, dtype=x.dtype) * (x_hat - x)
+    x, x_hat = _both(x, x_hat)
+    d_x_hat = float(2 * d_mse / x.size) * (x_hat - x)
     return -d_x_hat, d_x_hat
 
 
@@ -137,3 +144,10 @@ def rate_distortion(rate_bits: float, distortion: float, *, lmbda: float, pixels
         Bits per pixel plus lambda times the mean squared error.
     """
     return rate_bits / pixels + lmbda * distortion
+
+
+def _both(x: Array, x_hat: Array) -> tuple[Array, Array]:
+    x = floats(x, "x")
+    if x.size == 0:
+        raise ValueError("x is empty: it has no mean squared error")
+    return x, floats(x_hat, "x_hat", x)

@@ -25,7 +25,7 @@ from numbers import Real
 
 import numpy as np
 
-from npuq.backend import Array, xp_of
+from npuq.backend import Array, floats, xp_of
 from npuq.paper.channel import round_half_up
 
 
@@ -58,14 +58,16 @@ def soft_round(y: Array, alpha: float) -> Array:
         alpha: 0 (identity) to infinity (hard rounding, ties upwards), Eq. (11).
 
     Returns:
-        s_alpha(y), same shape and dtype. Integers and half-integers are fixed points.
+        s_alpha(y), same shape and dtype. For finite alpha, integers and half-integers are fixed
+        points; infinities always are.
 
     Raises:
-        ValueError: if alpha is negative or not a number.
+        TypeError, ValueError: see `check_alpha`.
 
     Numerics: a few units in the last place, also relative to results near 0, for every alpha. (The
         results are, that is, those for the exact `y` and `alpha` that were passed.)
     """
+    y, alpha = floats(y, "y"), check_alpha(alpha)
     if _is_identity(y, alpha):
         return +y
     xp = xp_of(y)
@@ -76,7 +78,7 @@ def soft_round(y: Array, alpha: float) -> Array:
     # Both terms divided by e^(alpha (1 - t)) / 2
     near = _decay(size, alpha) * -xp.expm1(-2 * alpha * size)
     far = -xp.expm1(-2 * alpha * (1 - size))
-    return n + xp.copysign(near / (near + far), t)
+    return n + xp.copysign(_up_to_half(near / (near + far), size), t)
 
 
 def soft_round_backward(d_s: Array, y: Array, alpha: float) -> Array:
@@ -88,9 +90,11 @@ def soft_round_backward(d_s: Array, y: Array, alpha: float) -> Array:
         alpha: as in `soft_round`.
 
     Returns:
-        d_s * s_alpha'(y); between alpha/sinh(alpha) at integers and about alpha/2 at half-integers.
-        For infinite alpha it is 0, the derivative of rounding almost everywhere.
+        d_s * s_alpha'(y); between alpha/sinh(alpha) at integers and alpha/(2 tanh(alpha/2)) at
+        half-integers. For infinite alpha it is 0, the derivative of rounding almost everywhere.
     """
+    y, alpha = floats(y, "y"), check_alpha(alpha)
+    d_s = floats(d_s, "d_s", y)
     if _is_identity(y, alpha):
         return +d_s
     xp = xp_of(y)
@@ -114,11 +118,12 @@ def soft_round_inverse(z: Array, alpha: float) -> Array:
         y with s_alpha(y) = z.
 
     Raises:
-        ValueError: if alpha is negative or not a number.
+        TypeError, ValueError: see `check_alpha`.
 
     Numerics: a few units in the last place, also relative to results near 0, for every alpha.
         Where log1p(x) is log(x), it is the sum of alpha and the log of the rest, as x may overflow.
     """
+    z, alpha = floats(z, "z"), check_alpha(alpha)
     if _is_identity(z, alpha):
         return +z
     xp = xp_of(z)
@@ -138,7 +143,7 @@ def soft_round_inverse(z: Array, alpha: float) -> Array:
         log_x = alpha + xp.log(f * rest)
     is_large = x > float(xp.finfo(z.dtype).eps) ** -2
     t = xp.where(is_large, log_x, xp.log1p(x)) / (2 * alpha)
-    return n + xp.copysign(xp.minimum(t, 0.5).astype(z.dtype), w)
+    return n + xp.copysign(_up_to_half(t, f), w)
 
 
 def soft_round_inverse_backward(d_y: Array, z: Array, alpha: float) -> Array:
@@ -154,6 +159,8 @@ def soft_round_inverse_backward(d_y: Array, z: Array, alpha: float) -> Array:
         Sec. 4.2 exists. Values beyond the range of the dtype are its largest finite number. For
         infinite alpha the result is 0.
     """
+    z, alpha = floats(z, "z"), check_alpha(alpha)
+    d_y = floats(d_y, "d_y", z)
     if _is_identity(z, alpha):
         return +d_y
     xp = xp_of(z)
@@ -179,13 +186,14 @@ def soft_round_conditional_mean(z: Array, alpha: float) -> Array:
         alpha: 0 (identity) to infinity (hard rounding, Eq. 15).
 
     Returns:
-        r_alpha(z). Integers and half-integers are fixed points.
+        r_alpha(z). For finite alpha, integers and half-integers are fixed points.
 
     Raises:
-        ValueError: if alpha is negative or not a number.
+        TypeError, ValueError: see `check_alpha`.
 
     Numerics: a few units in the last place, also relative to results near 0, for every alpha.
     """
+    z, alpha = floats(z, "z"), check_alpha(alpha)
     if _is_identity(z, alpha):
         return +z
     xp = xp_of(z)
@@ -195,9 +203,8 @@ def soft_round_conditional_mean(z: Array, alpha: float) -> Array:
     f = abs(w)
     with _quiet():
         x = 4 * f * -math.expm1(-alpha) / ((1 + 2 * f) * math.exp(-alpha) + (1 - 2 * f))
-    # At f = 1/2 the denominator underflows for large alpha; the value there is exactly 1/2.
-    t = xp.where(f == 0.5, 0.5, xp.log1p(x) / (2 * alpha)).astype(z.dtype)
-    return n + xp.copysign(xp.minimum(t, 0.5).astype(z.dtype), w)
+        t = xp.log1p(x) / (2 * alpha)  # not a number at f = 1/2 where e^-alpha underflows
+    return n + xp.copysign(_up_to_half(t, f), w)
 
 
 def soft_round_conditional_mean_backward(d_r: Array, z: Array, alpha: float) -> Array:
@@ -213,6 +220,8 @@ def soft_round_conditional_mean_backward(d_r: Array, z: Array, alpha: float) -> 
         half-integers, bounded by the largest finite number. For infinite alpha the result is 0.
         Eq. (20) replaces this slope by its expectation, 1: see `npuq.paper.expected_gradient`.
     """
+    z, alpha = floats(z, "z"), check_alpha(alpha)
+    d_r = floats(d_r, "d_r", z)
     if _is_identity(z, alpha):
         return +d_r
     xp = xp_of(z)
@@ -230,15 +239,20 @@ def soft_round_conditional_mean_backward(d_r: Array, z: Array, alpha: float) -> 
 
 def _is_identity(y: Array, alpha: float) -> bool:
     """Whether s_alpha(y) is y to the last place: it differs by a factor of 1 + O(alpha^2)."""
-    if not alpha >= 0:
-        raise ValueError(f"alpha must be a number from 0 to infinity, not {alpha!r}")
     return bool(alpha * alpha < float(xp_of(y).finfo(y.dtype).eps))
 
 
 def _split(y: Array) -> tuple[Array, Array]:
-    """y = n + t with n the nearest integer and |t| <= 1/2; the difference is exact."""
+    """y = n + t with n the nearest integer and |t| <= 1/2, which is exact; t is 0 at infinities."""
     n = round_half_up(y)
-    return n, y - n
+    with _quiet():
+        return n, xp_of(y).where(n == y, 0, y - n)
+
+
+def _up_to_half(value: Array, f: Array) -> Array:
+    """`value` at most 1/2, and exactly that at f = 1/2, the fixed point."""
+    xp = xp_of(f)
+    return xp.where(f == 0.5, 0.5, xp.minimum(value, 0.5)).astype(f.dtype)
 
 
 def _decay(t: Array, alpha: float) -> Array:
@@ -254,15 +268,18 @@ def _decay(t: Array, alpha: float) -> Array:
 def _exp_of_product(a: float, t: Array) -> Array:
     """e^(a t) for t in [0, 1], without the error |a t| eps of a rounded product.
 
-    Half the bits of `a` times half the bits of `t` are exact; what remains is small.
+    The upper halves of the digits of `a` and of `t` (Veltkamp 1968) have an exact product; what
+    remains of a t is small.
     """
     xp = xp_of(t)
     bits = (xp.finfo(t.dtype).nmant + 1) // 2
     mantissa, exponent = math.frexp(a)
     a_high = math.ldexp(round(math.ldexp(mantissa, bits)), exponent - bits)
-    t_high = xp.floor(t * 2.0**bits) / 2.0**bits
+    scaled = t * (2.0**bits + 1)
+    t_high = scaled - (scaled - t)
     rest = a_high * (t - t_high) + (a - a_high) * t
-    return xp.exp(a_high * t_high) * xp.exp(rest)
+    # Small, that is, unless e^(a t) vanishes, where it must not come back as 0 times infinity
+    return xp.exp(a_high * t_high) * xp.exp(xp.clip(rest, -1, 1))
 
 
 def _finite(x: Array) -> Array:
@@ -273,5 +290,5 @@ def _finite(x: Array) -> Array:
 
 
 def _quiet() -> np.errstate:
-    """Overflow to infinity and the log of 0 are meant where this is used."""
+    """Overflow to infinity, inf - inf and the log of 0 are meant where this is used."""
     return np.errstate(over="ignore", divide="ignore", under="ignore", invalid="ignore")

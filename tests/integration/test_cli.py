@@ -49,7 +49,7 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     save_model(folder / "linear-un-2.npz", tiny_model(0.0))
     save_model(folder / "linear-sr-2.npz", tiny_model(16.0))
     monkeypatch.setattr(model_file, "WEIGHTS", folder)
-    caches = (model_file.shipped_model, model_file.shipped_qualities)
+    caches = [f for f in vars(model_file).values() if hasattr(f, "cache_clear")]
     for cache in caches:
         cache.cache_clear()
     yield
@@ -321,7 +321,7 @@ def test_places_that_cannot_be_written(
     (tmp_path / "a file").write_text("")
     assert "does not exist" in fails(capsys, "compress", photo, nowhere)
     assert "does not exist" in fails(capsys, "decompress", file, f"{nowhere}.png")
-    assert "no folder" in fails(capsys, "demo", photo, f"--out={nowhere}.png")
+    assert "does not exist" in fails(capsys, "demo", photo, f"--out={nowhere}.png")
     assert "must end in" in fails(capsys, "demo", photo, f"--out={tmp_path}/demo.xyz")
     assert "lossless" in fails(capsys, "decompress", file, tmp_path / "a.jpg")
     assert "does not exist" in fails(capsys, "eval", photo, f"--csv={nowhere}")
@@ -332,12 +332,66 @@ def test_places_that_cannot_be_written(
 def test_nothing_is_written_over_its_own_source(
     shipped: None, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = tmp_path / "a.png"
-    path.write_bytes((place / "photo.png").read_bytes())
-    assert "is the input" in fails(capsys, "compress", path, tmp_path / "weights" / ".." / "a.png")
-    path.write_bytes((place / "photo.npuq").read_bytes())
-    assert "is the input" in fails(capsys, "decompress", path, path)
-    assert path.read_bytes() == (place / "photo.npuq").read_bytes()
+    photo, file, model, link = (tmp_path / name for name in ("a.png", "b.png", "c.png", "d.png"))
+    photo.write_bytes((place / "photo.png").read_bytes())
+    file.write_bytes((place / "photo.npuq").read_bytes())
+    model.write_bytes((place / "sr.npz").read_bytes())
+    link.symlink_to(photo)
+    folder = tmp_path / "run"
+    folder.mkdir()
+    start = folder / "model.npz"
+    start.write_bytes(model.read_bytes())
+    before = {path: path.read_bytes() for path in (photo, file, model, start)}
+    for command in (
+        ["compress", photo, tmp_path / "weights" / ".." / "a.png"],
+        ["compress", link, photo],
+        ["compress", photo, model, "--model", model],
+        ["decompress", file, file],
+        ["decompress", file, model, "--model", model],
+        ["demo", photo, "--out", link],
+        ["eval", photo, "--csv", photo],
+        ["eval", tmp_path, "--csv", link],
+        ["eval", photo, "--csv", model, "--model", model],
+        ["train", tmp_path, folder, "--init-model", start],
+    ):
+        assert "is an input" in fails(capsys, *command)
+    assert all(path.read_bytes() == data for path, data in before.items())
+
+
+def test_a_table_is_printed_even_if_its_file_cannot_be_written(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    command = ["eval", f"{place}/photo.png", f"--model={place}/un.npz", f"--csv={tmp_path}/a.csv"]
+    assert main(command) == 2
+    printed = capsys.readouterr()
+    assert "photo.png" in printed.out and "No space left" in printed.err
+
+
+def test_every_damaged_byte_and_every_truncation_is_noticed(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = compress(picture(1, 1), model=tiny_model(16.0), seed=1)
+    path, out = tmp_path / "a.npuq", tmp_path / "out.png"
+    flips = [
+        whole[:i] + bytes([whole[i] ^ (1 + i % 255)]) + whole[i + 1 :] for i in range(len(whole))
+    ]
+    for data in (*flips, *(whole[:length] for length in range(len(whole)))):
+        path.write_bytes(data)
+        said = fails(capsys, "decompress", path, out, f"--model={place}/sr.npz")
+        assert str(path) in said
+        assert list(tmp_path.iterdir()) == [path]
+    path.write_bytes(whole)
+    assert main(["decompress", str(path), str(out), f"--model={place}/sr.npz"]) == 0
+
+
+def test_the_package_has_all_its_models() -> None:
+    sizes = {path.name: path.stat().st_size for path in model_file.WEIGHTS.glob("*.npz")}
+    assert sizes.keys() == {f"linear-{kind}-{n}.npz" for kind in ("un", "sr") for n in (1, 2, 3)}
+    assert min(sizes.values()) > 100_000 and sum(sizes.values()) < 3_000_000
 
 
 # ---- usage and surroundings
@@ -353,13 +407,17 @@ def test_nothing_is_written_over_its_own_source(
         ["compress", "a.png", "b", "--seed=-1"],
         ["compress", "a.png", "b", "--method=jpeg"],
         ["compress", "a.png", "b", "--quality=1", "--model=m.npz"],
+        ["compress", "a.png", "b", "--quality=2", "--model=m.npz"],  # 2 is what it would be anyway
         ["info", "a", "b"],
         ["eval"],
         ["demo", "--quality=two"],
+        ["eval", "a.png", "--quality=two"],
+        ["eval", "a.png", "--seed=1.5"],
+        ["train", "a", "b", "--steps=many"],
     ],
 )
 def test_wrong_usage(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    fails(capsys, *command)
+    assert "invalid _" not in fails(capsys, *command)  # argparse's way to name our functions
 
 
 @pytest.mark.parametrize("command", [[], *([name] for name in cli.COMMANDS)])
@@ -375,7 +433,7 @@ def test_help(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     [
         ("PIL", ["compress", "{place}/photo.png", "out.npuq"]),
         ("PIL", ["eval", "{place}/photo.png"]),
-        ("tqdm", ["eval", "{place}/photo.png"]),
+        ("tqdm", ["train", "{place}", "{place}/run"]),
         ("matplotlib.figure", ["demo"]),
     ],
 )
@@ -390,6 +448,15 @@ def test_a_missing_package_is_named_with_its_extra(
     monkeypatch.setitem(sys.modules, package, None)  # makes its import fail
     said = fails(capsys, *(word.format(place=place) for word in command))
     assert "pip install 'npuq[cli]'" in said
+    assert not (place / "run").exists()
+
+
+def test_without_a_terminal_there_is_no_bar_and_no_need_of_tqdm(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    assert main(["eval", f"{place}/photo.png", f"--model={place}/un.npz"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(
@@ -442,6 +509,22 @@ def test_a_broken_pipe_is_no_traceback(place: Path) -> None:
             timeout=60,
         )
     assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_closed_stdout_is_no_traceback(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdout", None)  # what Python makes of `>&-`
+    assert main(["info", f"{place}/photo.npuq"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_names_that_the_terminal_cannot_show_are_spelled_out(place: Path, tmp_path: Path) -> None:
+    out = tmp_path / "h\u00e4user.png"
+    command = ("decompress", place / "photo.npuq", out, f"--model={place}/sr.npz")
+    done = in_process(*command, PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert r"h\xe4user.png: 64 x 48 pixels" in done.stdout and out.exists()
 
 
 def test_the_front_door_is_quick() -> None:

@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import functools
 import math
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ import numpy as np
 import pytest
 from models import picture
 
+from npuq import dead_leaves
+from npuq import train as training
 from npuq.backend import Array
+from npuq.checkpoint import load_checkpoint
 from npuq.cli import main
 from npuq.cli.settings import SETTINGS
 from npuq.data import training_batch
@@ -23,7 +27,7 @@ from npuq.model_file import load_model
 from npuq.models.linear import LinearParams, Loss
 from npuq.nn.parameters import named_arrays
 from npuq.schedules import PRESETS, TrainingOptions
-from npuq.train import HISTORY, train
+from npuq.train import HISTORY, train, validation_noise
 
 OPTIONS = TrainingOptions(
     steps=12, batch_size=2, crop=32, smaller_side=(40, 60), alpha_start=1.0, alpha_end=16.0, seed=3
@@ -92,6 +96,22 @@ def test_ctrl_c_leaves_a_checkpoint_to_resume_from(whole: Any, tmp_path: Path) -
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, progress=interrupt)
     assert identical(run(tmp_path, resume=True), whole[0])
+    # all rows, those too that average over steps before and after the interruption
+    assert (tmp_path / "history.csv").read_bytes() == (whole[1] / "history.csv").read_bytes()
+
+
+def test_an_interruption_while_a_row_is_made_loses_nothing(
+    whole: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> Loss:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "validation_loss", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path)
+    monkeypatch.undo()
+    assert identical(run(tmp_path, resume=True), whole[0])
+    assert (tmp_path / "history.csv").read_bytes() == (whole[1] / "history.csv").read_bytes()
 
 
 def test_resuming_a_finished_run_changes_nothing(whole: Any, tmp_path: Path) -> None:
@@ -155,10 +175,94 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path, damage: Any) -> None:
         run(tmp_path, resume=True)
 
 
-def test_a_diverging_run_stops(tmp_path: Path) -> None:
+def test_damage_anywhere_in_a_checkpoint_is_refused_or_without_effect(tmp_path: Path) -> None:
+    run(tmp_path, stop_after=1)
+    checkpoint = tmp_path / "checkpoint.npz"
+    whole = checkpoint.read_bytes()
+    like = named_arrays(training.initial_params(OPTIONS, None))
+    expected = load_checkpoint(checkpoint, OPTIONS, {}, like)
+    rng = np.random.default_rng(0)
+    # the directory at the end says how to read the rest, and is short: half of the damage is there
+    places = [*rng.integers(len(whole), size=40), *rng.integers(-1000, 0, size=60)]
+    refused = 0
+    for place in places:
+        data = bytearray(whole)
+        data[place] ^= 1 << int(rng.integers(8))
+        checkpoint.write_bytes(data)
+        try:
+            state = load_checkpoint(checkpoint, OPTIONS, {}, like)
+        except TrainingError:
+            refused += 1
+            continue
+        for name, array in expected.params.items():  # a time stamp, or the like
+            assert state.params[name].tobytes() == array.tobytes()
+    assert refused > 50
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda arrays: arrays | {"manifest": np.frombuffer(b"[1, 2]", np.uint8)},
+        lambda arrays: arrays | {"manifest": np.frombuffer(b'{"format": 2}', np.uint8)},
+        lambda arrays: {name: a for name, a in arrays.items() if not name.startswith("m/")},
+        lambda arrays: arrays | {"params/analysis": arrays["params/analysis"][:5]},
+        lambda arrays: arrays | {"v/analysis": arrays["v/analysis"].astype(np.float64)},
+    ],
+    ids=["list", "empty", "group", "shape", "type"],
+)
+def test_a_sound_archive_of_something_else_is_refused(tmp_path: Path, change: Any) -> None:
+    run(tmp_path, stop_after=1)
+    checkpoint = tmp_path / "checkpoint.npz"
+    with np.load(checkpoint) as file:
+        changed = change(dict(file))
+    np.savez(checkpoint, **changed)
+    with pytest.raises(TrainingError, match=r"checkpoint\.npz"):
+        run(tmp_path, resume=True)
+
+
+def test_a_run_goes_on_with_its_own_data_only(tmp_path: Path) -> None:
+    run(tmp_path, stop_after=1, provenance={"data": "a", "files": 3})
+    run(tmp_path, stop_after=2, provenance={"data": "a", "files": 3}, resume=True)
+    with pytest.raises(TrainingError, match="another files;"):
+        run(tmp_path, provenance={"data": "a", "files": 4}, resume=True)
+    with pytest.raises(TrainingError, match="another data, files;"):
+        run(tmp_path, resume=True)
+
+
+def test_a_diverging_run_stops_with_one_error_and_no_warnings(tmp_path: Path) -> None:
     wild = dataclasses.replace(OPTIONS, learning_rate=1e30)
-    with np.errstate(all="ignore"), pytest.raises(TrainingError, match="learning_rate"):
+    with warnings.catch_warnings(), pytest.raises(TrainingError, match="--learning-rate"):
+        warnings.simplefilter("error")
         run(tmp_path, wild)
+
+
+def test_streams_of_randomness_have_nothing_in_common(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The random numbers of batches, noise, initialisation, pictures and validation differ."""
+    seeds: list[Any] = []
+    rng = np.random.default_rng
+
+    def noted(seed: Any) -> np.random.Generator:
+        seeds.append(seed)
+        return rng(seed)
+
+    monkeypatch.setattr(np.random, "default_rng", noted)
+    for step in range(2):
+        training.noise(3, step, (1,))
+        validation_noise(step, (1,))
+        training_batch(PHOTOGRAPHS, seed=3, step=step, batch_size=1, crop=8)
+        dead_leaves.dead_leaves_batch(seed=3, step=step, batch_size=3, crop=8)
+    dead_leaves.dead_leaves_validation(seed=3, count=3, crop=8)
+    training.initial_params(OPTIONS, None)
+    # the first number of each generator, as zeros at the end of a seed change nothing
+    assert len({rng(seed).random() for seed in seeds}) == len(seeds) == 16
+    # those of photographs are what the models that come with npuq were trained with
+    assert [seed for seed in seeds if seed[0] == 3] == [
+        [3, 0, 1],
+        [3, 0],
+        [3, 1, 1],
+        [3, 1],
+        [3, 2],
+    ]
 
 
 # ---- the command
@@ -249,10 +353,20 @@ def test_an_interrupted_command_says_how_to_go_on(
         (["--lmbda=nan"], "finite"),
         (["--crop=30"], "multiple of 8"),
         (["--validation-crop=30"], "multiple of 8"),
-        (["--rate-schedule=step"], "rate_schedule"),
+        (["--rate-schedule=step"], "rate-schedule: invalid choice"),
         (["--preset=slow"], "invalid choice"),
         (["--smaller-side=500"], "smaller-side"),
         (["--lmbda-decay=100"], "lmbda-decay"),
+        (["--lmbda-decay=3:0"], "lmbda_decay must"),
+        (["--lmbda-decay=6:0.5"], "lmbda_decay must"),
+        (["--smaller-side=100,50"], "smaller_side must"),
+        (["--smaller-side=-3,50"], "smaller_side must"),
+        (["--step-size=0"], "step_size must"),
+        (["--alpha-r=-1"], "alpha_r must"),
+        (["--rate-drop-at=7"], "rate_drop_at must"),
+        (["--density-only-steps=-4"], "density_only_steps must"),
+        (["--preset=paper-linear-sr"], "below steps = 6 (lower it, or raise steps), not 5000"),
+        (["--steps=many"], "whole number, not 'many'"),
         (["--resume"], "no checkpoint"),
         (["--init-model=missing.npz"], "no such model file"),
     ],
@@ -268,7 +382,49 @@ def test_wrong_settings_are_one_line(
     assert main(["train", photographs, str(out), *SMALL, *options]) == 2
     printed = capsys.readouterr()
     assert message in printed.err and len(printed.err.splitlines()) == 1
-    assert not printed.out and not (out / "model.npz").exists()
+    assert not printed.out and not out.exists()
+
+
+def test_the_folder_of_a_run_cannot_be_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    for out in (file, file / "below"):  # noticed before the missing photographs are
+        assert main(["train", "nowhere", str(out)]) == 2
+        assert f"{file} is a file" in capsys.readouterr().err
+
+
+def test_a_resumed_command_keeps_its_preset_and_name_and_no_other_data(
+    photographs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    command = ["train", photographs, str(out), *SMALL]
+    assert main([*command, "--preset=fast-un", "--name=mine"]) == 0
+    assert main([*command, "--resume"]) == 0
+    model = load_model(out / "model.npz")
+    assert (model.name, model.alpha, model.training["preset"]) == ("mine", 0.0, "fast-un")
+    others = tmp_path / Path(photographs).name  # the same name, other pictures
+    others.mkdir()
+    write_image(others / "0.png", PHOTOGRAPHS[0])
+    capsys.readouterr()
+    for wrong, message in (
+        (["train", str(others), str(out), *SMALL], "another files, files_hash;"),
+        (["train", "dead-leaves", str(out), *SMALL], "another data, files, files_hash;"),
+        ([*command, "--name=yours"], "another name;"),
+    ):
+        assert main([*wrong, "--resume"]) == 2
+        assert message in capsys.readouterr().err
+    (tmp_path / "start.npz").write_bytes((out / "model.npz").read_bytes())
+    assert main([*command, "--resume", f"--init-model={tmp_path}/start.npz"]) == 2
+    assert "another init_model;" in capsys.readouterr().err
+
+
+def test_the_softness_of_the_decoder_gets_into_the_model(photographs: str, tmp_path: Path) -> None:
+    softness = ["--alpha-start=7", "--alpha-end=7", "--alpha-r=16"]
+    assert main(["train", photographs, str(tmp_path / "run"), *SMALL, *softness]) == 0
+    model = load_model(tmp_path / "run" / "model.npz")
+    assert (model.alpha, model.alpha_r) == (7.0, 16.0)
 
 
 def test_a_missing_folder_of_photographs(capsys: pytest.CaptureFixture[str]) -> None:

@@ -106,7 +106,7 @@ def test_equation_6_for_every_y_errors_are_the_noise_moved_around_the_circle(
     It is a rotation of the circle R/Z, for each fixed y: the law of Eq. 6 without any statistics.
     """
     u = ((np.arange(count) + 0.5) / count - 0.5).reshape(count, *[1] * y.ndim)
-    errors = np.sort(universal(y, u) - y, axis=0)
+    errors = np.sort(universal(*np.broadcast_arrays(y, u)) - y, axis=0)
     rounding = 4 * np.spacing(1 + abs(y))  # of y - u and of k + u
     assert np.all((errors >= -0.5 - rounding) & (errors <= 0.5 + rounding))
     spacing = np.diff(errors, axis=0, append=errors[:1] + 1)
@@ -162,7 +162,7 @@ def test_shared_shift_has_the_right_marginals() -> None:
     y = np.array([0.0, 0.37, -1.5])
     u = np.stack([shared_shift_noise(rng, (3,)) for _ in range(5_000)])
     assert np.all(u == u[:, :1])
-    errors = universal(y, u) - y
+    errors = universal(np.broadcast_to(y, u.shape), u) - y
     for i in range(3):
         assert uniform_distance(errors[:, i]) < kolmogorov_bound(5_000)
 

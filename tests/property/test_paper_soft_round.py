@@ -49,7 +49,7 @@ def test_values_stay_between_the_neighbouring_half_integers(y: Array, alpha: flo
 
 @given(dtype=dtypes(), n=st.integers(-(2**20), 2**20), alpha=alphas(1e300))
 def test_integers_and_half_integers_are_fixed_points(dtype: Any, n: int, alpha: float) -> None:
-    y = np.array([n, n / 2], dtype)
+    y = np.array([n, n / 2, 0.5, -0.5, 1.5], dtype)  # small ones show an error of one ulp
     for function in FUNCTIONS:
         np.testing.assert_array_equal(function(y, alpha), y)
 

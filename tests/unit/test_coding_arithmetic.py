@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from npuq.coding import arithmetic
 from npuq.coding.arithmetic import decode_band, decode_runs, encode_band, encode_runs
 from npuq.coding.tables import assemble_tables, symbol_intervals
 from npuq.errors import CorruptFileError
@@ -89,6 +90,20 @@ def test_likely_symbols_cost_next_to_nothing():
     data = encode_band(symbols, dither, phases, sharp)
     assert len(data) <= 1  # 10,000 symbols of 1.7e-7 bits
     assert np.array_equal(decode_band(data, dither, phases, sharp), symbols)
+
+
+def test_room_for_words_goes_by_what_there_is_to_say(monkeypatch):
+    """Plain Python lists end where their room does: the dearest symbols must still fit."""
+    monkeypatch.setenv("NPUQ_KERNELS", "reference")
+    rooms = []
+    monkeypatch.setattr(arithmetic, "_space", lambda size: rooms.append(size) or [0] * size)
+    dear = one_table([1, 2, (1 << 24) - 2, (1 << 24) - 1], -1)  # at phase 1/512: -1 has 2^-24
+    dither, first_phase = np.zeros((1, 1, 500), np.uint8), np.full(256, 128, np.uint16)
+    for k, words in [(-1, 2), (0, 2), (-(2**31), 6), (2**31 - 1, 6)]:
+        symbols = np.full(dither.shape, k, np.int32)
+        data = encode_band(symbols, dither, first_phase, dear)
+        assert rooms[-1] == 500 * words + 1 >= len(data) / 2
+        assert np.array_equal(decode_band(data, dither, first_phase, dear), symbols)
 
 
 @pytest.mark.parametrize("shape", [(1, 0, 0), (1, 0, 7), (1, 1, 1)])

@@ -11,7 +11,14 @@ import numpy as np
 import pytest
 
 from npuq.backend import Array
-from npuq.data import Photographs, batches, load_photographs, training_batch, validation_crops
+from npuq.data import (
+    Photographs,
+    batches,
+    describe_photographs,
+    load_photographs,
+    training_batch,
+    validation_crops,
+)
 from npuq.errors import InvalidImageError, TrainingError
 
 pillow = pytest.importorskip("PIL.Image")
@@ -138,7 +145,34 @@ def test_loading_keeps_every_kth_file_aside(folder: Path) -> None:
     assert [image.shape[0] for image in photographs.validation] == [42, 45]
     np.testing.assert_array_equal(photographs.training[0], noise(40, 50, seed=0))
     assert load_photographs(folder, validation_every=None).validation == ()
-    assert len(load_photographs(folder).training) == 7  # fewer than twenty: all for training
+    few = load_photographs(folder)  # fewer than twenty: the last one is kept aside
+    assert [image.shape[0] for image in few.training] == [40, 41, 42, 43, 44, 45]
+    assert [image.shape[0] for image in few.validation] == [46]
+
+
+def test_a_single_photograph_is_for_training(tmp_path: Path) -> None:
+    pillow.fromarray(noise(8, 8)).save(tmp_path / "a.png")
+    photographs = load_photographs(tmp_path)
+    assert (len(photographs.training), len(photographs.validation)) == (1, 0)
+
+
+def test_many_photographs_keep_every_20th_aside(tmp_path: Path) -> None:
+    for i in range(41):
+        pillow.fromarray(noise(1, 1 + i)).save(tmp_path / f"{i:02}.bmp")
+    photographs = load_photographs(tmp_path)
+    assert [image.shape[1] for image in photographs.validation] == [20, 40]
+    assert len(photographs.training) == 39
+
+
+def test_a_description_tells_folders_apart(folder: Path) -> None:
+    before = describe_photographs(folder)
+    assert before["data"] == folder.name and before["files"] == 7
+    assert describe_photographs(folder) == before
+    (folder / "0.png").rename(folder / "00.png")
+    renamed = describe_photographs(folder)
+    assert renamed["files"] == 7 and renamed != before
+    (folder / "1.png").write_bytes(b"shorter")
+    assert describe_photographs(folder) != renamed
 
 
 def test_loading_reduces_large_photographs(folder: Path) -> None:

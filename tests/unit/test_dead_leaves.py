@@ -7,7 +7,7 @@ import pytest
 
 from npuq import dead_leaves as module
 from npuq.backend import Array
-from npuq.dead_leaves import dead_leaves, dead_leaves_batch
+from npuq.dead_leaves import dead_leaves, dead_leaves_batch, dead_leaves_validation
 
 
 def spectral_slope(image: Array) -> float:
@@ -120,3 +120,11 @@ def test_a_batch_depends_on_seed_and_step_only() -> None:
     assert not np.array_equal(batch[0], batch[1])
     other = dead_leaves_batch(seed=3, step=2, batch_size=2, crop=16)
     assert not np.array_equal(batch, other)
+
+
+def test_validation_pictures_are_in_no_batch() -> None:
+    held_out = dead_leaves_validation(seed=2, count=4, crop=16)
+    assert held_out.shape == (4, 16, 16, 3)
+    np.testing.assert_array_equal(held_out, dead_leaves_validation(seed=2, count=4, crop=16))
+    pictures = [dead_leaves_batch(seed=2, step=s, batch_size=3, crop=16) for s in range(4)]
+    assert len({picture.tobytes() for picture in (*held_out, *np.concatenate(pictures))}) == 4 + 12

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import struct
 import sys
 import warnings
@@ -16,7 +17,14 @@ import pytest
 from npuq.atomic import write_bytes_atomically, write_file_atomically
 from npuq.backend import Array
 from npuq.errors import InvalidImageError, MissingDependencyError, NpuqError
-from npuq.images import WRITE_OPTIONS, check_image, list_images, read_image, write_image
+from npuq.images import (
+    PIXELS_MAX,
+    WRITE_OPTIONS,
+    check_image,
+    list_images,
+    read_image,
+    write_image,
+)
 
 pillow = pytest.importorskip("PIL.Image")
 
@@ -151,16 +159,21 @@ def test_files_that_are_no_images(tmp_path: Path) -> None:
 
 def test_too_many_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_image(tmp_path / "a.png", noise(5, 7))
-    monkeypatch.setattr(pillow, "MAX_IMAGE_PIXELS", 35)
-    assert read_image(tmp_path / "a.png").shape == (5, 7, 3)
-    for limit in (34, 10):  # Pillow itself warns above the limit, and raises above twice it
-        monkeypatch.setattr(pillow, "MAX_IMAGE_PIXELS", limit)
-        with (
-            warnings.catch_warnings(),
-            pytest.raises(InvalidImageError, match=rf"more than {limit} pixels"),
-        ):
-            warnings.simplefilter("ignore")
+    monkeypatch.setattr("npuq.images.PIXELS_MAX", 35)
+    # Pillow itself warns above its limit, and raises above twice it: the warning is not for us
+    monkeypatch.setattr(pillow, "MAX_IMAGE_PIXELS", 20)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read_image(tmp_path / "a.png").shape == (5, 7, 3)
+    for ours, pillows in ((34, 20), (34, 10)):
+        monkeypatch.setattr("npuq.images.PIXELS_MAX", ours)
+        monkeypatch.setattr(pillow, "MAX_IMAGE_PIXELS", pillows)
+        with pytest.raises(InvalidImageError, match="more than 34 pixels"):
             read_image(tmp_path / "a.png")
+
+
+def test_the_limit_is_below_what_pillow_refuses() -> None:
+    assert 100_000_000 < PIXELS_MAX < 2 * pillow.MAX_IMAGE_PIXELS
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.jpeg", "a.gif", "a", "a.npuq"])
@@ -249,3 +262,23 @@ def test_atomic_writing_names_what_is_wrong(tmp_path: Path) -> None:
         write_bytes_atomically(tmp_path / "absent" / "a.bin", b"")
     with pytest.raises(NpuqError, match="a folder has that name"):
         write_bytes_atomically(tmp_path, b"")
+
+
+def test_a_link_stays_one_and_permissions_stay(tmp_path: Path) -> None:
+    target, link = tmp_path / "target.bin", tmp_path / "link.bin"
+    target.write_bytes(b"old")
+    target.chmod(0o640)
+    link.symlink_to(target)
+    write_bytes_atomically(link, b"new")
+    assert link.is_symlink() and target.read_bytes() == b"new"
+    assert stat.S_IMODE(target.stat().st_mode) == 0o640
+    assert {path.name for path in tmp_path.iterdir()} == {"target.bin", "link.bin"}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names on this system")
+def test_what_is_no_regular_file_is_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(NpuqError, match="not a regular file"):
+        write_bytes_atomically(pipe, b"")
+    assert pipe.is_fifo()

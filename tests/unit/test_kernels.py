@@ -5,6 +5,11 @@ Without Numba's compiler (NUMBA_DISABLE_JIT=1) the kernels are plain loops: fewe
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -66,6 +71,16 @@ def test_log_to_its_documented_error() -> None:
     assert np.all(abs(y - truth) <= 3e-7 * np.maximum(1, abs(truth)))
 
 
+@pytest.mark.parametrize("alpha", [0.01, 2.0, 16.0, 80.0])
+def test_soft_rounding_to_its_documented_error(alpha: float) -> None:
+    y = np.random.default_rng(0).uniform(-1, 1, 10_000 if COMPILED else 500)
+    y = np.concatenate([y, 70 * y, 1e4 * y]).astype(np.float32)
+    s, slope = np.empty_like(y), np.empty_like(y)
+    cpu._soft_round(y, alpha, s, slope)
+    error = abs(s - model.soft_round(y.astype(np.float64), alpha))
+    assert np.all(error <= np.maximum(1e-6, 2 * np.spacing(abs(y))) * max(1, alpha / 2))
+
+
 def case(
     n: int, widths: tuple[int, ...] = (3, 3, 3), channels: int = 2, seed: int = 0
 ) -> tuple[Array, Array, NonparametricParams]:
@@ -84,12 +99,14 @@ def compiled(y: Array, u: Array, density: NonparametricParams, softness: Softnes
     return NoisyRate(r, bits, d_y, dr_dy, model._unpack_backward(d_weights, density))
 
 
+def wide(density: NonparametricParams) -> NonparametricParams:
+    arrays = {name: array.astype(np.float64) for name, array in named_arrays(density).items()}
+    return with_arrays(density, arrays)
+
+
 def in_float64(y: Array, u: Array, density: Any, softness: Softness) -> NoisyRate:
-    wide = {name: array.astype(np.float64) for name, array in named_arrays(density).items()}
     # z = s + u is rounded to float32 in the kernel; the reference gets the same noise.
-    return noisy_rate_reference(
-        y.astype(np.float64), u.astype(np.float64), with_arrays(density, wide), softness
-    )
+    return noisy_rate_reference(y.astype(np.float64), u.astype(np.float64), wide(density), softness)
 
 
 def assert_close(actual: NoisyRate, expected: NoisyRate, steepness: float) -> None:
@@ -190,6 +207,34 @@ def test_an_error_in_a_thread_is_an_error(monkeypatch: pytest.MonkeyPatch) -> No
     assert thread_count() >= 1
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_process_gets_threads_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("npuq.kernels.threads.thread_count", lambda: 2)
+    for_each_range(lambda start, stop: None, 8)
+    child = os.fork()
+    if child == 0:
+        try:
+            signal.alarm(10)  # what ends a child that waits for threads that it has not got
+            for_each_range(lambda start, stop: None, 8)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_the_environment_sets_the_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NPUQ_THREADS", raising=False)
+    cores = thread_count()
+    for setting, threads in [("", cores), ("1", 1), ("64", 64)]:
+        monkeypatch.setenv("NPUQ_THREADS", setting)
+        assert thread_count() == threads
+    for setting in ("0", "-1", "2.5", "all"):
+        monkeypatch.setenv("NPUQ_THREADS", setting)
+        with pytest.raises(ValueError, match="NPUQ_THREADS must be a positive integer"):
+            thread_count()
+
+
 def test_the_environment_chooses_the_plain_twin(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
     real = cpu.noisy_rate
@@ -199,6 +244,7 @@ def test_the_environment_chooses_the_plain_twin(monkeypatch: pytest.MonkeyPatch)
         return real(*args)
 
     monkeypatch.setattr(cpu, "noisy_rate", counted)
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "0")  # which would ask for the plain twin too
     y, u, density = case(3)
     monkeypatch.setenv("NPUQ_KERNELS", "reference")
     assert use_reference()
@@ -208,10 +254,40 @@ def test_the_environment_chooses_the_plain_twin(monkeypatch: pytest.MonkeyPatch)
     fast = model.noisy_rate(y, u, density, Softness())
     assert calls == ["kernel"]
     np.testing.assert_allclose(fast.bits, plain.bits, rtol=1e-5)
-    # float64, and softness beyond float32's exponents, always take the plain twin
-    model.noisy_rate(y, u, density, Softness(100.0, 100.0))
-    model.noisy_rate(y.astype(np.float64), u.astype(np.float64), density, Softness())
+    # float64 anywhere, and softness that float32 cannot follow, always take the plain twin
+    for alpha in (1e-6, 100.0, np.inf):
+        model.noisy_rate(y, u, density, Softness(alpha, 7.0))
+        model.noisy_rate(y, u, density, Softness(7.0, alpha))
+    model.noisy_rate(y.astype(np.float64), u, density, Softness())
+    model.noisy_rate(y, u.astype(np.float64), density, Softness())
+    model.noisy_rate(y, u, wide(density), Softness())
     assert calls == ["kernel"]
+
+
+@pytest.mark.parametrize("function", [model.noisy_rate, noisy_rate_reference])
+def test_arguments_that_do_not_fit_are_refused(function: Any) -> None:
+    y, u, density = case(5)
+    for bad_y, bad_u in [(y, u[:, :4]), (y[:1], u[:1]), (np.tile(y, (2, 1)), np.tile(u, (2, 1)))]:
+        with pytest.raises(ValueError, match=r"\(2, n\).*not \(\d, 5\) and \(\d, [45]\)"):
+            function(bad_y, bad_u, density, Softness())
+    with pytest.raises(ValueError, match=r"not \(2, 5, 1\)"):
+        function(y[..., None], u[..., None], density, Softness())
+    for alpha in (-1.0, np.nan):
+        with pytest.raises(ValueError, match="alpha must"):
+            function(y, u, density, Softness(alpha, 1.0))
+        with pytest.raises(ValueError, match="alpha_r must"):
+            function(y, u, density, Softness(1.0, alpha))
+
+
+@pytest.mark.parametrize("alpha", [1e-6, 1e-3, 0.01, 80.0])
+def test_float32_is_good_at_the_ends_of_softness(alpha: float) -> None:
+    """Whichever twin is taken: r to 2e-5, where 0.01 and float32 leave 1e-7 / 0.01 = 1e-5."""
+    y, u, density = case(300 if COMPILED else 20)
+    r = model.noisy_rate(y, u, density, Softness(0.0, alpha)).r
+    expected = in_float64(y, u, density, Softness(0.0, alpha)).r
+    # Near half-integers the steep r_80 says nothing about float32's formulas.
+    clear = abs((y + u) % 1 - 0.5) > 0.01
+    np.testing.assert_allclose(r[clear], expected[clear], atol=2e-5, rtol=1e-6)
 
 
 def test_packing_is_undone_by_its_gradient() -> None:
@@ -232,3 +308,34 @@ def test_packing_is_undone_by_its_gradient() -> None:
             float(named_arrays(gradients)[name].sum()), rel=1e-2, abs=3e-3
         )
         assert named_arrays(gradients)[name].shape == array.shape
+
+
+BITS = """
+import hashlib, numpy as np
+from npuq.models.noisy_rate import Softness, noisy_rate
+from npuq.nn import nonparametric
+from npuq.nn.parameters import named_arrays
+rng = np.random.default_rng(0)
+y, u = rng.normal(size=(3, 300)).astype("f"), rng.random((3, 300), "f") - np.float32(0.5)
+density = nonparametric.init(rng, 3, init_scale=1.0)
+found = noisy_rate(y, u, density, Softness(7.0, 7.0, True, True))
+print(hashlib.sha256(b"".join(a.tobytes() for a in named_arrays(found).values())).hexdigest())
+"""
+
+
+@pytest.mark.skipif(not COMPILED, reason="nothing is compiled")
+def test_bits_do_not_depend_on_numbas_cache(tmp_path: Path) -> None:
+    """Compiled in this process or loaded from the disk: the same machine code must run."""
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    compiled, loaded = (
+        subprocess.run(
+            [sys.executable, "-c", BITS],
+            env=environment,
+            cwd=Path(__file__).parents[2],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for _ in range(2)
+    )
+    assert compiled == loaded

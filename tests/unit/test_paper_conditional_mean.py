@@ -16,7 +16,12 @@ from npuq.nn import logistic, nonparametric, normal
 from npuq.nn.scipy_cdf import from_scipy
 from npuq.paper.channel import uniform_noise
 from npuq.paper.conditional_mean import conditional_mean, conditional_mean_backward
-from npuq.paper.soft_round import soft_round, soft_round_conditional_mean, soft_round_inverse
+from npuq.paper.soft_round import (
+    soft_round,
+    soft_round_conditional_mean,
+    soft_round_conditional_mean_backward,
+    soft_round_inverse,
+)
 
 FAMILIES = [(normal, scipy.stats.norm), (logistic, scipy.stats.logistic)]
 
@@ -109,6 +114,81 @@ def test_gradient(scale: float, alpha: float) -> None:
     # The value is good to 1e-9, so its differences to 1e-5; the third derivative adds 1e-8 / scale.
     np.testing.assert_allclose(gradient, d * (up - down) / (2 * step), rtol=1e-4, atol=3e-5)
     assert np.all(gradient >= 0)  # a larger z never means a smaller y
+
+
+@pytest.mark.parametrize("alpha", [0.0, 7.0])
+@pytest.mark.parametrize("scale", [1e-4, 0.01, 0.05, 0.3, 1.0, 20.0, 1e3])
+@pytest.mark.parametrize("module", [normal, logistic])
+def test_float32_is_as_good_as_its_digits(module: Any, scale: float, alpha: float) -> None:
+    """Logits far out are numbers like 1e14 that no difference may be taken of."""
+    single = parameters(scale, dtype=np.float32)
+    double = logistic.Params(*(np.asarray(p, np.float64) for p in single))
+    near = np.linspace(-20, 20, 161)
+    z = np.concatenate([near, [-1000.0, -123.4, -2.6, 500.3, 999.7, 1000.0]]).astype(np.float32)
+    mean = conditional_mean(z, single, cdf=module, alpha=alpha)
+    expected = conditional_mean(z.astype(np.float64), double, cdf=module, alpha=alpha)
+    assert mean.dtype == np.float32
+    # The widest ones lose digits as their logits differ by 1e-3 within the interval.
+    assert np.all(abs(mean - expected) <= 4e-5 + 3 * np.spacing(abs(z)))
+
+    ones = np.ones_like(z)
+    gradient = conditional_mean_backward(ones, z, single, cdf=module, alpha=alpha)
+    assert gradient.dtype == np.float32
+    assert np.all(np.isfinite(gradient))
+    if scale >= 0.3:  # narrower ones have steep logits, which multiply the error of the mean
+        expected = conditional_mean_backward(
+            ones.astype(np.float64), z.astype(np.float64), double, cdf=module, alpha=alpha
+        )
+        slopes = soft_round_conditional_mean_backward(ones, z, alpha)
+        is_near = abs(z) <= 5
+        assert np.all((abs(gradient - expected) <= 4e-4 * slopes)[is_near])
+
+
+def test_all_is_computed_in_the_dtype_of_z() -> None:
+    class Spy:
+        def logits(self, y: Array, params: Any) -> Array:
+            assert y.dtype == np.float32
+            return logistic.logits(y, params)
+
+    conditional_mean(np.zeros(2, np.float32), parameters(1, dtype=np.float32), cdf=Spy(), alpha=7)  # type: ignore[arg-type]
+
+
+SUPPORTS = [
+    (scipy.stats.expon(), [-0.4, 0.0, 0.3, 0.4999, 0.51, 5.0]),
+    (scipy.stats.uniform(-0.5, 1), [-0.9, -0.2, 0.01, 0.3, 0.99]),
+    (scipy.stats.uniform(0.1, 0.2), [-0.3, 0.0, 0.3, 0.7]),
+]
+
+
+@pytest.mark.parametrize(("distribution", "points"), SUPPORTS)
+def test_ends_of_the_support_within_the_interval(distribution: Any, points: list[float]) -> None:
+    z, cdf = np.array(points), from_scipy(distribution)
+    low, high = distribution.support()
+    expected = []
+    for a, b in zip(np.maximum(z - 0.5, low), np.minimum(z + 0.5, high), strict=True):
+        mass = distribution.cdf(b) - distribution.cdf(a)
+        moment = scipy.integrate.quad(lambda y: y * distribution.pdf(y), a, b, epsabs=1e-14)[0]
+        expected.append(moment / mass)
+    with np.errstate(all="raise", under="ignore"):
+        mean = conditional_mean(z, None, cdf=cdf)
+        gradient = conditional_mean_backward(np.ones_like(z), z, None, cdf=cdf)
+    np.testing.assert_allclose(mean, expected, rtol=0, atol=1e-9)
+    up, down = (conditional_mean(z + h, None, cdf=cdf) for h in (1e-5, -1e-5))
+    np.testing.assert_allclose(gradient, (up - down) / 2e-5, rtol=0, atol=1e-4)
+
+
+def test_where_the_logits_tell_nothing_the_mean_is_r() -> None:
+    """For values that no coefficient leads to."""
+    z = np.array([-3.0, 2.3])
+    for alpha in (0.0, 7.0):
+        r = soft_round_conditional_mean(z, alpha)
+        uniform = from_scipy(scipy.stats.uniform(-0.5, 1))
+        np.testing.assert_allclose(
+            conditional_mean(z, None, cdf=uniform, alpha=alpha), r, rtol=0, atol=1e-9
+        )
+        slope = soft_round_conditional_mean_backward(np.ones(2), z, alpha)
+        gradient = conditional_mean_backward(np.ones(2), z, None, cdf=uniform, alpha=alpha)
+        np.testing.assert_array_equal(gradient, slope)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -13,7 +13,12 @@ from npuq.backend import Array
 from npuq.nn import logistic, normal
 from npuq.nn.scipy_cdf import from_scipy
 from npuq.paper.channel import uniform_noise
-from npuq.paper.density import density, rate_bits, rate_bits_backward
+from npuq.paper.density import (
+    density,
+    interval_bits_backward,
+    rate_bits,
+    rate_bits_backward,
+)
 from npuq.paper.soft_round import soft_round, soft_round_inverse
 
 FAMILIES = [(normal, scipy.stats.norm), (logistic, scipy.stats.logistic)]
@@ -97,6 +102,36 @@ def test_bits_far_out_follow_the_tail() -> None:
     # The nearer end of the interval has the mass: -log2 p ~ (|z| - 1/2)^2 / 2.
     bits = rate_bits(z, parameters(1.0, 0.0), cdf=normal)
     np.testing.assert_allclose(bits, (abs(z) - 0.5) ** 2 / 2 / math.log(2), rtol=1e-4)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 7.0, math.inf])
+def test_outside_of_the_support_bits_are_infinite(alpha: float) -> None:
+    """The density is 0 there: no NaN, no warning, and no gradient."""
+    uniform = from_scipy(scipy.stats.uniform(-0.5, 1))
+    z = np.array([-3.0, -1.0, 1.0, 2.5])
+    with np.errstate(all="raise"):
+        np.testing.assert_array_equal(rate_bits(z, None, cdf=uniform, alpha=alpha), np.inf)
+        np.testing.assert_array_equal(density(z, None, cdf=uniform, alpha=alpha), 0)
+        d_z, _ = rate_bits_backward(np.ones(4), z, None, cdf=uniform, alpha=alpha)
+        np.testing.assert_array_equal(d_z, 0)
+    for infinity in (-np.inf, np.inf):
+        for gradient in interval_bits_backward(1.0, infinity, infinity):
+            assert gradient == 0
+    # Half outside, p(z) = 1 - |z|; at 0 the interval holds all.
+    bits = rate_bits(np.array([-0.75, 0.0, 0.5]), None, cdf=uniform)
+    np.testing.assert_allclose(bits, [2, 0, 1], rtol=1e-15, atol=1e-15)
+
+
+def test_the_range_of_a_distribution_of_scipy_ends_where_its_logarithms_do() -> None:
+    """SciPy's log(sf(y)) of a Laplace distribution is finite to 743 scales."""
+    z = np.array([-1e6, -1e3, -700.0, 700.0, 1e3, 1e6])
+    laplace = from_scipy(scipy.stats.laplace())
+    bits = rate_bits(z, None, cdf=laplace)
+    constant = -math.log2(math.sinh(0.5))
+    np.testing.assert_allclose(bits[2:4], 700 / math.log(2) + constant, rtol=1e-13)
+    np.testing.assert_array_equal(bits[[0, 1, 4, 5]], np.inf)
+    d_z, _ = rate_bits_backward(np.ones(6), z, None, cdf=laplace)
+    np.testing.assert_allclose(d_z * math.log(2), [0, 0, -1, 1, 0, 0], rtol=1e-9)
 
 
 def test_shapes_and_parameter_trees() -> None:

@@ -12,7 +12,7 @@ import pytest
 from npuq.backend import Array
 from npuq.nn import logistic, nonparametric, normal
 from npuq.paper.channel import round_half_up, uniform_noise
-from npuq.paper.density import rate_bits_backward
+from npuq.paper.density import rate_bits, rate_bits_backward
 from npuq.paper.expected_gradient import (
     expected_derivative,
     rate_bits_backward_expected,
@@ -152,6 +152,34 @@ def test_expected_rate_gradient_is_the_noise_average(cdf: Any, params: Any, alph
             np.full((1, 1), 2.0), np.full((1, 1), y), params, cdf=cdf, alpha=alpha
         )
         assert expected[0, 0] == pytest.approx(2 * noise_average(pathwise, y), rel=1e-9, abs=1e-10)
+
+
+@pytest.mark.parametrize(("cdf", "params"), densities())
+def test_expected_rate_gradient_is_equation_17(cdf: Any, params: Any) -> None:
+    """h(y + 1/2) - h(y - 1/2) with h the rate at that alpha, as it is printed."""
+    y = np.array([[-2.25, -0.5, 0.0, 0.25, 0.37, 1.0, 3.5]])
+    d = np.linspace(1, 2, 7).reshape(1, 7)
+    for alpha in (0.0, 0.5, 7.0, 16.0):
+        literal = d * expected_derivative(
+            lambda z, alpha=alpha: rate_bits(z, params, cdf=cdf, alpha=alpha), y
+        )
+        gradient = rate_bits_backward_expected(d, y, params, cdf=cdf, alpha=alpha)
+        np.testing.assert_allclose(gradient, literal, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize(("cdf", "params"), densities())
+def test_expected_rate_gradient_of_hard_rounding_is_the_limit(cdf: Any, params: Any) -> None:
+    """At integers, all that rounding makes; Eq. 17 with r_infinity would look half a unit above."""
+    k = np.array([[-2.0, 0.0, 1.0]])
+    limit = rate_bits_backward_expected(k, k, params, cdf=cdf, alpha=math.inf)
+    for alpha in (0.0, 7.0, 1e6):
+        finite = rate_bits_backward_expected(k, k, params, cdf=cdf, alpha=alpha)
+        np.testing.assert_array_equal(limit, finite)
+    symmetric = logistic.Params(np.array(0.0), np.array(0.5))
+    middle = rate_bits_backward_expected(
+        np.ones(1), np.zeros(1), symmetric, cdf=logistic, alpha=math.inf
+    )
+    assert abs(middle[0]) < 1e-15
 
 
 @pytest.mark.parametrize(("cdf", "params"), densities())

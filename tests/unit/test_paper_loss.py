@@ -93,6 +93,20 @@ def test_mse_and_its_gradient() -> None:
     assert all(d.dtype == np.float32 for d in mse_backward(3.0, single, single + 1))
 
 
+def test_mse_of_bytes_does_not_wrap_around() -> None:
+    x, x_hat = np.array([0, 255], np.uint8), np.array([255, 254], np.uint8)
+    assert mse(x, x_hat) == (255**2 + 1) / 2
+    np.testing.assert_array_equal(mse_backward(1.0, x, x_hat)[1], [255, -1])
+
+
+def test_mse_of_nothing_is_refused() -> None:
+    empty = np.zeros((0, 3))
+    with pytest.raises(ValueError, match="x is empty"):
+        mse(empty, empty)
+    with pytest.raises(ValueError, match="x is empty"):
+        mse_backward(1.0, empty, empty)
+
+
 def test_rate_and_distortion_are_weighed_per_pixel() -> None:
     """Bits per pixel plus lambda times the squared error on the scale of 0..255."""
     assert rate_distortion(512.0, 30.0, lmbda=0.01, pixels=1024) == pytest.approx(0.5 + 0.3)

@@ -62,7 +62,7 @@ def errors_in_ulp(values: Array, y: Array, alpha: float, exactly: Callable[..., 
 @pytest.mark.parametrize(
     ("function", "exactly", "bound"),
     [
-        # Measured: 7.3, 3.3 and 2.0 units in the last place.
+        # Measured: 7.3, 3.5 and 2.0 units in the last place.
         (soft_round, exact.soft_round, 10),
         (soft_round_inverse, exact.soft_round_inverse, 5),
         (soft_round_conditional_mean, exact.conditional_mean, 4),
@@ -71,8 +71,11 @@ def errors_in_ulp(values: Array, y: Array, alpha: float, exactly: Callable[..., 
 def test_values_are_good_to_a_few_ulp(
     function: Any, exactly: Callable[..., Any], bound: float, dtype: Any
 ) -> None:
-    y = points(dtype)
     for alpha in POSITIVE_ALPHAS:
+        # Next to half-integers, where s is neither an integer nor 1/2: e^-1 to e^-80 from it
+        steps = np.array([0.9, 3.7, 15.1, 42.3, 66.7, 79.9])
+        y = np.concatenate([points(dtype), (0.5 - steps / (2 * alpha)).astype(dtype)])
+        y = y[abs(y) < 1e6]
         values = function(y, alpha)
         assert values.dtype == dtype
         assert errors_in_ulp(values, y, alpha, exactly).max() <= bound, alpha
@@ -129,7 +132,7 @@ def test_literal_formula_of_equations_10_and_31(alpha: float) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("alpha", ALPHAS)
+@pytest.mark.parametrize("alpha", [*ALPHAS, 3e6, 1.23e12, 1e17, 1e30, 1e300])
 def test_values_and_derivatives_are_finite(alpha: float, dtype: Any) -> None:
     y = np.concatenate([points(dtype), np.array([0.0, -0.0, 1e30, -1e30], dtype)])
     with np.errstate(all="raise", under="ignore"):  # no warning either
@@ -158,17 +161,6 @@ def test_shapes_and_dtypes_are_kept_and_arrays_are_fresh(
             gradient = backward(np.ones(shape, dtype), y, alpha)
             assert np.shape(gradient) == shape
             assert gradient.dtype == dtype
-
-
-@pytest.mark.parametrize("alpha", [-1.0, float("nan"), -1e-300])
-def test_alpha_must_be_a_number_from_0_on(alpha: float) -> None:
-    y = np.zeros(2)
-    for function in FUNCTIONS:
-        with pytest.raises(ValueError, match="alpha must be a number from 0 to infinity"):
-            function(y, alpha)
-    for backward in BACKWARDS:
-        with pytest.raises(ValueError, match="alpha must be"):
-            backward(y, y, alpha)
 
 
 def test_equation_11_small_alpha_is_the_identity_with_a_quadratic_rate() -> None:

@@ -1,0 +1,128 @@
+"""The codec between model and file: three methods, bands of rows, and wrong arguments."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from models import picture, tiny_model
+
+from npuq import codec
+from npuq.coding.container import METHODS, pack, unpack
+from npuq.errors import CorruptFileError, InvalidFileError, InvalidImageError, ModelError
+from npuq.kernels import threads
+from npuq.model_file import Model
+from npuq.paper.channel import round_half_up
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return tiny_model(16.0)
+
+
+@pytest.fixture(scope="module")
+def tall() -> np.ndarray:
+    """Three bands of 32 rows of blocks, the last one short."""
+    return picture(530, 21, 0)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_symbols_survive_and_files_depend_on_the_image_alone(
+    method: str, model: Model, tall: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = []
+    for count in (1, 2, 5):
+        monkeypatch.setattr(codec, "thread_count", lambda count=count: count)
+        files.append(codec.compress(tall, method=method, model=model, seed=9))
+        found, header, _ = codec.read_symbols(files[-1], model)
+    assert files[0] == files[1] == files[2]
+    assert len(unpack(files[0])[1]) == 3
+    sent = codec.quantize(tall, model, method, 9)
+    np.testing.assert_array_equal(found.k, sent.k)
+    np.testing.assert_array_equal(found.n, sent.n)
+    assert codec.decompress(files[0], model=model).shape == tall.shape
+    assert threads.thread_count() >= 1
+
+
+@pytest.mark.parametrize("alpha", [0.0, 3.0, 16.0])
+@pytest.mark.parametrize("method", METHODS)
+def test_tables_keep_the_float_models_word_for_every_method(method: str, alpha: float) -> None:
+    """Also those that the model was not trained for: within 0.1 %, and 16 bytes for the file."""
+    model, image = tiny_model(alpha), picture(96, 96, 1)
+    if method == "un+uq+sr" and alpha == 0:
+        with pytest.raises(ModelError, match="without soft rounding"):
+            codec.compress(image, method=method, model=model)
+        return
+    symbols = codec.quantize(image, model, method, 0)
+    promised = codec.promised_bits(symbols, model, method)
+    assert promised == pytest.approx(codec.estimated_bits(symbols, model, method), rel=1e-3)
+    payload = sum(map(len, unpack(codec.write_symbols(symbols, model, method, 0))[1]))
+    assert 8 * payload <= 1.001 * promised + 128
+
+
+def test_hard_rounding_is_the_coder_at_infinite_alpha(model: Model) -> None:
+    """The dither is drawn and cancels: k = round(y), r = k, whatever the seed."""
+    image = picture(40, 40, 2)
+    one, other = (codec.quantize(image, model, "un+q", seed) for seed in (1, 2))
+    np.testing.assert_array_equal(one.k, other.k)
+    r = codec.reconstruct(one, model, "un+q")
+    np.testing.assert_array_equal(r, one.k)
+    np.testing.assert_array_equal(round_half_up(r), r)
+
+
+def test_r_has_a_softness_of_its_own(model: Model) -> None:
+    """Fig. 2B: s_7 with r_16 decodes by r_16, and its file says so."""
+    apart = tiny_model(7.0, alpha_r=16.0)
+    image = picture(40, 40, 3)
+    data = codec.compress(image, model=apart)
+    symbols, header, _ = codec.read_symbols(data, apart)
+    assert (header.alpha, header.alpha_r) == (7.0, 16.0)
+    sharp = np.abs(codec.reconstruct(symbols, apart, "un+uq+sr") - symbols.k).mean()
+    soft = np.abs(codec.reconstruct(symbols, tiny_model(7.0), "un+uq+sr") - symbols.k).mean()
+    assert sharp < soft
+
+
+def test_a_file_with_another_softness_or_method_is_refused(model: Model) -> None:
+    """Checksums made anew do not help: decoding would give garbage without a word."""
+    header, streams = unpack(codec.compress(picture(24, 24, 4), model=model))
+    for changed in (
+        header._replace(alpha=3.0),
+        header._replace(alpha_r=3.0),
+        header._replace(method=METHODS.index("un+q")),
+        header._replace(tensors=2),
+        header._replace(height=8 * 64),
+    ):
+        with pytest.raises(CorruptFileError):
+            codec.decompress(pack(changed, streams), model=model)
+
+
+def test_a_few_bytes_cannot_claim_any_size(model: Model) -> None:
+    header, streams = unpack(codec.compress(picture(24, 24, 4), model=model))
+    huge = header._replace(height=1 << 16, width=1 << 30, rows_per_band=1 << 15)
+    with pytest.raises(InvalidFileError, match="pixels"):
+        codec.decompress(pack(huge, streams), model=model)
+
+
+def test_wrong_arguments_are_named(model: Model) -> None:
+    image = picture(16, 16, 5)
+    with pytest.raises(InvalidImageError):
+        codec.compress(image.astype(float), model=model)
+    with pytest.raises(InvalidImageError):
+        codec.compress(image[..., 0], model=model)
+    with pytest.raises(ModelError, match="method"):
+        codec.compress(image, model=model, method="jpeg")
+    with pytest.raises(TypeError):
+        codec.compress(image, model=model, seed=1.5)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="seed"):
+        codec.compress(image, model=model, seed=-1)
+    with pytest.raises(TypeError, match="load_model"):
+        codec.compress(image, model="model.npz")  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        codec.decompress("text", model=model)  # type: ignore[arg-type]
+    data = codec.compress(image, model=model, seed=np.int32(3))  # type: ignore[arg-type]
+    assert codec.decompress(memoryview(data), model=model).shape == image.shape  # type: ignore[arg-type]
+
+
+def test_coefficients_beyond_the_coder_are_refused(model: Model) -> None:
+    params = model.params._replace(analysis=model.params.analysis * np.float32(1e12))
+    with pytest.raises(ModelError, match="beyond"):
+        codec.compress(picture(16, 16, 6), model=model._replace(params=params))
