@@ -67,7 +67,7 @@ def soft_round(y: Array, alpha: float) -> Array:
     Numerics: a few units in the last place, also relative to results near 0, for every alpha. (The
         results are, that is, those for the exact `y` and `alpha` that were passed.)
     """
-    y, alpha = floats(y, "y"), check_alpha(alpha)
+    y, alpha = _checked(y, "y", alpha)
     if _is_identity(y, alpha):
         return +y
     xp = xp_of(y)
@@ -93,7 +93,7 @@ def soft_round_backward(d_s: Array, y: Array, alpha: float) -> Array:
         d_s * s_alpha'(y); between alpha/sinh(alpha) at integers and alpha/(2 tanh(alpha/2)) at
         half-integers. For infinite alpha it is 0, the derivative of rounding almost everywhere.
     """
-    y, alpha = floats(y, "y"), check_alpha(alpha)
+    y, alpha = _checked(y, "y", alpha)
     d_s = floats(d_s, "d_s", y)
     if _is_identity(y, alpha):
         return +d_s
@@ -103,7 +103,8 @@ def soft_round_backward(d_s: Array, y: Array, alpha: float) -> Array:
     _, t = _split(y)
     # alpha sech^2(alpha (1/2 - |t|)) / (2 tanh(alpha/2)), sech^2(x) = 4 e^-2x / (1 + e^-2x)^2
     decay = _decay(abs(t), alpha)
-    return _finite(d_s * (2 * alpha / math.tanh(alpha / 2) * decay / (1 + decay) ** 2))
+    with _quiet():
+        return _finite(d_s * (2 * alpha / math.tanh(alpha / 2) * decay / (1 + decay) ** 2))
 
 
 def soft_round_inverse(z: Array, alpha: float) -> Array:
@@ -123,7 +124,7 @@ def soft_round_inverse(z: Array, alpha: float) -> Array:
     Numerics: a few units in the last place, also relative to results near 0, for every alpha.
         Where log1p(x) is log(x), it is the sum of alpha and the log of the rest, as x may overflow.
     """
-    z, alpha = floats(z, "z"), check_alpha(alpha)
+    z, alpha = _checked(z, "z", alpha)
     if _is_identity(z, alpha):
         return +z
     xp = xp_of(z)
@@ -159,7 +160,7 @@ def soft_round_inverse_backward(d_y: Array, z: Array, alpha: float) -> Array:
         Sec. 4.2 exists. Values beyond the range of the dtype are its largest finite number. For
         infinite alpha the result is 0.
     """
-    z, alpha = floats(z, "z"), check_alpha(alpha)
+    z, alpha = _checked(z, "z", alpha)
     d_y = floats(d_y, "d_y", z)
     if _is_identity(z, alpha):
         return +d_y
@@ -193,7 +194,7 @@ def soft_round_conditional_mean(z: Array, alpha: float) -> Array:
 
     Numerics: a few units in the last place, also relative to results near 0, for every alpha.
     """
-    z, alpha = floats(z, "z"), check_alpha(alpha)
+    z, alpha = _checked(z, "z", alpha)
     if _is_identity(z, alpha):
         return +z
     xp = xp_of(z)
@@ -220,7 +221,7 @@ def soft_round_conditional_mean_backward(d_r: Array, z: Array, alpha: float) -> 
         half-integers, bounded by the largest finite number. For infinite alpha the result is 0.
         Eq. (20) replaces this slope by its expectation, 1: see `npuq.paper.expected_gradient`.
     """
-    z, alpha = floats(z, "z"), check_alpha(alpha)
+    z, alpha = _checked(z, "z", alpha)
     d_r = floats(d_r, "d_r", z)
     if _is_identity(z, alpha):
         return +d_r
@@ -235,6 +236,13 @@ def soft_round_conditional_mean_backward(d_r: Array, z: Array, alpha: float) -> 
         slope = scale / (1 - 2 * f + (1 + 2 * f) * decay)
         slope = slope + scale / (1 + 2 * f + (1 - 2 * f) * decay)
         return _finite(d_r * _finite(slope))
+
+
+def _checked(y: Array, name: str, alpha: float) -> tuple[Array, float]:
+    """Both arguments; the dtype must hold a finite alpha, beyond which s is hard anyway."""
+    y, alpha = floats(y, name), check_alpha(alpha)
+    largest = float(xp_of(y).finfo(y.dtype).max) / 4
+    return y, alpha if math.isinf(alpha) else min(alpha, largest)
 
 
 def _is_identity(y: Array, alpha: float) -> bool:
