@@ -25,8 +25,8 @@ from npuq.kernels.threads import for_each_range
 BLOCK = 128
 # Reordering sums lets reductions use vectors; infinities and NaN keep their meaning. NumPy's error
 # model, without an exception for each division by zero, lets divisions use them.
-# All parts are inlined by force: as functions of their own they would exist twice, compiled apart and
-# as parts of the whole, and which copy runs, hence the last bits, would depend on Numba's cache.
+# All parts are inlined by force: as functions of their own they would exist twice, compiled apart
+# and within the whole, and which copy runs, hence the last bits, would depend on Numba's cache.
 FAST = {"reassoc", "contract", "nsz", "arcp"}
 _HALF, _ONE, _TWO = np.float32(0.5), np.float32(1), np.float32(2)
 _SMALLEST_GAP = np.float32(np.finfo(np.float32).eps ** 2)
