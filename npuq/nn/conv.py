@@ -21,6 +21,8 @@ from collections.abc import Iterator, Sequence
 from types import EllipsisType
 from typing import SupportsIndex, TypeAlias
 
+import numpy as np
+
 from npuq.backend import Array, xp_of
 
 Pair: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
@@ -145,11 +147,13 @@ def pair(name: str, value: Pair, *, least: int) -> tuple[int, int]:
     """
     both = value if isinstance(value, Sequence) else (value, value)
     message = f"{name} must be one or two integers >= {least}, not {value!r}"
+    if any(isinstance(v, bool | np.bool_) for v in both):  # they would pass as indices
+        raise ValueError(message)
     try:
         rows, columns = (operator.index(v) for v in both)
     except (TypeError, ValueError) as error:  # no integers, or not two
         raise ValueError(message) from error
-    if min(rows, columns) < least or any(isinstance(v, bool) for v in both):
+    if min(rows, columns) < least:
         raise ValueError(message)
     return rows, columns
 
