@@ -28,7 +28,7 @@ from npuq.demo import TITLES
 from npuq.evaluate import Evaluation, Job, as_json, evaluate_image, jobs_for, mean_records
 from npuq.images import list_images, read_image
 from npuq.metrics import bd_rate, interpolate_rd
-from npuq.model_file import shipped_qualities
+from npuq.shipped import shipped_qualities
 
 HERE = Path(__file__).parent
 COLOURS = {"un+q": "tab:blue", "un+uq": "tab:green", "un+uq+sr": "tab:red"}

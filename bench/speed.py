@@ -30,11 +30,11 @@ import numpy as np  # noqa: E402
 from npuq import codec  # noqa: E402
 from npuq.backend import Array  # noqa: E402
 from npuq.dead_leaves import dead_leaves  # noqa: E402
-from npuq.model_file import shipped_model  # noqa: E402
 from npuq.models import linear  # noqa: E402
 from npuq.models.noisy_rate import Softness  # noqa: E402
 from npuq.nn.adam import adam_init, adam_step  # noqa: E402
 from npuq.nn.parameters import named_arrays  # noqa: E402
+from npuq.shipped import shipped_model  # noqa: E402
 
 LMBDA = 0.0125
 ROUNDS = 7

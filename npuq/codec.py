@@ -31,13 +31,14 @@ from npuq.coding.tables import table_bits
 from npuq.errors import CorruptFileError, InvalidFileError, InvalidImageError, ModelError
 from npuq.images import check_image
 from npuq.kernels.threads import thread_count
-from npuq.model_file import Model, find_model, hard_phases, plain_phases, shipped_model
+from npuq.model_file import Model, hard_phases, plain_phases
 from npuq.models import linear
 from npuq.nn import nonparametric
 from npuq.nn.parameters import named_arrays, with_arrays
 from npuq.paper.channel import universal_dequantize, universal_quantize
 from npuq.paper.density import rate_bits
 from npuq.paper.soft_round import soft_round, soft_round_conditional_mean
+from npuq.shipped import find_model, shipped_model
 
 BAND_ROWS = 32
 """Rows of blocks in one stream: the number of streams depends on the image only."""
@@ -88,9 +89,9 @@ def compress(
         InvalidImageError: not uint8 of shape (H, W, 3).
         ModelError: no such method or quality, or a model that was not trained for the method.
         ValueError: the seed is out of range.
-        TypeError: the seed is not an integer, or `model` is not a Model.
+        TypeError: seed or quality is not an integer, or `model` is not a Model.
     """
-    seed = operator.index(seed)
+    seed, quality = operator.index(seed), operator.index(quality)
     check_image(image)
     if model is not None and not isinstance(model, Model):
         raise TypeError("model must be what npuq.load_model returns")

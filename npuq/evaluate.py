@@ -20,7 +20,8 @@ from npuq.coding.container import unpack
 from npuq.errors import ModelError
 from npuq.images import read_image
 from npuq.metrics import ms_ssim, mse, psnr
-from npuq.model_file import Model, shipped_model, shipped_qualities
+from npuq.model_file import Model
+from npuq.shipped import shipped_model, shipped_qualities
 
 
 class Record(NamedTuple):

@@ -10,11 +10,9 @@ format, kind, name, lmbda, alpha, alpha_r, hash, and under `training` how the mo
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import math
-import operator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +20,6 @@ import numpy as np
 
 from npuq.atomic import write_file_atomically
 from npuq.backend import Array
-from npuq.coding.container import METHODS
 from npuq.coding.dither import DITHER_LEVELS, dither_values
 from npuq.coding.tables import (
     FIRST_KNOT,
@@ -34,14 +31,13 @@ from npuq.coding.tables import (
     tables_to_arrays,
 )
 from npuq.coding.tabulate import build_tables
-from npuq.errors import ModelError, NpuqError, WrongModelError
+from npuq.errors import ModelError, NpuqError
 from npuq.models.linear import BLOCK, CHANNELS, LinearParams
 from npuq.nn import nonparametric
 from npuq.nn.nonparametric import NonparametricParams
 from npuq.nn.parameters import named_arrays, with_arrays
 from npuq.paper.soft_round import soft_round_inverse
 
-WEIGHTS = Path(__file__).parent / "weights"
 FORMAT = 1
 KIND = "linear"
 HASH_BYTES = 8
@@ -175,73 +171,6 @@ def load_model(path: str | Path) -> Model:
         raise ModelError(f"{path}: there is no such model file") from None
     except Exception as error:  # damaged archives raise whatever zipfile and zlib come across
         raise ModelError(f"{path} is not a model file of npuq, or it is damaged") from error
-
-
-@functools.lru_cache(maxsize=16)
-def shipped_model(method: str, quality: int) -> Model:
-    """The model that comes with the package for a method and a quality.
-
-    Args:
-        method: "un+q", "un+uq" (one model, Sec. 5.1) or "un+uq+sr".
-        quality: from 1 (smallest files) up, see `shipped_qualities`.
-
-    Raises:
-        ModelError: no such method or quality.
-    """
-    if method not in METHODS:
-        raise ModelError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
-    if quality not in shipped_qualities():
-        known = ", ".join(map(str, shipped_qualities()))
-        raise ModelError(f"quality must be one of {known}, not {quality!r}")
-    family = "sr" if method == "un+uq+sr" else "un"
-    return load_model(WEIGHTS / f"linear-{family}-{operator.index(quality)}.npz")
-
-
-@functools.cache
-def shipped_qualities() -> tuple[int, ...]:
-    """The qualities for which models of both kinds, UN and UN + SR, come with the package."""
-    kinds = (
-        {int(path.stem.rpartition("-")[2]) for path in WEIGHTS.glob(f"linear-{kind}-*.npz")}
-        for kind in ("un", "sr")
-    )
-    return tuple(sorted(set.intersection(*kinds)))
-
-
-def find_model(wanted: bytes, model: Model | None = None) -> Model:
-    """The model with a hash: the one given, or else one that comes with the package.
-
-    Raises:
-        WrongModelError: neither has that hash.
-    """
-    if model is not None:
-        if model.hash != wanted:
-            raise WrongModelError(
-                f"the file needs model {wanted.hex()}, but the given one ({model.name}) is "
-                f"{model.hash.hex()}"
-            )
-        return model
-    path = _shipped_paths().get(wanted)
-    if path is None:
-        raise WrongModelError(
-            f"the file needs model {wanted.hex()}, which does not come with npuq; "
-            "give its model file"
-        )
-    return _load_once(path)
-
-
-@functools.cache
-def _shipped_paths() -> dict[bytes, Path]:
-    """Where the model of each hash is; only the manifests are read."""
-    paths = {}
-    for path in sorted(WEIGHTS.glob("*.npz")):
-        with np.load(path, allow_pickle=False) as file:
-            paths[bytes.fromhex(json.loads(file["manifest"].tobytes())["hash"])] = path
-    return paths
-
-
-@functools.lru_cache(maxsize=4)
-def _load_once(path: Path) -> Model:
-    return load_model(path)
 
 
 def _decisive(model: Model) -> dict[str, Any]:

@@ -32,14 +32,15 @@ LEVELS = {
     "images": 4,
     "metrics": 4,
     "dead_leaves": 4,
-    "codec": 5,
+    "shipped": 5,
+    "codec": 6,
     "data": 5,
     "checkpoint": 5,
-    "train": 6,
-    "evaluate": 6,
-    "demo": 7,
-    "cli": 8,
-    "__main__": 9,
+    "train": 7,
+    "evaluate": 7,
+    "demo": 8,
+    "cli": 9,
+    "__main__": 10,
 }
 FRAMEWORKS = {"torch", "tensorflow", "jax", "keras", "compressai"}
 OPTIONAL = {"PIL", "matplotlib", "tqdm", "cupy", "cupyx"}

@@ -59,7 +59,7 @@ def _number(value: float) -> float | str:
 
 def _model_name(model_hash: bytes) -> str | None:
     """The name of the model if it comes with npuq."""
-    from npuq.model_file import find_model
+    from npuq.shipped import find_model
 
     try:
         return find_model(model_hash).name

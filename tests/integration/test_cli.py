@@ -17,7 +17,8 @@ import pytest
 from models import picture, tiny_model
 from PIL import Image
 
-from npuq import cli, model_file
+from npuq import cli
+from npuq import shipped as shipped_models
 from npuq.cli import main
 from npuq.codec import compress, decompress
 from npuq.coding.container import METHODS
@@ -48,8 +49,8 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     folder.mkdir()
     save_model(folder / "linear-un-2.npz", tiny_model(0.0))
     save_model(folder / "linear-sr-2.npz", tiny_model(16.0))
-    monkeypatch.setattr(model_file, "WEIGHTS", folder)
-    caches = [f for f in vars(model_file).values() if hasattr(f, "cache_clear")]
+    monkeypatch.setattr(shipped_models, "WEIGHTS", folder)
+    caches = [f for f in vars(shipped_models).values() if hasattr(f, "cache_clear")]
     for cache in caches:
         cache.cache_clear()
     yield
@@ -389,7 +390,7 @@ def test_every_damaged_byte_and_every_truncation_is_noticed(
 
 
 def test_the_package_has_all_its_models() -> None:
-    sizes = {path.name: path.stat().st_size for path in model_file.WEIGHTS.glob("*.npz")}
+    sizes = {path.name: path.stat().st_size for path in shipped_models.WEIGHTS.glob("*.npz")}
     assert sizes.keys() == {f"linear-{kind}-{n}.npz" for kind in ("un", "sr") for n in (1, 2, 3)}
     assert min(sizes.values()) > 100_000 and sum(sizes.values()) < 3_000_000
 

@@ -27,7 +27,7 @@ from npuq.evaluate import (
 )
 from npuq.images import write_image
 from npuq.metrics import ms_ssim, psnr
-from npuq.model_file import shipped_qualities
+from npuq.shipped import shipped_qualities
 
 KEYS = [
     "image", "model", "method", "quality", "bytes", "bpp", "bpp_estimated", "psnr", "mse",

@@ -13,7 +13,6 @@ from models import tiny_model
 from npuq.errors import ModelError, WrongModelError
 from npuq.model_file import (
     Model,
-    find_model,
     hard_phases,
     load_model,
     make_model,
@@ -22,6 +21,7 @@ from npuq.model_file import (
     soft_phases,
 )
 from npuq.models.linear import CHANNELS
+from npuq.shipped import find_model
 
 FLIPS = 250
 
