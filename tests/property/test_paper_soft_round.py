@@ -105,7 +105,7 @@ def test_equation_14_r_is_the_inverse_moved_by_one_half(z: Array, alpha: float) 
     """
     r = soft_round_conditional_mean(z, alpha)
     middle = z - np.array(0.5, z.dtype)
-    coarse = abs(middle - z) != 0.5  # where z - 1/2 was rounded
+    coarse = (abs(middle - z) != 0.5) | (middle + np.array(0.5, z.dtype) != z)  # was rounded
     low, high = (soft_round_inverse(moved(middle, count), alpha) + 0.5 for count in (-1, 1))
     tolerance = ulps(np.maximum(abs(r), 1), 10)
     if alpha < np.inf:
