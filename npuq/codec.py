@@ -29,12 +29,12 @@ from npuq.coding.container import METHODS, Header, pack, unpack
 from npuq.coding.dither import dither_integers, dither_values
 from npuq.coding.tables import table_bits
 from npuq.errors import CorruptFileError, InvalidFileError, InvalidImageError, ModelError
-from npuq.images import check_image
+from npuq.images import PIXELS_MAX, check_image
 from npuq.kernels.threads import thread_count
 from npuq.model_file import Model, hard_phases, plain_phases
 from npuq.models import linear
 from npuq.nn import nonparametric
-from npuq.nn.parameters import named_arrays, with_arrays
+from npuq.nn.parameters import cast
 from npuq.paper.channel import universal_dequantize, universal_quantize
 from npuq.paper.density import rate_bits
 from npuq.paper.soft_round import soft_round, soft_round_conditional_mean
@@ -42,9 +42,6 @@ from npuq.shipped import find_model, shipped_model
 
 BAND_ROWS = 32
 """Rows of blocks in one stream: the number of streams depends on the image only."""
-
-MOST_PIXELS = 1 << 27
-"""Larger images are neither written nor read: a file of a few bytes could claim any size."""
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -95,8 +92,8 @@ def compress(
     check_image(image)
     if model is not None and not isinstance(model, Model):
         raise TypeError("model must be what npuq.load_model returns")
-    if image.shape[0] * image.shape[1] > MOST_PIXELS:
-        raise InvalidImageError(f"the image has more than {MOST_PIXELS} pixels; cut it into parts")
+    if image.shape[0] * image.shape[1] > PIXELS_MAX:
+        raise InvalidImageError(f"the image has more than {PIXELS_MAX} pixels; cut it into parts")
     model = shipped_model(method, quality) if model is None else model
     return write_symbols(quantize(image, model, method, seed), model, method, seed)
 
@@ -189,11 +186,8 @@ def estimated_bits(symbols: Symbols, model: Model, method: str) -> float:
     """
     alpha, _ = softness_of(model, method)
     z = universal_dequantize(symbols.k, dither_values(symbols.n, np.float64))
-    density = model.params.density
-    exact = {name: array.astype(np.float64) for name, array in named_arrays(density).items()}
-    bits = rate_bits(
-        z.reshape(linear.CHANNELS, -1), with_arrays(density, exact), cdf=nonparametric, alpha=alpha
-    )
+    density = cast(model.params.density, np.float64)
+    bits = rate_bits(z.reshape(linear.CHANNELS, -1), density, cdf=nonparametric, alpha=alpha)
     return float(bits.sum())
 
 
@@ -242,9 +236,9 @@ def read_symbols(data: bytes, model: Model | None = None) -> tuple[Symbols, Head
         raise CorruptFileError("a file of a linear model has one tensor")
     if -(-rows // header.rows_per_band) != len(streams):
         raise CorruptFileError("the number of streams does not fit the size of the image")
-    if header.height * header.width > MOST_PIXELS:
+    if header.height * header.width > PIXELS_MAX:  # a few bytes could claim any size
         raise InvalidFileError(
-            f"the image has {header.height} x {header.width} pixels, more than {MOST_PIXELS}"
+            f"the image has {header.height} x {header.width} pixels, more than {PIXELS_MAX}"
         )
     bands = _bands(rows, header.rows_per_band)
     n = dither_integers((linear.CHANNELS, rows, columns), seed=header.seed)

@@ -35,7 +35,7 @@ from npuq.errors import ModelError, NpuqError
 from npuq.models.linear import BLOCK, CHANNELS, LinearParams
 from npuq.nn import nonparametric
 from npuq.nn.nonparametric import NonparametricParams
-from npuq.nn.parameters import named_arrays, with_arrays
+from npuq.nn.parameters import cast, named_arrays
 from npuq.paper.soft_round import soft_round_inverse
 
 FORMAT = 1
@@ -117,7 +117,7 @@ def make_model(
     alpha = float(np.float32(alpha))  # as compressed files hold it
     alpha_r = alpha if alpha_r is None else float(np.float32(alpha_r))
     _check_params(params)
-    density = _as_float64(params.density)
+    density = cast(params.density, np.float64)
     phases = soft_phases(alpha) if alpha > 0 else plain_phases()
     # plain dithering is possible with every model, and asks for the finest tables
     used = [phases, plain_phases()] if alpha > 0 else [phases]
@@ -251,7 +251,3 @@ def _hash(model: Model) -> bytes:
         digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
         digest.update(array.tobytes())
     return digest.digest()[:HASH_BYTES]
-
-
-def _as_float64(density: NonparametricParams) -> NonparametricParams:
-    return with_arrays(density, {k: a.astype(np.float64) for k, a in named_arrays(density).items()})

@@ -34,7 +34,7 @@ from npuq.models.coordinates import (
 )
 from npuq.models.linear import LinearParams, Loss
 from npuq.nn.adam import adam_init, adam_step
-from npuq.nn.parameters import named_arrays, with_arrays
+from npuq.nn.parameters import cast, named_arrays, with_arrays
 from npuq.schedules import TrainingOptions, learning_rates_at, lmbda_at, softness_at
 
 HISTORY = (
@@ -76,8 +76,7 @@ def initial_params(options: TrainingOptions, model: LinearParams | None) -> Line
             init_scale=options.init_scale,
             dtype=np.float64,
         )
-    trained = named_arrays(from_model(model, frame))
-    return with_arrays(model, {name: a.astype(np.float32) for name, a in trained.items()})
+    return cast(from_model(model, frame), np.float32)
 
 
 def training_step(

@@ -46,6 +46,16 @@ def with_arrays(tree: Tree, arrays: Mapping[str, Array]) -> Tree:
     return _rebuild(tree, arrays, "")
 
 
+def cast(tree: Tree, dtype: Any) -> Tree:
+    """The same tree with every array converted to another dtype.
+
+    Args:
+        tree: as in `named_arrays`.
+        dtype: of all arrays of the result.
+    """
+    return with_arrays(tree, {name: a.astype(dtype) for name, a in named_arrays(tree).items()})
+
+
 def _children(tree: Any, path: str) -> Iterator[tuple[str, Any]]:
     """The parts of a tuple, each with its path: a NamedTuple's by field, another's by index."""
     keys = getattr(tree, "_fields", range(len(tree)))
