@@ -12,21 +12,22 @@ from typing import Any
 import numpy as np
 
 from npuq.backend import Array
+from npuq.coding.intervals import MOST_INTERVALS, fill_intervals, fill_intervals_reference
 from npuq.coding.range_coder import (
     BUCKET_BITS,
+    FULL,
     Integers,
     code_words,
     decode_words,
-    encode_words,
+    encode_intervals,
     flush,
 )
 from npuq.coding.tables import IntegerTables, check_phases
 from npuq.errors import CorruptFileError
 from npuq.kernels.compile import use_reference
 
-# Words of 16 bits that are room enough, next to no rounding included:
-WORDS_PER_SYMBOL = 2  # 24 bits of a symbol or an escape
-WORDS_PER_DISTANCE = 4  # 63 bits of the gamma code that follows an escape
+WORDS_PER_SYMBOL = 6  # of 16 bits: two for an interval of 24 bits, four for a distance of 63
+GROUP = 1 << 17  # symbols
 
 
 def encode_band(symbols: Array, dither: Array, phases: Array, tables: IntegerTables) -> bytes:
@@ -86,15 +87,39 @@ def encode_runs(
     _check_runs(symbols, dither, counts, phases, tables)
     if symbols.dtype.kind not in "iu":
         raise ValueError(f"symbols must be integers, not {symbols.dtype}")
-    if symbols.size and not -(1 << 31) <= symbols.min() <= symbols.max() < 1 << 31:
-        raise ValueError("symbols must fit 32 bits")
-    first, last = (np.repeat(end, counts) for end in (tables.first, tables.last))
-    escapes = int(np.sum((symbols < first) | (symbols > last)))
-    words = _space(WORDS_PER_SYMBOL * symbols.size + WORDS_PER_DISTANCE * escapes + 1)
-    inputs = (symbols, dither, counts, phases, *tables)
-    low, span, size = _kernel(encode_words)(*map(_integers, inputs), words)
+    if symbols.dtype != np.int32:
+        if symbols.size and not -(1 << 31) <= symbols.min() <= symbols.max() < 1 << 31:
+            raise ValueError("symbols must fit 32 bits")
+        symbols = symbols.astype(np.int32)
+    plain = use_reference()
+    counts, phases = counts.astype(np.int64), phases.astype(np.int64)
+    groups = _channel_groups(counts)
+    # Memory that is never written to is never taken: room for the worst case costs nothing.
+    largest = max((int(counts[group].sum()) for group in groups), default=0)
+    lower, upper = np.empty((2, MOST_INTERVALS * largest), np.int32)
+    words = _space(0 if plain else WORDS_PER_SYMBOL * symbols.size + 1, np.uint16)
+    low, span, size, end = 0, FULL, 0, 0
+    for group in groups:
+        part = slice(end, end := end + int(counts[group].sum()))
+        fields = (field[group] for field in tables[1:])
+        m = (fill_intervals_reference if plain else fill_intervals)(
+            symbols[part], dither[part], counts[group], phases,
+            IntegerTables(tables.values, *fields), lower, upper,
+        )  # fmt: skip
+        if plain:
+            words += _space(2 * m + 1, np.uint16)
+        low, span, size = _kernel(encode_intervals)(
+            _integers(lower[:m]), _integers(upper[:m]), low, span, words, size
+        )
     size = flush(int(low), int(span), words, size)
     return np.asarray(words[:size]).astype(">u2").tobytes().rstrip(b"\0")
+
+
+def _channel_groups(counts: Array) -> list[slice]:
+    """Neighbouring channels, together of some GROUP symbols, whose intervals fit a core's cache."""
+    group = (np.cumsum(counts) - counts) // GROUP
+    edges = [0, *(np.flatnonzero(np.diff(group)) + 1).tolist(), counts.size]
+    return [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True) if a < b]
 
 
 def decode_runs(
@@ -110,13 +135,12 @@ def decode_runs(
         CorruptFileError: `data` holds an escape that no symbol has.
     """
     _check_runs(dither, dither, counts, phases, tables)
-    symbols = _space(dither.size)
-    inputs = (code_words(data), dither, counts, phases, *tables)
-    complete = _kernel(decode_words)(*map(_integers, inputs), _space(1 << BUCKET_BITS), symbols)
-    result = np.asarray(symbols, np.int64)
-    if not complete or np.any(result != result.astype(np.int32)):
+    symbols = _space(dither.size, np.int32)
+    inputs = (code_words(data), dither, counts, phases.astype(np.int64), *tables)
+    start = _space(1 << BUCKET_BITS, np.int64)
+    if not _kernel(decode_words)(*map(_integers, inputs), start, symbols):
         raise CorruptFileError("the compressed data is damaged: a coefficient is out of range")
-    return result.astype(np.int32)
+    return np.asarray(symbols, np.int32)
 
 
 def _check_runs(
@@ -136,9 +160,8 @@ def _kernel(function: Any) -> Any:
 
 
 def _integers(array: Array) -> Integers:
-    array = array.astype(np.int64)
-    return array.tolist() if use_reference() else array
+    return array.tolist() if use_reference() else np.ascontiguousarray(array)
 
 
-def _space(size: int) -> Integers:
-    return [0] * size if use_reference() else np.empty(size, np.int64)
+def _space(size: int, dtype: Any) -> Integers:
+    return [0] * size if use_reference() else np.empty(size, dtype)

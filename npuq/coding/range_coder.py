@@ -24,6 +24,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from npuq.backend import Array
+from npuq.coding.intervals import HALF
 from npuq.coding.tables import FIRST_KNOT, PHASE_BITS, PROBABILITY_BITS, TOTAL
 from npuq.kernels.compile import compiled
 
@@ -33,81 +34,40 @@ WORD = (1 << WORD_BITS) - 1
 BOTTOM_BITS = STATE_BITS - WORD_BITS
 FULL = 1 << STATE_BITS
 BOTTOM = 1 << BOTTOM_BITS
-HALF = TOTAL >> 1
+FARTHEST = 1 << 31  # symbols have 32 bits
 LONGEST_GAMMA = 32  # bits of an escape's distance: |symbol| <= 2^31, |first|, |last| <= 2^20
 BUCKET_BITS = 8  # the decoder's search begins at one of 256 places per table
 
 Integers: TypeAlias = Any
-"""A list of int, or an int64 array."""
+"""A list of int, or an array of integers."""
 
 
 @compiled(error_model="numpy")
-def encode_words(
-    symbols: Integers,
-    dither: Integers,
-    counts: Integers,
-    phases: Integers,
-    values: Integers,
-    offset: Integers,
-    first: Integers,
-    last: Integers,
-    log2_knots: Integers,
-    words: Integers,
+def encode_intervals(
+    lower: Integers, upper: Integers, low: int, span: int, words: Integers, size: int
 ) -> tuple[int, int, int]:
-    """Write all words but the last to `words`; return low, span and how many there are."""
-    low, span, size = 0, FULL, 0
-    i = 0
-    for c in range(len(counts)):
-        unit = 1 << log2_knots[c]
-        shift = PHASE_BITS - log2_knots[c]
-        mask = (1 << shift) - 1
-        beyond = last[c] - first[c] + 1
-        end = i + counts[c]
-        gamma_bits = 0  # how many bits of `distance` are still to be coded
-        distance = 0
-        while i < end:  # one step of the coder each
-            if gamma_bits == 0:
-                k = symbols[i]
-                index = min(max(k - first[c], -1), beyond)
-                x = (index << PHASE_BITS) + phases[dither[i]] - FIRST_KNOT
-                rest = x & mask
-                j = offset[c] + (x >> shift)
-                lower = 0
-                if index >= 0:
-                    lower = values[j] + ((values[j + 1] - values[j]) * rest >> shift)
-                j += unit
-                upper = TOTAL
-                if index < beyond:
-                    upper = values[j] + ((values[j + 1] - values[j]) * rest >> shift)
-                if 0 <= index < beyond:
-                    i += 1
-                else:  # Elias gamma: L - 1 zeros, then the L bits of the distance
-                    distance = first[c] - k if index < 0 else k - last[c]
-                    length = 0
-                    while distance >> length:
-                        length += 1
-                    gamma_bits = 2 * length - 1
-            else:
-                gamma_bits -= 1
-                lower = HALF * (distance >> gamma_bits & 1)
-                upper = lower + HALF
-                if gamma_bits == 0:
-                    i += 1
-            r = span >> PROBABILITY_BITS
-            low += r * lower
-            span = r * (upper - lower) if upper < TOTAL else span - r * lower
-            if low >= FULL:  # carry
-                low -= FULL
-                j = size - 1
-                while words[j] == WORD:
-                    words[j] = 0
-                    j -= 1
-                words[j] += 1
-            while span <= BOTTOM:
-                words[size] = low >> BOTTOM_BITS
-                size += 1
-                low = (low & (BOTTOM - 1)) << WORD_BITS
-                span <<= WORD_BITS
+    """Narrow the span to one interval after the other, of [0, 2^24); see the top of this file.
+
+    `size` words are in `words` already, with room for two more for each interval. Returns low, span
+    and size, from which the next call can go on, or `flush` end the message.
+    """
+    for i in range(len(lower)):
+        r = span >> PROBABILITY_BITS
+        skipped = r * lower[i]
+        low += skipped
+        span = r * upper[i] - skipped if upper[i] < TOTAL else span - skipped
+        if low >= FULL:  # carry
+            low -= FULL
+            j = size - 1
+            while words[j] == WORD:
+                words[j] = 0
+                j -= 1
+            words[j] += 1
+        while span <= BOTTOM:
+            words[size] = low >> BOTTOM_BITS
+            size += 1
+            low = (low & (BOTTOM - 1)) << WORD_BITS
+            span <<= WORD_BITS
     return low, span, size
 
 
@@ -125,51 +85,66 @@ def decode_words(
     start: Integers,
     symbols: Integers,
 ) -> bool:
-    """Fill `symbols`; return whether no escape was longer than any that is written."""
+    """Fill `symbols`; return whether all escapes were of 32-bit symbols.
+
+    The intervals of a table are numbered: 0 is the escape below, 1 the symbol `first`, and so on to
+    the escape above. The upper bound of number n is F(first - 1 + n + v), where n <= beyond.
+    """
     code, span, size = 0, FULL, 4
     for word in range(4):
         code = code << WORD_BITS | data[word]
+    largest = max(phases) - FIRST_KNOT
     i = 0
     for c in range(len(counts)):
-        unit = 1 << log2_knots[c]
-        shift = PHASE_BITS - log2_knots[c]
+        # int: Numba would make floats of signed and unsigned integers together
+        base, lowest, beyond = int(offset[c]), int(first[c]), int(last[c]) - int(first[c]) + 1
+        log2_unit = int(log2_knots[c])
+        unit = 1 << log2_unit
+        shift = PHASE_BITS - log2_unit
         mask = (1 << shift) - 1
-        beyond = last[c] - first[c] + 1
-        # F(first - 1 + index + v) <= T[(index + 1) unit]: a start that is right for every phase
-        index = 0
+        # The search begins at the first interval whose bound at the largest phase, the highest of
+        # its bounds, exceeds the least target of the bucket.
+        n = 0
+        x = largest
         for bucket in range(1 << BUCKET_BITS):
-            bound = bucket << (PROBABILITY_BITS - BUCKET_BITS)
-            while index < beyond and values[offset[c] + (index + 2) * unit] <= bound:
-                index += 1
-            start[bucket] = index
+            least = bucket << (PROBABILITY_BITS - BUCKET_BITS)
+            while n < beyond:
+                j = base + (x >> shift)
+                if values[j] + ((values[j + 1] - values[j]) * (x & mask) >> shift) > least:
+                    break
+                n += 1
+                x += 1 << PHASE_BITS
+            start[bucket] = n
         end = i + counts[c]
         sign = 0  # of the escape that is being read: -1, 1, or 0 for none
         zeros = 0
         distance = 0
         while i < end:  # one step of the coder each
             r = span >> PROBABILITY_BITS
-            target = min(code // r, TOTAL - 1)
+            target = min((code & (FULL - 1)) // r, TOTAL - 1)  # & says that it is not negative
             if sign == 0:
-                index = start[target >> (PROBABILITY_BITS - BUCKET_BITS)]
-                x = (index << PHASE_BITS) + phases[dither[i]] - FIRST_KNOT
+                n = start[target >> (PROBABILITY_BITS - BUCKET_BITS)]
+                x = phases[dither[i]] - FIRST_KNOT
                 rest = x & mask
-                j = offset[c] + (x >> shift)
-                lower = 0
+                origin = base + (x >> shift)
+                j = origin + (n << log2_unit)
                 upper = values[j] + ((values[j + 1] - values[j]) * rest >> shift)
-                index -= 1
                 while upper <= target:
-                    lower = upper
-                    index += 1
-                    if index == beyond:
+                    n += 1
+                    if n > beyond:
                         upper = TOTAL
                     else:
-                        j += unit
+                        j = origin + (n << log2_unit)
                         upper = values[j] + ((values[j + 1] - values[j]) * rest >> shift)
-                if 0 <= index < beyond:
-                    symbols[i] = first[c] + index
+                lower = 0
+                if n > 0:
+                    j = origin + ((n - 1) << log2_unit)
+                    lower = values[j] + ((values[j + 1] - values[j]) * rest >> shift)
+                if 0 < n <= beyond:
+                    symbols[i] = lowest + n - 1
                     i += 1
                 else:
-                    sign = -1 if index < 0 else 1
+                    sign = -1 if n == 0 else 1
                     zeros = 0
                     distance = 0
             else:
@@ -184,11 +159,15 @@ def decode_words(
                     zeros -= distance > 0
                     distance = 2 * distance + bit
                     if zeros == 0:
-                        symbols[i] = (first[c] if sign < 0 else last[c]) + sign * distance
+                        symbol = (lowest if sign < 0 else lowest + beyond - 1) + sign * distance
+                        if not -FARTHEST <= symbol < FARTHEST:
+                            return False
+                        symbols[i] = symbol
                         sign = 0
                         i += 1
-            code -= r * lower
-            span = r * (upper - lower) if upper < TOTAL else span - r * lower
+            skipped = r * lower
+            code -= skipped
+            span = r * upper - skipped if upper < TOTAL else span - skipped
             while span <= BOTTOM:
                 code <<= WORD_BITS
                 if size < len(data):

@@ -3,13 +3,14 @@
 The plain twin is `npuq.models.noisy_rate.noisy_rate_reference`, which composes the functions of
 `npuq.paper` and `npuq.nn`; the formulas and their names are theirs. What differs here:
 
-* A block of 128 coefficients at a time goes through everything while it lies in the cache. Each
-  line of arithmetic is a loop over the block, which becomes vector instructions.
+* A block of 256 coefficients at a time goes through everything while it lies in the cache. Each
+  stage is one loop over the block, which becomes vector instructions: the network of the CDF is
+  written out for its widths 3, 3, 3, so that all that belongs to one point stays in registers.
 * All is made of tanh, log and division. With T = tanh(x/2): sigmoid(x) = (1 + T)/2, and
   1 - e^-x = 2 T/(1 + T) without cancellation.
 
-Shapes: C channels, n coefficients of each; weights (C, w): per layer the entries of softplus(H)
-row by row, then b, then tanh(a) (not for the last layer), see `pack`.
+Shapes: C channels, n coefficients of each; weights (C, 43): per layer the entries of softplus(H)
+row by row, then b, then tanh(a) (not for the last layer).
 """
 
 from __future__ import annotations
@@ -22,89 +23,144 @@ from npuq.kernels.compile import jit
 from npuq.kernels.elementary import log_in_place, tanh
 from npuq.kernels.threads import for_each_range
 
-BLOCK = 128
+BLOCK = 256
+WEIGHTS = 43
 # Reordering sums lets reductions use vectors; infinities and NaN keep their meaning. NumPy's error
 # model, without an exception for each division by zero, lets divisions use them.
 # All parts are inlined by force: as functions of their own they would exist twice, compiled apart
 # and within the whole, and which copy runs, hence the last bits, would depend on Numba's cache.
 FAST = {"reassoc", "contract", "nsz", "arcp"}
-_HALF, _ONE, _TWO = np.float32(0.5), np.float32(1), np.float32(2)
+_ZERO, _HALF, _ONE, _TWO = np.float32(0), np.float32(0.5), np.float32(1), np.float32(2)
 _SMALLEST_GAP = np.float32(np.finfo(np.float32).eps ** 2)
 _BITS_PER_NAT = np.float32(1 / math.log(2))
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def _forward(points, weights, widths, x, t):  # type: ignore[no-untyped-def]
-    """Logits of the CDF at `points`; keeps each layer's inputs in x and tanh in t.
-
-    x (K + 1, r, N), t (K, r, N): the logits end up in x[K, 0].
-    """
-    layers, size = len(widths) - 1, len(points)
-    x[0, 0, :size] = points
-    at = 0
-    for k in range(layers):
-        r_in, r_out = widths[k], widths[k + 1]
-        for i in range(r_out):
-            h, b = x[k + 1, i, :size], weights[at + r_out * r_in + i]
-            H, source = weights[at + i * r_in], x[k, 0, :size]
-            for p in range(size):
-                h[p] = b + H * source[p]
-            for j in range(1, r_in):
-                H, source = weights[at + i * r_in + j], x[k, j, :size]
-                for p in range(size):
-                    h[p] += H * source[p]
-        at += r_out * r_in + r_out
-        if k + 1 < layers:
-            for i in range(r_out):
-                h, kept, a = x[k + 1, i, :size], t[k, i, :size], weights[at + i]
-                for p in range(size):
-                    kept[p] = tanh(h[p])
-                    h[p] += a * kept[p]
-            at += r_out
+def _three(w, at):  # type: ignore[no-untyped-def]
+    return w[at], w[at + 1], w[at + 2]
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def _backward(d_logits, weights, widths, x, t, d_x, d_h, d_weights):  # type: ignore[no-untyped-def]
-    """Adds the gradients of the weights to d_weights; leaves that of the points in d_x[0].
+def _nine(w, at):  # type: ignore[no-untyped-def]
+    return _three(w, at) + _three(w, at + 3) + _three(w, at + 6)
 
-    d_logits (N,); d_x, d_h (r, N) are working memory.
-    """
-    layers, size = len(widths) - 1, len(d_logits)
-    d_x[0, :size] = d_logits
-    at = len(weights)
-    for k in range(layers - 1, -1, -1):
-        r_in, r_out = widths[k], widths[k + 1]
-        if k + 1 < layers:
-            at -= r_out
-            for i in range(r_out):
-                d, kept, a = d_x[i, :size], t[k, i, :size], weights[at + i]
-                total = np.float32(0)
-                for p in range(size):
-                    total += d[p] * kept[p]
-                    d[p] *= _ONE + a * (_ONE - kept[p] * kept[p])
-                d_weights[at + i] += total
-        at -= r_out * r_in + r_out
-        for i in range(r_out):
-            d, kept_d = d_x[i, :size], d_h[i, :size]
-            total = np.float32(0)
-            for p in range(size):
-                total += d[p]
-                kept_d[p] = d[p]
-            d_weights[at + r_out * r_in + i] += total
-        for j in range(r_in):
-            source, d = x[k, j, :size], d_x[j, :size]
-            for i in range(r_out):
-                d_out, H = d_h[i, :size], weights[at + i * r_in + j]
-                total = np.float32(0)
-                if i == 0:
-                    for p in range(size):
-                        total += d_out[p] * source[p]
-                        d[p] = H * d_out[p]
-                else:
-                    for p in range(size):
-                        total += d_out[p] * source[p]
-                        d[p] += H * d_out[p]
-                d_weights[at + i * r_in + j] += total
+
+@jit(fastmath=FAST, error_model="numpy", forceinline=True)
+def _layers(w):  # type: ignore[no-untyped-def]
+    """The packed weights of one channel by layer: (H, b, a) three times, then H and b."""
+    return (
+        _three(w, 0), _three(w, 3), _three(w, 6),
+        _nine(w, 9), _three(w, 18), _three(w, 21),
+        _nine(w, 24), _three(w, 33), _three(w, 36),
+        _three(w, 39), w[42],
+    )  # fmt: skip
+
+
+@jit(fastmath=FAST, error_model="numpy", forceinline=True)
+def _affine(H, b, x):  # type: ignore[no-untyped-def]
+    """b + H x, of three inputs."""
+    return (
+        b[0] + H[0] * x[0] + H[1] * x[1] + H[2] * x[2],
+        b[1] + H[3] * x[0] + H[4] * x[1] + H[5] * x[2],
+        b[2] + H[6] * x[0] + H[7] * x[1] + H[8] * x[2],
+    )
+
+
+@jit(fastmath=FAST, error_model="numpy", forceinline=True)
+def _tanhs(h):  # type: ignore[no-untyped-def]
+    return tanh(h[0]), tanh(h[1]), tanh(h[2])
+
+
+@jit(fastmath=FAST, error_model="numpy", forceinline=True)
+def _bend(h, a, t):  # type: ignore[no-untyped-def]
+    """g(h) = h + a t, t = tanh(h)."""
+    return h[0] + a[0] * t[0], h[1] + a[1] * t[1], h[2] + a[2] * t[2]
+
+
+@jit(fastmath=FAST, error_model="numpy", forceinline=True)
+def _network(y, layers):  # type: ignore[no-untyped-def]
+    """The logit of the CDF at y, and each layer's tanh t and output x, for the way back."""
+    H1, b1, a1, H2, b2, a2, H3, b3, a3, H4, b4 = layers
+    h = (b1[0] + H1[0] * y, b1[1] + H1[1] * y, b1[2] + H1[2] * y)
+    t1 = _tanhs(h)
+    x1 = _bend(h, a1, t1)
+    h = _affine(H2, b2, x1)
+    t2 = _tanhs(h)
+    x2 = _bend(h, a2, t2)
+    h = _affine(H3, b3, x2)
+    t3 = _tanhs(h)
+    x3 = _bend(h, a3, t3)
+    logit = b4 + H4[0] * x3[0] + H4[1] * x3[1] + H4[2] * x3[2]
+    return logit, (t1, x1, t2, x2, t3, x3)
+
+
+@jit(fastmath=FAST, error_model="numpy", forceinline=True)
+def _affine_backward(d, H):  # type: ignore[no-untyped-def]
+    """The transpose of H, times d."""
+    return (
+        H[0] * d[0] + H[3] * d[1] + H[6] * d[2],
+        H[1] * d[0] + H[4] * d[1] + H[7] * d[2],
+        H[2] * d[0] + H[5] * d[1] + H[8] * d[2],
+    )
+
+
+@jit(fastmath=FAST, error_model="numpy", forceinline=True)
+def _bend_backward(d, a, t):  # type: ignore[no-untyped-def]
+    """d g'(h), with g' = 1 + a (1 - t^2)."""
+    return (
+        d[0] * (_ONE + a[0] * (_ONE - t[0] * t[0])),
+        d[1] * (_ONE + a[1] * (_ONE - t[1] * t[1])),
+        d[2] * (_ONE + a[2] * (_ONE - t[2] * t[2])),
+    )
+
+
+@jit(fastmath=FAST, error_model="numpy", forceinline=True)
+def _plus(total, d):  # type: ignore[no-untyped-def]
+    return total[0] + d[0], total[1] + d[1], total[2] + d[2]
+
+
+@jit(fastmath=FAST, error_model="numpy", forceinline=True)
+def _plus_product(total, d, t):  # type: ignore[no-untyped-def]
+    return total[0] + d[0] * t[0], total[1] + d[1] * t[1], total[2] + d[2] * t[2]
+
+
+@jit(fastmath=FAST, error_model="numpy", forceinline=True)
+def _plus_outer(total, d, x):  # type: ignore[no-untyped-def]
+    return (
+        total[0] + d[0] * x[0], total[1] + d[0] * x[1], total[2] + d[0] * x[2],
+        total[3] + d[1] * x[0], total[4] + d[1] * x[1], total[5] + d[1] * x[2],
+        total[6] + d[2] * x[0], total[7] + d[2] * x[1], total[8] + d[2] * x[2],
+    )  # fmt: skip
+
+
+@jit(fastmath=FAST, error_model="numpy", forceinline=True)
+def _network_backward(d_logit, y, kept, layers, sums):  # type: ignore[no-untyped-def]
+    """`_network` read upwards: d_y, and the gradients of the weights added to `sums`."""
+    H1, _, a1, H2, _, a2, H3, _, a3, H4, _ = layers
+    t1, x1, t2, x2, t3, x3 = kept
+    d_H1, d_b1, d_a1, d_H2, d_b2, d_a2, d_H3, d_b3, d_a3, d_H4, d_b4 = sums
+    d_b4 += d_logit
+    d_H4 = _plus_product(d_H4, (d_logit, d_logit, d_logit), x3)
+    d = (H4[0] * d_logit, H4[1] * d_logit, H4[2] * d_logit)
+
+    d_a3 = _plus_product(d_a3, d, t3)
+    d = _bend_backward(d, a3, t3)
+    d_b3 = _plus(d_b3, d)
+    d_H3 = _plus_outer(d_H3, d, x2)
+    d = _affine_backward(d, H3)
+
+    d_a2 = _plus_product(d_a2, d, t2)
+    d = _bend_backward(d, a2, t2)
+    d_b2 = _plus(d_b2, d)
+    d_H2 = _plus_outer(d_H2, d, x1)
+    d = _affine_backward(d, H2)
+
+    d_a1 = _plus_product(d_a1, d, t1)
+    d = _bend_backward(d, a1, t1)
+    d_b1 = _plus(d_b1, d)
+    d_H1 = _plus_product(d_H1, d, (y, y, y))
+    d_y = H1[0] * d[0] + H1[1] * d[1] + H1[2] * d[2]
+    return d_y, (d_H1, d_b1, d_a1, d_H2, d_b2, d_a2, d_H3, d_b3, d_a3, d_H4, d_b4)
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
@@ -116,7 +172,7 @@ def _soft_round(y, alpha, s, slope):  # type: ignore[no-untyped-def]
     """
     half = np.float32(0.5 / math.tanh(0.5 * alpha))
     a = np.float32(alpha)
-    for p in range(len(y)):
+    for p in range(np.uintp(len(y))):
         floor = np.floor(y[p])
         e = tanh(a * (y[p] - floor - _HALF))
         s[p] = floor + _HALF + half * e
@@ -132,134 +188,153 @@ def _conditional_mean(z, alpha, r, slope, room):  # type: ignore[no-untyped-def]
     """
     q = np.float32(math.exp(-alpha))
     scale, per_log = np.float32(-math.expm1(-alpha) / alpha), np.float32(0.5 / alpha)
-    for p in range(len(z)):
+    for p in range(np.uintp(len(z))):
         w = _TWO * (z[p] - np.floor(z[p] + _HALF))
         above, below = (_ONE + w) + (_ONE - w) * q, (_ONE + w) * q + (_ONE - w)
         r[p] = above / below
         slope[p] = scale / above + scale / below
     log_in_place(r, room)
-    for p in range(len(z)):
+    for p in range(np.uintp(len(z))):
         r[p] = np.floor(z[p] + _HALF) + per_log * r[p]
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def _interval(lower, upper, linear, product, d_lower, d_upper):  # type: ignore[no-untyped-def]
-    """`paper.density.interval_bits` and its backward; nats = linear - log(product)."""
-    for p in range(len(lower)):
-        a, b = lower[p], upper[p]
+def _rate(m, w, product, d_m, d_w):  # type: ignore[no-untyped-def]
+    """`paper.density.interval_bits` about each m, with all its gradients.
+
+    Returns the linear part of the nats, sum of linear - log(product); d_m is in nats, and so is
+    what is added to d_w. The 43 sums of the gradients stay in registers from first to last.
+    """
+    layers = _layers(w)
+    sums = _layers(np.zeros(WEIGHTS, np.float32))
+    linear = _ZERO
+    for p in range(np.uintp(len(m))):
+        a, kept_a = _network(m[p] - _HALF, layers)
+        b, kept_b = _network(m[p] + _HALF, layers)
         gap = max(b - a, _SMALLEST_GAP)
         tg, ta, tb = tanh(_HALF * gap), tanh(_HALF * a), tanh(_HALF * b)
-        linear[p] = max(a, np.float32(0)) + max(-b, np.float32(0))
+        linear += max(a, _ZERO) + max(-b, _ZERO)
         product[p] = tg / (_ONE + tg) * (_ONE + abs(ta)) * (_ONE + abs(tb)) * _HALF
-        shared = _ONE / tg - _ONE if b - a > _SMALLEST_GAP else np.float32(0)  # 2 / (e^gap - 1)
-        d_lower[p] = _HALF * (_ONE + ta + shared)
-        d_upper[p] = -_HALF * (_ONE - tb + shared)
+        shared = _ONE / tg - _ONE if b - a > _SMALLEST_GAP else _ZERO  # 2 / (e^gap - 1)
+        d_a, d_b = _HALF * (_ONE + ta + shared), -_HALF * (_ONE - tb + shared)
+        d_low, sums = _network_backward(d_a, m[p] - _HALF, kept_a, layers, sums)
+        d_high, sums = _network_backward(d_b, m[p] + _HALF, kept_b, layers, sums)
+        d_m[p] = d_low + d_high
+    H1, b1, a1, H2, b2, a2, H3, b3, a3, H4, b4 = sums
+    i = 0
+    for total in H1 + b1 + a1 + H2 + b2 + a2 + H3 + b3 + a3 + H4 + (b4,):
+        d_w[i] += total
+        i += 1
+    return linear
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def _expected_rate(logits, size, out, room):  # type: ignore[no-untyped-def]
-    """Bits over [y, y + 1] less those over [y - 1, y], from the logits at y - 1, y, y + 1."""
-    for p in range(size):
-        l0, l1, l2 = logits[p], logits[size + p], logits[2 * size + p]
+def _expected_rate(y, w, linear, product):  # type: ignore[no-untyped-def]
+    """Nats over [y, y + 1] less those over [y - 1, y] (Eq. 17), as linear + log(product)."""
+    layers = _layers(w)
+    for p in range(np.uintp(len(y))):
+        l0, _ = _network(y[p] - _ONE, layers)
+        l1, _ = _network(y[p], layers)
+        l2, _ = _network(y[p] + _ONE, layers)
         t01 = tanh(_HALF * max(l1 - l0, _SMALLEST_GAP))
         t12 = tanh(_HALF * max(l2 - l1, _SMALLEST_GAP))
         t0, t2 = tanh(_HALF * abs(l0)), tanh(_HALF * abs(l2))
-        out[p] = t01 * (_ONE + t12) * (_ONE + t0) / (t12 * (_ONE + t01) * (_ONE + t2))
-    log_in_place(out[:size], room)
-    for p in range(size):
-        l0, l1, l2 = logits[p], logits[size + p], logits[2 * size + p]
-        linear = l1 + max(-l2, np.float32(0)) - max(l0, np.float32(0))
-        out[p] = (out[p] + linear) * _BITS_PER_NAT
+        product[p] = t01 * (_ONE + t12) * (_ONE + t0) / (t12 * (_ONE + t01) * (_ONE + t2))
+        linear[p] = l1 + max(-l2, _ZERO) - max(l0, _ZERO)
+
+
+@jit(fastmath=FAST, error_model="numpy", forceinline=True)
+def _room():  # type: ignore[no-untyped-def]
+    return np.empty(BLOCK, np.float32)
+
+
+@jit(fastmath=FAST, error_model="numpy", forceinline=True)
+def _copy(a, out):  # type: ignore[no-untyped-def]
+    for p in range(np.uintp(len(out))):
+        out[p] = a[p]
+
+
+@jit(fastmath=FAST, error_model="numpy", forceinline=True)
+def _sum(a, b, out):  # type: ignore[no-untyped-def]
+    for p in range(np.uintp(len(out))):
+        out[p] = a[p] + b[p]
+
+
+@jit(fastmath=FAST, error_model="numpy", forceinline=True)
+def _scaled_product(a, b, scale, out):  # type: ignore[no-untyped-def]
+    for p in range(np.uintp(len(out))):
+        out[p] = a[p] * b[p] * scale
+
+
+@jit(fastmath=FAST, error_model="numpy", forceinline=True)
+def _total(a):  # type: ignore[no-untyped-def]
+    total = _ZERO
+    for p in range(np.uintp(len(a))):
+        total += a[p]
+    return total
 
 
 @jit(fastmath=FAST, error_model="numpy")
 def _channels(  # type: ignore[no-untyped-def]
-    start, stop, y, u, weights, widths, alpha, alpha_r, expected_rate, expected_distortion,
+    start, stop, y, u, weights, alpha, alpha_r, expected_rate, expected_distortion,
     r, bits, d_y, dr_dy, d_weights,
 ):  # fmt: skip
-    layers, r_max = len(widths) - 1, widths.max()
-    x = np.empty((layers + 1, r_max, 3 * BLOCK), np.float32)
-    t = np.empty((layers, r_max, 3 * BLOCK), np.float32)
-    d_x = np.empty((r_max, 2 * BLOCK), np.float32)
-    d_h = np.empty((r_max, 2 * BLOCK), np.float32)
-    points = np.empty(3 * BLOCK, np.float32)
-    d_logits = np.empty(2 * BLOCK, np.float32)
-    s, s_slope, z, m, m_slope, r_slope, room, linear, product, expected = np.empty(
-        (10, BLOCK), np.float32
-    )
+    s, s_slope, m, m_slope, r_slope = _room(), _room(), _room(), _room(), _room()
+    z, product, linear, d_m, exponent = _room(), _room(), _room(), _room(), _room()
+    s_slope[:] = m_slope[:] = r_slope[:] = _ONE
     for c in range(start, stop):
         for first in range(0, y.shape[1], BLOCK):
             size = min(BLOCK, y.shape[1] - first)
-            span = slice(first, first + size)
+            last = first + size
+            y_block, u_block, r_block = y[c, first:last], u[c, first:last], r[c, first:last]
             if alpha > 0:
-                _soft_round(y[c, span], alpha, s[:size], s_slope[:size])
+                _soft_round(y_block, alpha, s[:size], s_slope[:size])
+                _sum(s, u_block, z[:size])
+                _conditional_mean(z[:size], alpha, m[:size], m_slope[:size], exponent)
             else:
-                s[:size] = y[c, span]
-                s_slope[:size] = _ONE
-            for p in range(size):
-                z[p] = s[p] + u[c, first + p]
-            if alpha > 0:
-                _conditional_mean(z[:size], alpha, m[:size], m_slope[:size], room)
-            else:
-                m[:size] = z[:size]
-                m_slope[:size] = _ONE
+                _sum(y_block, u_block, z[:size])
+                _copy(z, m[:size])
             if alpha_r == alpha:
-                r[c, span] = m[:size]
-                r_slope[:size] = m_slope[:size]
+                _copy(m, r_block)
+                _copy(m_slope, r_slope[:size])
             elif alpha_r > 0:
-                _conditional_mean(z[:size], alpha_r, r[c, span], r_slope[:size], room)
+                _conditional_mean(z[:size], alpha_r, r_block, r_slope[:size], exponent)
             else:
-                r[c, span] = z[:size]
-                r_slope[:size] = _ONE
+                _copy(z, r_block)
+                r_slope[:] = _ONE
+            nats = _rate(m[:size], weights[c], product[:size], d_m, d_weights[c])
+            log_in_place(product[:size], exponent)
+            bits[c] += (nats - _total(product[:size])) * _BITS_PER_NAT
             if expected_rate:
-                for p in range(size):
-                    points[p] = y[c, first + p] - _ONE
-                    points[size + p] = y[c, first + p]
-                    points[2 * size + p] = y[c, first + p] + _ONE
-                _forward(points[: 3 * size], weights[c], widths, x, t)
-                _expected_rate(x[layers, 0], size, expected, room)
-            for p in range(size):
-                points[p] = m[p] - _HALF
-                points[size + p] = m[p] + _HALF
-            _forward(points[: 2 * size], weights[c], widths, x, t)
-            logits = x[layers, 0]
-            _interval(
-                logits[:size], logits[size : 2 * size], linear, product,
-                d_logits[:size], d_logits[size : 2 * size],
-            )  # fmt: skip
-            log_in_place(product[:size], room)
-            total = np.float32(0)
-            for p in range(size):
-                total += linear[p] - product[p]
-            bits[c] += total * _BITS_PER_NAT
-            _backward(d_logits[: 2 * size], weights[c], widths, x, t, d_x, d_h, d_weights[c])
-            for p in range(size):
-                if expected_rate:
-                    rate = expected[p]
-                else:
-                    rate = (d_x[0, p] + d_x[0, size + p]) * m_slope[p] * _BITS_PER_NAT
-                d_y[c, first + p] = rate * s_slope[p]
-                dr_dy[c, first + p] = s_slope[p] * (_ONE if expected_distortion else r_slope[p])
+                _expected_rate(y_block, weights[c], linear, product[:size])
+                log_in_place(product[:size], exponent)
+                _sum(linear, product, d_m[:size])
+            else:
+                _scaled_product(d_m, m_slope, _ONE, d_m[:size])
+            _scaled_product(d_m, s_slope, _BITS_PER_NAT, d_y[c, first:last])
+            if expected_distortion:
+                _copy(s_slope, dr_dy[c, first:last])
+            else:
+                _scaled_product(s_slope, r_slope, _ONE, dr_dy[c, first:last])
         for i in range(weights.shape[1]):
             d_weights[c, i] *= _BITS_PER_NAT
 
 
 def noisy_rate(  # type: ignore[no-untyped-def]
-    y, u, weights, widths, alpha, alpha_r, expected_rate, expected_distortion
+    y, u, weights, alpha, alpha_r, expected_rate, expected_distortion
 ):
     """The kernel over all channels and cores.
 
     Args:
         y, u: (C, n) float32 coefficients and noise, contiguous, of one shape (not checked here).
-        weights: (C, w) float32, packed effective weights of the CDF (see the top of the file).
-        widths: (K + 1,) int64, the widths 1, r_2, ..., 1 of its layers.
+        weights: (C, 43) float32, packed effective weights of the CDF (see the top of the file).
         alpha, alpha_r: softness of s and of r: 0, or from 0.01, below which r loses its digits in
             float32, to 80, where float32 ends.
         expected_rate, expected_distortion: use Eq. (17), Eq. (20).
 
     Returns:
         r (C, n) the reconstructions, bits (C,) float64, d_y (C, n) the gradient of all bits,
-        dr_dy (C, n), and d_weights (C, w) with respect to the packed weights.
+        dr_dy (C, n), and d_weights (C, 43) with respect to the packed weights.
     """
     channels = y.shape[0]
     r, d_y, dr_dy = np.empty_like(y), np.empty_like(y), np.empty_like(y)
@@ -267,7 +342,7 @@ def noisy_rate(  # type: ignore[no-untyped-def]
 
     def run(start: int, stop: int) -> None:
         _channels(
-            start, stop, y, u, weights, widths, float(alpha), float(alpha_r),
+            start, stop, y, u, weights, float(alpha), float(alpha_r),
             bool(expected_rate), bool(expected_distortion), r, bits, d_y, dr_dy, d_weights,
         )  # fmt: skip
 

@@ -44,11 +44,11 @@ def log_in_place(x, exponent):  # type: ignore[no-untyped-def]
     whose series has converged after five terms. `exponent` is room for as many float32.
     """
     bits = x.view(np.int32)
-    for i in range(x.size):
+    for i in range(np.uintp(x.size)):
         shifted = bits[i] - _SQRT_HALF_BITS
         exponent[i] = np.float32(shifted >> np.int32(23))
         bits[i] = (shifted & _MANTISSA) + _SQRT_HALF_BITS
-    for i in range(x.size):
+    for i in range(np.uintp(x.size)):
         s = (x[i] - _ONE) / (x[i] + _ONE)
         q = s * s
         series = _ONE + q * (_THIRD + q * (_FIFTH + q * (_SEVENTH + q * _NINTH)))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import os
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 
 def thread_count() -> int:
@@ -38,7 +39,8 @@ def for_each_range(function: Callable[[int, int], None], size: int) -> None:
     """Call `function(start, stop)` on parts of range(size), all at once, and wait.
 
     The parts are disjoint; which thread takes which cannot change the result of a function that
-    writes only what belongs to its part.
+    writes only what belongs to its part. The calling thread works as well: it holds a core already,
+    and were it to sleep, the others might all wake on that one.
     """
     threads = min(thread_count(), size)
     if threads <= 1:
@@ -46,8 +48,20 @@ def for_each_range(function: Callable[[int, int], None], size: int) -> None:
         return
     parts = 4 * threads if size >= 16 * threads else threads  # small parts balance the load
     edges = [size * i // parts for i in range(parts + 1)]
-    for future in [
-        _pool(threads).submit(function, start, stop)
-        for start, stop in zip(edges[:-1], edges[1:], strict=True)
-    ]:
+    waiting = deque(zip(edges[:-1], edges[1:], strict=True))
+
+    def work() -> None:
+        while True:
+            try:
+                start, stop = waiting.popleft()
+            except IndexError:  # no parts are left
+                return
+            function(start, stop)
+
+    others = [_pool(threads).submit(work) for _ in range(threads - 1)]
+    try:
+        work()
+    finally:
+        wait(others)
+    for future in others:
         future.result()

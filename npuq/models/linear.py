@@ -26,6 +26,7 @@ from npuq.models.noisy_rate import NoisyRate, Softness, noisy_rate
 from npuq.nn import nonparametric
 from npuq.nn.initialize import jpeg_analysis, jpeg_synthesis, random_orthogonal
 from npuq.nn.nonparametric import NonparametricParams
+from npuq.nn.parameters import named_arrays, with_arrays
 
 BLOCK = 8
 CHANNELS = 3 * BLOCK * BLOCK
@@ -101,8 +102,9 @@ def images_to_blocks(images: Array, dtype: npt.DTypeLike = np.float32) -> Array:
     """(N, 8 h, 8 w, 3) pixels of 0..255 -> blocks (192, N h w)."""
     count, height, width, _ = images.shape
     parts = images.reshape(count, height // BLOCK, BLOCK, width // BLOCK, BLOCK, 3)
-    columns = parts.transpose(5, 2, 4, 0, 1, 3).astype(dtype)
-    return columns.reshape(CHANNELS, -1) - columns.dtype.type(GREY)
+    columns = parts.transpose(5, 2, 4, 0, 1, 3).astype(dtype, order="C")
+    columns -= columns.dtype.type(GREY)
+    return columns.reshape(CHANNELS, -1)
 
 
 def blocks_to_images(blocks: Array, shape: tuple[int, int, int]) -> Array:
@@ -176,7 +178,8 @@ def loss_forward(
     """
     y = analyse(blocks, params.analysis)
     coded = noisy_rate(y, u, params.density, softness)
-    error = synthesise(coded.r, params.synthesis) - blocks
+    error = synthesise(coded.r, params.synthesis)
+    error -= blocks
     bpp = float(coded.bits.sum()) / _pixels(blocks)
     mse = float(xp_of(error).vdot(error, error)) / error.size
     return Loss(bpp + lmbda * mse, bpp, mse), Forward(y, coded, error)
@@ -198,14 +201,15 @@ def loss_backward(
     """
     per_pixel = 1 / _pixels(blocks)
     coded = forward.coded
-    d_blocks = forward.error * (2 * lmbda / blocks.size)
-    d_r, d_synthesis = synthesise_backward(d_blocks, coded.r, params.synthesis)
-    d_y = coded.d_y * per_pixel + coded.dr_dy * d_r
-    d_density = NonparametricParams(
-        *(tuple(d * per_pixel for d in group) for group in coded.d_density)
-    )
-    _, d_analysis = analyse_backward(d_y, blocks, params.analysis)
-    return LinearParams(d_analysis, d_synthesis, d_density)
+    # Per pixel only at the end, where it is cheap: `d_error` is a number times the error, and what
+    # is large, (192, n), is not multiplied by numbers. Pixels need no gradient.
+    d_error = 2 * lmbda / (blocks.size * per_pixel)
+    d_r, d_synthesis = synthesise_backward(forward.error, coded.r, params.synthesis * d_error)
+    d_y = coded.dr_dy * d_r
+    d_y += coded.d_y
+    d_analysis = (d_y @ blocks.T).reshape(params.analysis.shape)
+    gradients = LinearParams(d_analysis, d_synthesis * d_error, coded.d_density)
+    return with_arrays(gradients, {k: d * per_pixel for k, d in named_arrays(gradients).items()})
 
 
 def _pixels(blocks: Array) -> int:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from npuq.backend import Array, xp_of
+from npuq.kernels.compile import use_reference
 
 
 class AdamState(NamedTuple):
@@ -62,19 +65,63 @@ def adam_step(
     correction2 = 1 - beta2**step
     new_params, m, v = {}, {}, {}
     for name, p in params.items():
-        xp, g = xp_of(p), grads[name]
-        if g.shape != p.shape:
-            raise ValueError(f"grads[{name!r}] has shape {g.shape}; its parameter has {p.shape}")
-        # float: a NumPy float64 scalar would turn float32 arrays into float64 ones.
-        rate = float(learning_rate[name] if isinstance(learning_rate, Mapping) else learning_rate)
-        m[name] = (beta1 * state.m[name] + (1 - beta1) * g).astype(p.dtype, copy=False)
-        v[name] = (beta2 * state.v[name] + (1 - beta2) * (g * g)).astype(p.dtype, copy=False)
-        if rate == 0:
-            new_params[name] = p.copy()
-        else:
-            m_hat, v_hat = m[name] / correction1, v[name] / correction2
-            new_params[name] = p - rate * m_hat / (xp.sqrt(v_hat) + epsilon)
+        if grads[name].shape != p.shape:
+            raise ValueError(
+                f"grads[{name!r}] has shape {grads[name].shape}; its parameter has {p.shape}"
+            )
+        rate = learning_rate[name] if isinstance(learning_rate, Mapping) else learning_rate
+        arrays = p, grads[name], state.m[name], state.v[name]
+        new_params[name], m[name], v[name] = _update_of(*arrays)(
+            *arrays,
+            beta1=beta1,
+            beta2=beta2,
+            rate=float(rate),
+            correction1=correction1,
+            correction2=correction2,
+            epsilon=epsilon,
+        )
     return new_params, AdamState(step, m, v)
+
+
+def update_reference(
+    p: Array,
+    g: Array,
+    m: Array,
+    v: Array,
+    *,
+    beta1: float,
+    beta2: float,
+    rate: float,
+    correction1: float,
+    correction2: float,
+    epsilon: float,
+) -> tuple[Array, Array, Array]:
+    """One step of one parameter (Kingma & Ba 2015, Algorithm 1): the plain twin of the kernel.
+
+    Args:
+        p, g, m, v: of one shape: parameter, gradient, moments.
+        beta1, beta2, rate, epsilon: Python numbers, as NumPy's would widen float32 arrays.
+        correction1, correction2: 1 - beta1^t and 1 - beta2^t.
+
+    Returns:
+        The new p, m and v, of the dtype of `p`. At rate 0 the new p is p, to the last bit.
+    """
+    m_new = (beta1 * m + (1 - beta1) * g).astype(p.dtype, copy=False)
+    v_new = (beta2 * v + (1 - beta2) * (g * g)).astype(p.dtype, copy=False)
+    m_hat, v_hat = m_new / correction1, v_new / correction2
+    return p - rate * m_hat / (xp_of(p).sqrt(v_hat) + epsilon), m_new, v_new
+
+
+def _update_of(*arrays: Array) -> Callable[..., tuple[Array, Array, Array]]:
+    """The kernel for contiguous float32 arrays on the host, the plain twin for all others."""
+    fast = all(
+        isinstance(a, np.ndarray) and a.dtype == np.float32 and a.flags.c_contiguous for a in arrays
+    )
+    if not fast or use_reference():
+        return update_reference
+    from npuq.kernels import adam
+
+    return adam.update
 
 
 def _check_names(
