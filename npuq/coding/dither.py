@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from npuq.backend import Array
-from npuq.coding.philox import WORD_MASK, philox4x32
+from npuq.coding.philox import MULTIPLIERS, WORD_MASK, philox4x32, round_keys
+from npuq.kernels.compile import use_reference
 
 DITHER_BITS = 8
 DITHER_LEVELS = 1 << DITHER_BITS
@@ -54,14 +55,42 @@ def dither_integers(
         raise ValueError("a coordinate of the dither must be below 2**32")
     first_block, skipped = divmod(first_column, BLOCK)
     blocks = -(-(skipped + columns) // BLOCK)
+    key = np.array([seed & WORD_MASK, seed >> 32], np.uint32)
+    place = channels, rows, blocks, first_block, first_row, tensor
+    words = dither_words_reference(*place, key) if use_reference() else _words(*place, key)
+    n = words.astype("<u4").view(np.uint8).reshape(channels, rows, blocks * BLOCK)
+    return np.ascontiguousarray(n[:, :, skipped : skipped + columns])
+
+
+def dither_words_reference(
+    channels: int, rows: int, blocks: int, first_block: int, first_row: int, tensor: int, key: Array
+) -> Array:
+    """The Philox words of a window, uint32 (channels, rows, blocks, 4). Sec. 3.2.
+
+    Args:
+        channels, rows, blocks: size of the window; a block is 16 columns.
+        first_block, first_row: where it begins.
+        tensor: number of the tensor within the file.
+        key: (2,) uint32.
+    """
     counter = np.empty((channels, rows, blocks, 4), np.uint32)
     counter[..., 0] = np.arange(first_block, first_block + blocks)
     counter[..., 1] = np.arange(first_row, first_row + rows)[:, None]
     counter[..., 2] = np.arange(channels)[:, None, None]
     counter[..., 3] = tensor
-    words = philox4x32(counter, np.array([seed & WORD_MASK, seed >> 32], np.uint32))
-    n = words.astype("<u4").view(np.uint8).reshape(channels, rows, blocks * BLOCK)
-    return np.ascontiguousarray(n[:, :, skipped : skipped + columns])
+    return philox4x32(counter, key)
+
+
+def _words(
+    channels: int, rows: int, blocks: int, first_block: int, first_row: int, tensor: int, key: Array
+) -> Array:
+    """The compiled twin of `dither_words_reference`."""
+    from npuq.kernels import philox
+
+    words = np.empty((channels, rows, blocks, 4), np.uint32)
+    multipliers = np.array(MULTIPLIERS, np.uint64)
+    philox.dither_words(first_block, first_row, tensor, round_keys(key), multipliers, words)
+    return words
 
 
 def dither_values(n: Array, dtype: npt.DTypeLike = np.float32) -> Array:

@@ -30,14 +30,23 @@ def philox4x32(counter: Array, key: Array) -> Array:
     Numerics: 32-bit words are held in uint64, where the 32 x 32 bit products are exact.
     """
     c0, c1, c2, c3 = (np.asarray(counter)[..., i].astype(np.uint64) for i in range(4))
-    k0, k1 = (int(word) for word in key)
-    for _ in range(ROUNDS):
+    low, half = np.uint64(WORD_MASK), np.uint64(32)
+    for k0, k1 in round_keys(key):
         product0 = c0 * np.uint64(MULTIPLIERS[0])
         product1 = c2 * np.uint64(MULTIPLIERS[1])
-        c0 = (product1 >> np.uint64(32)) ^ c1 ^ np.uint64(k0)
-        c1 = product1 & np.uint64(WORD_MASK)
-        c2 = (product0 >> np.uint64(32)) ^ c3 ^ np.uint64(k1)
-        c3 = product0 & np.uint64(WORD_MASK)
-        k0 = (k0 + WEYL_STEPS[0]) & WORD_MASK
-        k1 = (k1 + WEYL_STEPS[1]) & WORD_MASK
+        c0, c1 = (product1 >> half) ^ c1 ^ k0, product1 & low
+        c2, c3 = (product0 >> half) ^ c3 ^ k1, product0 & low
     return np.stack((c0, c1, c2, c3), axis=-1).astype(np.uint32)
+
+
+def round_keys(key: Array) -> Array:
+    """The key of each round, raised by the Weyl steps from one to the next (Salmon et al. 2011).
+
+    Args:
+        key: uint32, shape (2,).
+
+    Returns:
+        uint64, shape (10, 2), below 2^32.
+    """
+    steps = np.arange(ROUNDS, dtype=np.uint64)[:, None] * np.array(WEYL_STEPS, np.uint64)
+    return (np.asarray(key, np.uint64) + steps) & np.uint64(WORD_MASK)

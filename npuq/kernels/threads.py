@@ -5,8 +5,12 @@ from __future__ import annotations
 import functools
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from typing import TypeVar
+
+S = TypeVar("S")
+T = TypeVar("T")
 
 
 def thread_count() -> int:
@@ -35,33 +39,45 @@ if hasattr(os, "register_at_fork"):  # a forked child has the pool, but none of 
     os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
-def for_each_range(function: Callable[[int, int], None], size: int) -> None:
-    """Call `function(start, stop)` on parts of range(size), all at once, and wait.
+def map_in_threads(function: Callable[[S], T], jobs: Sequence[S]) -> list[T]:
+    """The results of `function`, which holds no GIL, for each job, in their order.
 
-    The parts are disjoint; which thread takes which cannot change the result of a function that
-    writes only what belongs to its part. The calling thread works as well: it holds a core already,
-    and were it to sleep, the others might all wake on that one.
+    The calling thread works as well: it holds a core already, and were it to sleep, the others
+    might all wake on that one. The first error ends the work, and is raised.
     """
-    threads = min(thread_count(), size)
-    if threads <= 1:
-        function(0, size)
-        return
-    parts = 4 * threads if size >= 16 * threads else threads  # small parts balance the load
-    edges = [size * i // parts for i in range(parts + 1)]
-    waiting = deque(zip(edges[:-1], edges[1:], strict=True))
+    waiting = deque(enumerate(jobs))
+    results: dict[int, T] = {}
 
     def work() -> None:
         while True:
             try:
-                start, stop = waiting.popleft()
-            except IndexError:  # no parts are left
+                number, job = waiting.popleft()
+            except IndexError:  # no jobs are left
                 return
-            function(start, stop)
+            try:
+                results[number] = function(job)
+            except BaseException:
+                waiting.clear()
+                raise
 
+    threads = min(thread_count(), len(jobs))
     others = [_pool(threads).submit(work) for _ in range(threads - 1)]
     try:
         work()
     finally:
         wait(others)
-    for future in others:
-        future.result()
+    for other in others:
+        other.result()
+    return [results[number] for number in range(len(jobs))]
+
+
+def for_each_range(function: Callable[[int, int], None], size: int) -> None:
+    """Call `function(start, stop)` on parts of range(size), all at once, and wait.
+
+    The parts are disjoint; which thread takes which cannot change the result of a function that
+    writes only what belongs to its part.
+    """
+    threads = min(thread_count(), size)
+    parts = 4 * threads if size >= 16 * threads else max(threads, 1)  # small: balance the load
+    edges = [size * i // parts for i in range(parts + 1)] if threads > 1 else [0, size]
+    map_in_threads(lambda part: function(*part), list(zip(edges[:-1], edges[1:], strict=True)))

@@ -95,6 +95,8 @@ def init(
 def pad_to_blocks(image: Array) -> Array:
     """(H, W, 3) -> (8 h, 8 w, 3): the last row and column repeated up to whole blocks."""
     height, width = image.shape[:2]
+    if height % BLOCK == width % BLOCK == 0:
+        return image
     return np.pad(image, ((0, -height % BLOCK), (0, -width % BLOCK), (0, 0)), mode="edge")
 
 
@@ -109,10 +111,21 @@ def images_to_blocks(images: Array, dtype: npt.DTypeLike = np.float32) -> Array:
 
 def blocks_to_images(blocks: Array, shape: tuple[int, int, int]) -> Array:
     """Blocks (192, N h w) -> (N, 8 h, 8 w, 3) unclipped pixels; `shape` is (N, h, w)."""
+    images = _arrange(blocks, shape)
+    return images + images.dtype.type(GREY)
+
+
+def blocks_to_bytes(blocks: Array, shape: tuple[int, int, int]) -> Array:
+    """`blocks_to_images`, rounded and clipped to uint8; bytes are quicker to rearrange."""
+    pixels = blocks + blocks.dtype.type(GREY)
+    xp_of(pixels).rint(pixels, out=pixels)
+    return _arrange(pixels.clip(0, 255, out=pixels).astype(np.uint8), shape)
+
+
+def _arrange(blocks: Array, shape: tuple[int, int, int]) -> Array:
     count, rows, columns = shape
     parts = blocks.reshape(3, BLOCK, BLOCK, count, rows, columns).transpose(3, 4, 1, 5, 2, 0)
-    images = parts.reshape(count, rows * BLOCK, columns * BLOCK, 3)
-    return images + images.dtype.type(GREY)
+    return parts.reshape(count, rows * BLOCK, columns * BLOCK, 3)
 
 
 def analyse(blocks: Array, analysis: Array) -> Array:

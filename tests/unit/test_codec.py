@@ -31,7 +31,7 @@ def test_symbols_survive_and_files_depend_on_the_image_alone(
 ) -> None:
     files = []
     for count in (1, 2, 5):
-        monkeypatch.setattr(codec, "thread_count", lambda count=count: count)
+        monkeypatch.setattr("npuq.kernels.threads.thread_count", lambda count=count: count)
         files.append(codec.compress(tall, method=method, model=model, seed=9))
         found, header, _ = codec.read_symbols(files[-1], model)
     assert files[0] == files[1] == files[2]
