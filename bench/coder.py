@@ -17,7 +17,7 @@ from scipy.special import ndtr
 
 from npuq.coding.arithmetic import decode_runs, encode_runs
 from npuq.coding.dither import dither_integers, dither_values
-from npuq.coding.tables import PHASE_BITS, IntegerTables, table_bits
+from npuq.coding.tables import IntegerTables, table_bits
 from npuq.coding.tabulate import build_tables
 from npuq.model_file import hard_phases, plain_phases
 from npuq.paper.channel import round_half_up, universal_quantize

@@ -1,7 +1,7 @@
 """What the parts of the benchmark share: fair timing, the peers that are installed, the machine.
 
-A part is a module with a `TITLE` and a function `rows() -> list[dict]`. Each of its comparisons first
-shows that both sides compute the same, and only then times them.
+A part is a module with a `TITLE` and a function `rows() -> list[dict]`. Each of its comparisons
+first shows that both sides compute the same, and only then times them.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 ROUNDS = 7
+PAUSE = 0.01  # seconds
 
 
 def machine() -> dict[str, Any]:
@@ -51,13 +52,16 @@ def median_seconds(
 ) -> dict[str, float]:
     """Medians over rounds in which each function runs once: A B C A B C ...
 
-    Interleaved, because a machine's speed drifts; each runs once before, to load what it loads.
+    Interleaved, because a machine's speed drifts; each runs once before, to load what it loads. The
+    pause between is for worker threads that still spin, waiting for more to do: they would take
+    their cores from the next.
     """
     for function in functions.values():
         function()
     times: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(rounds):
         for name, function in functions.items():
+            time.sleep(PAUSE)
             start = time.perf_counter()
             function()
             times[name].append(time.perf_counter() - start)

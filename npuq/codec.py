@@ -14,8 +14,8 @@ one, so that both sides look up what soft rounding does (`quantize`, `reconstruc
 An image is coded in bands of 32 rows of blocks, each a stream of its own: on all cores, and a large
 image in memory for a few bands beside its pixels.
 
-Shapes: image (H, W, 3) uint8; y, k, u, r (192, h, w), h and w the rows and columns of blocks, of the
-image or of a band of it.
+Shapes: image (H, W, 3) uint8; y, k, u, r (192, h, w), h and w the rows and columns of blocks, of
+the image or of a band of it.
 """
 
 from __future__ import annotations
@@ -177,9 +177,7 @@ def phases_of(model: Model, method: str) -> Array:
     return hard_phases() if method == "un+q" else plain_phases()
 
 
-def quantize(
-    image: Array, model: Model, method: str, seed: int, *, first_row: int = 0
-) -> Symbols:
+def quantize(image: Array, model: Model, method: str, seed: int, *, first_row: int = 0) -> Symbols:
     """The sender's half of universal quantization: k = round(s(y) - u), Eq. (5).
 
     In terms of the phase v = s^-1(u + 1/2) of the dither, which the coder needs as well, it is
@@ -259,7 +257,7 @@ def _floor_less(y: Array, n: Array, table: Array, k: Array) -> None:
         return
     from npuq.kernels import lookup
 
-    lookup.floor_less(*map(_by_channel, (y, n)), table, _by_channel(k))
+    lookup.floor_less(_by_channel(y), _by_channel(n), table, _by_channel(k))
 
 
 def _plus(k: Array, n: Array, table: Array) -> Array:
@@ -269,7 +267,7 @@ def _plus(k: Array, n: Array, table: Array) -> Array:
     from npuq.kernels import lookup
 
     r = np.empty(k.shape, np.float32)
-    lookup.plus(*map(_by_channel, (k, n)), table, _by_channel(r))
+    lookup.plus(_by_channel(k), _by_channel(n), table, _by_channel(r))
     return r
 
 
@@ -279,8 +277,12 @@ def _by_channel(array: Array) -> Array:
 
 
 def _slabs(rows: int, columns: int) -> list[slice]:
-    """Rows of some SLAB_BLOCKS blocks, whose coefficients fit the cache of a core."""
-    size = max(1, SLAB_BLOCKS // columns)
+    """Rows of some SLAB_BLOCKS blocks, whose coefficients fit the cache of a core.
+
+    Their number is a power of two that divides BAND_ROWS, so that a band is multiplied in the same
+    slabs, and to the same last bits, alone and in its image.
+    """
+    size = min(BAND_ROWS, 1 << max(0, (SLAB_BLOCKS // columns).bit_length() - 1))
     return [slice(top, min(top + size, rows)) for top in range(0, rows, size)]
 
 

@@ -6,7 +6,7 @@ import argparse
 import contextlib
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,9 @@ from npuq.errors import MissingDependencyError, NpuqError
 if TYPE_CHECKING:
     from npuq.evaluate import Record
     from npuq.model_file import Model
+
+DEFAULT_QUALITY = 4
+"""Of the models that come with npuq, 1 to 8, where none is asked for."""
 
 
 def whole(text: str) -> int:
@@ -112,6 +115,28 @@ def load_tqdm() -> Any:
             "the progress bar needs tqdm: pip install 'npuq[cli]'"
         ) from error
     return tqdm
+
+
+@contextlib.contextmanager
+def band_progress() -> Iterator[Callable[[int, int], None] | None]:
+    """What `compress` and `decompress` call: a bar, where somebody watches and it takes a while."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield None  # no bar where stderr is a file: its end would be all that one sees of it
+        return
+    bar: Any = None
+
+    def show(done: int, total: int) -> None:
+        nonlocal bar
+        if bar is None and done < total:
+            bar = progress_bar(total=total, unit="band", delay=0.5)
+        if bar is not None:
+            bar.update(done - bar.n)
+
+    try:
+        yield show
+    finally:
+        if bar is not None:
+            bar.close()
 
 
 def progress_bar(**options: Any) -> Any:

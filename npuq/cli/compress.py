@@ -5,9 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from npuq.cli.common import check_not_same, load_model_option, seed, whole
-
-DEFAULT_QUALITY = 2  # not argparse's default: it would take --quality 2 with --model for none given
+from npuq.cli.common import (
+    DEFAULT_QUALITY,
+    band_progress,
+    check_not_same,
+    load_model_option,
+    seed,
+    whole,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,8 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument(
         "--quality",
         type=whole,
-        metavar="N",
-        help="1 (smallest files), 2 (default) or 3: which of the models that come with npuq",
+        metavar="N",  # no default: argparse would take it, given with --model, for none given
+        help=f"1 (smallest files) to 8 (default: {DEFAULT_QUALITY}): which of npuq's own models",
     )
     which.add_argument("--model", metavar="PATH", help="a model of your own, see npuq train")
     parser.add_argument(
@@ -49,13 +54,15 @@ def run(args: argparse.Namespace) -> None:
     check_can_write(args.file)
     check_not_same(args.file, args.image, args.model)
     image = read_image(args.image)
-    data = compress(
-        image,
-        method=args.method,
-        quality=DEFAULT_QUALITY if args.quality is None else args.quality,
-        model=load_model_option(args.model),
-        seed=args.seed,
-    )
+    with band_progress() as progress:
+        data = compress(
+            image,
+            method=args.method,
+            quality=DEFAULT_QUALITY if args.quality is None else args.quality,
+            model=load_model_option(args.model),
+            seed=args.seed,
+            progress=progress,
+        )
     write_bytes_atomically(Path(args.file), data)
     pixels = image.shape[0] * image.shape[1]
     print(f"{args.file}: {len(data)} bytes, {8 * len(data) / pixels:.4f} bpp")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from npuq.cli.common import check_not_same, load_model_option, naming
+from npuq.cli.common import band_progress, check_not_same, load_model_option, naming
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> None:
     check_not_same(args.image, args.file, args.model)
     model = load_model_option(args.model)
     data = Path(args.file).read_bytes()
-    with naming(args.file):
-        image = decompress(data, model=model)
+    with naming(args.file), band_progress() as progress:
+        image = decompress(data, model=model, progress=progress)
     write_image(args.image, image)
     print(f"{args.image}: {image.shape[1]} x {image.shape[0]} pixels")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from npuq.cli.common import check_not_same, print_json, print_table, seed, whole
+from npuq.cli.common import DEFAULT_QUALITY, check_not_same, print_json, print_table, seed, whole
 
 BUILT_IN = "dead leaves"
 BUILT_IN_SHAPE = (512, 768)
@@ -23,7 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the comparison to draw (default: npuq-demo.png)",
     )
     parser.add_argument(
-        "--quality", type=whole, default=2, metavar="N", help="1, 2 (default) or 3: of the models"
+        "--quality",
+        type=whole,
+        default=DEFAULT_QUALITY,
+        metavar="N",
+        help=f"of the models, 1 (smallest files) to 8 (default: {DEFAULT_QUALITY})",
     )
     parser.add_argument("--seed", type=seed, default=0, metavar="S", help="of the dither")
     parser.add_argument("--json", action="store_true", help="print the table as a JSON list")

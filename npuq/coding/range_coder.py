@@ -99,7 +99,6 @@ def decode_words(
         # int: Numba would make floats of signed and unsigned integers together
         base, lowest, beyond = int(offset[c]), int(first[c]), int(last[c]) - int(first[c]) + 1
         log2_unit = int(log2_knots[c])
-        unit = 1 << log2_unit
         shift = PHASE_BITS - log2_unit
         mask = (1 << shift) - 1
         # The search begins at the first interval whose bound at the largest phase, the highest of

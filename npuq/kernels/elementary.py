@@ -16,7 +16,7 @@ _P = tuple(map(np.float32, (0.999999979, 0.133810156, 3.49557616e-3, 2.06088864e
 _Q = tuple(map(np.float32, (1.0, 0.467143312, 2.58769367e-2, 3.28561526e-4, 7.77644835e-7)))
 _P0, _P1, _P2, _P3, _P4 = _P
 _Q0, _Q1, _Q2, _Q3, _Q4 = _Q
-_ONE, _NINE = np.float32(1), np.float32(9)
+ONE, _NINE = np.float32(1), np.float32(9)
 
 
 @jit(inline="always", error_model="numpy")
@@ -26,7 +26,7 @@ def tanh(x):  # type: ignore[no-untyped-def]
     s = x * x
     p = _P0 + s * (_P1 + s * (_P2 + s * (_P3 + s * _P4)))
     q = _Q0 + s * (_Q1 + s * (_Q2 + s * (_Q3 + s * _Q4)))
-    return min(max(x * p / q, -_ONE), _ONE)
+    return min(max(x * p / q, -ONE), ONE)
 
 
 _SQRT_HALF_BITS = np.int32(0x3F3504F3)  # of the float32 sqrt(1/2)
@@ -49,7 +49,7 @@ def log_in_place(x, exponent):  # type: ignore[no-untyped-def]
         exponent[i] = np.float32(shifted >> np.int32(23))
         bits[i] = (shifted & _MANTISSA) + _SQRT_HALF_BITS
     for i in range(np.uintp(x.size)):
-        s = (x[i] - _ONE) / (x[i] + _ONE)
+        s = (x[i] - ONE) / (x[i] + ONE)
         q = s * s
-        series = _ONE + q * (_THIRD + q * (_FIFTH + q * (_SEVENTH + q * _NINTH)))
+        series = ONE + q * (_THIRD + q * (_FIFTH + q * (_SEVENTH + q * _NINTH)))
         x[i] = exponent[i] * _LN2 + _TWO * s * series

@@ -44,11 +44,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A package whose weights are two small models of quality 2."""
+    """A package whose weights are two small models of quality 4."""
     folder = tmp_path / "weights"
     folder.mkdir()
-    save_model(folder / "linear-un-2.npz", tiny_model(0.0))
-    save_model(folder / "linear-sr-2.npz", tiny_model(16.0))
+    save_model(folder / "linear-un-4.npz", tiny_model(0.0))
+    save_model(folder / "linear-sr-4.npz", tiny_model(16.0))
     monkeypatch.setattr(shipped_models, "WEIGHTS", folder)
     caches = [f for f in vars(shipped_models).values() if hasattr(f, "cache_clear")]
     for cache in caches:
@@ -146,7 +146,7 @@ def test_eval_prints_records(
     records = json.loads(capsys.readouterr().out)
     assert [list(record) for record in records] == [KEYS] * 3
     assert [record["method"] for record in records] == list(METHODS)
-    assert {record["quality"] for record in records} == {2}
+    assert {record["quality"] for record in records} == {4}
     assert {record["ms_ssim"] for record in records} == {None}  # the picture is too small
     with table.open() as file:
         rows = list(csv.DictReader(file))
@@ -391,8 +391,8 @@ def test_every_damaged_byte_and_every_truncation_is_noticed(
 
 def test_the_package_has_all_its_models() -> None:
     sizes = {path.name: path.stat().st_size for path in shipped_models.WEIGHTS.glob("*.npz")}
-    assert sizes.keys() == {f"linear-{kind}-{n}.npz" for kind in ("un", "sr") for n in (1, 2, 3)}
-    assert min(sizes.values()) > 100_000 and sum(sizes.values()) < 3_000_000
+    assert sizes.keys() == {f"linear-{kind}-{n}.npz" for kind in ("un", "sr") for n in range(1, 9)}
+    assert min(sizes.values()) > 100_000 and sum(sizes.values()) < 8_000_000
 
 
 # ---- usage and surroundings
@@ -408,7 +408,7 @@ def test_the_package_has_all_its_models() -> None:
         ["compress", "a.png", "b", "--seed=-1"],
         ["compress", "a.png", "b", "--method=jpeg"],
         ["compress", "a.png", "b", "--quality=1", "--model=m.npz"],
-        ["compress", "a.png", "b", "--quality=2", "--model=m.npz"],  # 2 is what it would be anyway
+        ["compress", "a.png", "b", "--quality=4", "--model=m.npz"],  # 4 is what it would be anyway
         ["info", "a", "b"],
         ["eval"],
         ["demo", "--quality=two"],

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.special import expit
 
 from npuq.coding.arithmetic import decode_band, encode_band
+from npuq.coding.intervals import MOST_INTERVALS, fill_intervals, fill_intervals_reference
 from npuq.coding.tables import TOTAL, assemble_tables, phase_table, symbol_intervals, table_bits
 from npuq.coding.tabulate import build_tables
 from npuq.errors import CorruptFileError
@@ -65,6 +66,19 @@ def test_round_trip_compiled_and_plain_with_the_same_bytes(band):
     with reference:
         assert encode_band(symbols, dither, phases, tables) == data
         assert np.array_equal(decode_band(data, dither, phases, tables), symbols)
+
+
+@given(bands())
+def test_compiled_intervals_are_those_of_the_plain_twin(band):
+    tables, phases, symbols, dither = band
+    counts = np.full(symbols.shape[0], symbols[0].size)
+    found = []
+    for fill in (fill_intervals, fill_intervals_reference):
+        room = np.empty((2, MOST_INTERVALS * symbols.size), np.int32)
+        inputs = symbols.ravel(), dither.ravel(), counts, phases.astype(np.int64), tables
+        found.append(room[:, : fill(*inputs, *room)])
+    assert np.array_equal(*found)
+    assert np.all(found[0][0] < found[0][1])
 
 
 @given(bands())

@@ -1,5 +1,8 @@
 """The dither is a function of the place, not of the window that asks for it."""
 
+import os
+from unittest import mock
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,3 +19,8 @@ def test_window_is_the_cut_out_of_the_whole(seed, channels, top, left, rows, col
         (channels, rows, columns), seed=seed, tensor=1, first_row=top, first_column=left
     )
     assert np.array_equal(window, whole[:channels, top : top + rows, left : left + columns])
+    with mock.patch.dict(os.environ, NPUQ_KERNELS="reference"):
+        plain = dither_integers(
+            (channels, rows, columns), seed=seed, tensor=1, first_row=top, first_column=left
+        )
+    assert np.array_equal(window, plain)

@@ -8,10 +8,13 @@ from models import picture, tiny_model
 
 from npuq import codec
 from npuq.coding.container import METHODS, pack, unpack
+from npuq.coding.dither import dither_values
 from npuq.errors import CorruptFileError, InvalidFileError, InvalidImageError, ModelError
 from npuq.kernels import threads
 from npuq.model_file import Model
-from npuq.paper.channel import round_half_up
+from npuq.models import linear
+from npuq.paper.channel import round_half_up, universal_dequantize, universal_quantize
+from npuq.paper.soft_round import soft_round, soft_round_conditional_mean
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +60,51 @@ def test_tables_keep_the_float_models_word_for_every_method(method: str, alpha: 
     assert promised == pytest.approx(codec.estimated_bits(symbols, model, method), rel=1e-3)
     payload = sum(map(len, unpack(codec.write_symbols(symbols, model, method, 0))[1]))
     assert 8 * payload <= 1.001 * promised + 128
+
+
+@pytest.mark.parametrize("kernels", ["fast", "reference"])
+@pytest.mark.parametrize("alpha_r", [None, 9.0])
+@pytest.mark.parametrize("method", METHODS)
+def test_what_is_looked_up_is_soft_rounding(
+    method: str, alpha_r: float | None, kernels: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eqs. (5), (10) and (14) in float64, but for coefficients as near to a bound as 2^-16."""
+    monkeypatch.setenv("NPUQ_KERNELS", kernels)
+    model, image = tiny_model(5.0, alpha_r=alpha_r), picture(64, 48, 7)
+    alpha, alpha_r = codec.softness_of(model, method)
+    symbols = codec.quantize(image, model, method, 3)
+    blocks = linear.images_to_blocks(image[None], np.float64)
+    y = linear.analyse(blocks, model.params.analysis.astype(np.float64)).reshape(symbols.k.shape)
+    u = dither_values(symbols.n, np.float64)
+    lower = np.array(universal_quantize(soft_round(y - 3e-5, alpha), u))
+    upper = np.array(universal_quantize(soft_round(y + 3e-5, alpha), u))
+    assert np.all((lower <= symbols.k) & (symbols.k <= upper))
+    assert np.mean(lower < upper) < 1e-3
+    r = codec.reconstruct(symbols, model, method)
+    expected = soft_round_conditional_mean(universal_dequantize(symbols.k, u), alpha_r)
+    assert r.dtype == np.float32
+    np.testing.assert_allclose(r, expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_strips_do_not_show(
+    method: str, model: Model, tall: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An image that is coded strip by strip is the image that is coded at once."""
+    data = codec.compress(tall, method=method, model=model)
+    image = codec.decompress(data, model=model)
+    monkeypatch.setattr(codec, "STRIP_PIXELS", 1)
+    assert [len(s) for s in codec.strips_of(codec.bands_of(530, 32), 21)] == [2, 1]
+    told: list[tuple[int, int]] = []
+    assert codec.compress(tall, method=method, model=model, progress=lambda *a: told.append(a)) == (
+        data
+    )
+    decoded = codec.decompress(data, model=model, progress=lambda *a: told.append(a))
+    np.testing.assert_array_equal(decoded, image)
+    assert told == [(2, 3), (3, 3)] * 2
+    symbols = codec.read_symbols(data, model)[0]
+    np.testing.assert_array_equal(codec.dequantize(symbols, model, method), image)
+    assert codec.write_symbols(symbols, model, method, 0) == data
 
 
 def test_hard_rounding_is_the_coder_at_infinite_alpha(model: Model) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numba
 import numpy as np
 import pytest
 
+from npuq.kernels.adam import SMALL
 from npuq.nn.adam import AdamState, adam_init, adam_step
 
 
@@ -89,6 +91,40 @@ def test_the_step_does_not_depend_on_the_gradients_scale() -> None:
     for size in (1e-3, 1.0, 1e12):
         params, _ = adam_step(one(0.0), one(-size), adam_init(one(0.0)), 0.1)
         assert params["p"][0] == pytest.approx(0.1, rel=1e-4)  # epsilon / 1e-3 = 1e-5
+
+
+@pytest.mark.parametrize("size", [1, 100, SMALL + 3])
+def test_the_kernel_is_its_plain_twin(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    if numba.config.DISABLE_JIT:
+        size = min(size, 100)
+    params = {name: rng.standard_normal((1, size)).astype(np.float32) for name in ("p", "still")}
+    rate = {"p": 0.1, "still": 0.0}
+    found = []
+    for kernels in ("fast", "reference"):
+        monkeypatch.setenv("NPUQ_KERNELS", kernels)
+        new, state = params, adam_init(params)
+        for step in range(3):
+            grads = {
+                name: (p * 10.0 ** (step - 1)).astype(np.float32) for name, p in params.items()
+            }
+            new, state = adam_step(new, grads, state, rate)
+        found.append((new, state))
+        np.testing.assert_array_equal(new["still"], params["still"])
+    (new, state), (new_twin, state_twin) = found
+    for name in params:  # a few roundings apart, relative to the length of the steps
+        np.testing.assert_allclose(new[name], new_twin[name], rtol=3e-7, atol=3e-7)
+        np.testing.assert_allclose(state.m[name], state_twin.m[name], rtol=1e-6, atol=1e-8)
+        np.testing.assert_allclose(state.v[name], state_twin.v[name], rtol=1e-6)
+
+
+def test_threads_do_not_change_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    params = {"p": np.linspace(-1, 1, SMALL + 5, dtype=np.float32)}
+    steps = []
+    for threads in (1, 3):
+        monkeypatch.setattr("npuq.kernels.threads.thread_count", lambda threads=threads: threads)
+        steps.append(adam_step(params, params, adam_init(params), 0.1)[0]["p"])
+    np.testing.assert_array_equal(*steps)
 
 
 def test_names_and_shapes_must_agree() -> None:
