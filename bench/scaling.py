@@ -31,9 +31,10 @@ def rows() -> list[dict[str, Any]]:
         command = [sys.executable, __file__, str(megapixels)]
         result = subprocess.run(command, check=True, capture_output=True, text=True)
         found.append({"size": f"{megapixels} megapixels"} | json.loads(result.stdout))
-    for way in ("compress s", "decompress s"):
-        exponent = _exponent(MEGAPIXELS, [row[way] for row in found])
-        found.append({"size": f"exponent, {way[:-2]}", "exponent": exponent})
+    found += [
+        {"size": f"exponent, {way[:-2]}", "exponent": _exponent(MEGAPIXELS, [r[way] for r in found])}
+        for way in ("compress s", "decompress s")
+    ]
     seconds = [_density(channels) for channels in CHANNELS]
     for channels, s in zip(CHANNELS, seconds, strict=True):
         found.append({"size": f"{channels} channels", "density ms": 1e3 * s})
@@ -56,8 +57,6 @@ def _density(channels: int) -> float:
 
 def one_image(megapixels: float) -> dict[str, float]:
     """Seconds and peak memory of one image; twice, so that nothing is compiled the second time."""
-    import resource
-
     from npuq.codec import compress, decompress
     from npuq.dead_leaves import dead_leaves
 
@@ -86,8 +85,16 @@ def one_image(megapixels: float) -> dict[str, float]:
             shape = image.shape
             del image
     assert decoded.shape == shape
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return seconds | {"peak MB": peak, "bpp": 8 * len(data) / (side * side)}
+    return seconds | {"peak MB": _peak_megabytes(), "bpp": 8 * len(data) / (side * side)}
+
+
+def _peak_megabytes() -> float | None:
+    """Of this process; not ru_maxrss, which begins with that of the process that started it."""
+    try:
+        lines = open("/proc/self/status").read().splitlines()
+    except OSError:
+        return None
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
 
 
 if __name__ == "__main__":

@@ -25,6 +25,8 @@ READ_SUFFIXES = frozenset(
 PIXELS_MAX = 1 << 27
 """Of an image to read; decoded, it takes 400 MB."""
 
+STRIP_ROWS = 256
+
 WRITE_OPTIONS: dict[str, dict[str, Any]] = {
     ".png": {"format": "PNG"},
     ".ppm": {"format": "PPM"},
@@ -95,13 +97,14 @@ def read_image(path: str | os.PathLike[str]) -> Array:
     try:
         with _opened(path, pillow) as file:
             _check_size_and_depth(file, path)
-            picture = image_ops.exif_transpose(file)
+            image_ops.exif_transpose(file, in_place=True)
+            picture = file
             if picture.has_transparency_data:
                 picture = picture.convert("RGBA")
                 transparent = picture.getchannel("A").getextrema()[0] < 255
                 white = pillow.new("RGBA", picture.size, "white")
                 picture = pillow.alpha_composite(white, picture)
-            image = np.array(picture.convert("RGB"))
+            image = _pixels(picture)
     except InvalidImageError:
         raise
     except pillow.DecompressionBombError as error:  # Pillow's own limit is higher, if not changed
@@ -188,6 +191,16 @@ def _pillow() -> tuple[Any, Any]:
             "reading and writing image files needs Pillow: pip install 'npuq[cli]'"
         ) from error
     return Image, ImageOps
+
+
+def _pixels(picture: Any) -> Array:
+    """The picture as uint8 RGB, strip by strip: converting a large one at once takes it thrice."""
+    width, height = picture.size
+    image = np.empty((height, width, 3), np.uint8)
+    for top in range(0, height, STRIP_ROWS):
+        bottom = min(top + STRIP_ROWS, height)
+        image[top:bottom] = picture.crop((0, top, width, bottom)).convert("RGB")
+    return image
 
 
 def _opened(path: Path, pillow: Any) -> Any:

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import pytest
 from npuq.backend import Array
 from npuq.kernels import cpu, elementary
 from npuq.kernels.compile import use_reference
-from npuq.kernels.threads import for_each_range, thread_count
+from npuq.kernels.threads import for_each_range, map_in_threads, thread_count
 from npuq.models import noisy_rate as model
 from npuq.models.noisy_rate import NoisyRate, Softness, noisy_rate_reference
 from npuq.nn import nonparametric
@@ -209,6 +210,30 @@ def test_an_error_in_a_thread_is_an_error(monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(ArithmeticError):
         for_each_range(fail, 8)
     assert thread_count() >= 1
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_results_come_in_the_order_of_the_jobs(
+    threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("npuq.kernels.threads.thread_count", lambda: threads)
+    assert map_in_threads(lambda job: job * job, range(20)) == [i * i for i in range(20)]
+    assert map_in_threads(lambda job: job, []) == []
+
+
+def test_the_first_error_ends_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("npuq.kernels.threads.thread_count", lambda: 2)
+    done = []
+
+    def work(job: int) -> None:
+        if job == 3:
+            raise ArithmeticError(job)
+        time.sleep(0.001)
+        done.append(job)
+
+    with pytest.raises(ArithmeticError):
+        map_in_threads(work, range(1000))
+    assert len(done) < 100
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")

@@ -1,0 +1,32 @@
+"""The benchmark runs, says what is missing, and refuses parts that it has not got."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def bench(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "bench", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+
+
+def test_a_part_prints_a_table_and_writes_json(tmp_path: Path) -> None:
+    path = tmp_path / "figures.json"
+    result = bench("products", "--json", path)
+    assert result.returncode == 0, result.stderr
+    assert "of the peak" in result.stdout
+    report = json.loads(path.read_text())
+    assert {"processor", "cores", "numpy", "numba"} <= report["machine"].keys()
+    rows = {row["product"]: row for row in report["parts"]["products"]}
+    assert rows["analyse"]["ms"] > 0
+
+
+def test_an_unknown_part_is_named() -> None:
+    result = bench("speed")
+    assert result.returncode == 2
+    assert "no part 'speed'" in result.stderr and "density" in result.stderr

@@ -1,0 +1,48 @@
+"""A large image is coded in the memory of its pixels and of a few bands."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from npuq.kernels.compile import use_reference
+
+PROGRAM = """
+import sys
+import numpy as np
+from models import picture, tiny_model
+from npuq import codec
+
+def peak():
+    lines = open("/proc/self/status").read().splitlines()
+    return next(int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM"))
+
+model, tile = tiny_model(16.0), picture(250, 200)
+codec.decompress(codec.compress(tile, model=model), model=model)
+image = np.tile(tile, (24, 20, 1))
+before = peak()
+data = codec.compress(image, model=model)
+compressed = peak()
+decoded = codec.decompress(data, model=model)
+print(before, compressed, peak(), decoded.shape == image.shape)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's /proc")
+@pytest.mark.skipif(use_reference(), reason="takes long in plain Python")
+def test_memory_is_for_some_bands_beside_the_pixels() -> None:
+    """24 megapixels: 288 MB for each array of coefficients, of which several are needed at once."""
+    tests = Path(__file__).parents[1]
+    result = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env=os.environ | {"PYTHONPATH": f"{tests}{os.pathsep}{tests.parent}"},
+        capture_output=True, text=True, check=True, timeout=300,
+    )  # fmt: skip
+    before, compressed, decompressed, same_shape = result.stdout.split()
+    assert same_shape == "True"
+    assert int(compressed) - int(before) < 350
+    assert int(decompressed) - int(before) < 350 + 72  # the decoded pixels
