@@ -97,7 +97,7 @@ def encode_runs(
     # Memory that is never written to is never taken: room for the worst case costs nothing.
     largest = max((int(counts[group].sum()) for group in groups), default=0)
     lower, upper = np.empty((2, MOST_INTERVALS * largest), np.int32)
-    words = _space(0 if plain else WORDS_PER_SYMBOL * symbols.size + 1, np.uint16)
+    words = _space(1 if plain else 1 + WORDS_PER_SYMBOL * symbols.size, np.uint16)
     low, span, size, end = 0, FULL, 0, 0
     for group in groups:
         part = slice(end, end := end + int(counts[group].sum()))
@@ -107,7 +107,7 @@ def encode_runs(
             IntegerTables(tables.values, *fields), lower, upper,
         )  # fmt: skip
         if plain:
-            words += _space(2 * m + 1, np.uint16)
+            words += _space(2 * m, np.uint16)  # a list, which takes what it holds
         low, span, size = _kernel(encode_intervals)(
             _integers(lower[:m]), _integers(upper[:m]), low, span, words, size
         )
