@@ -1,8 +1,9 @@
 """The entropy coder beside constriction, CompressAI's rANS and torchac, on the same symbols.
 
 1.2 million symbols, 192 tables of discretised normal distributions, channel after channel, each
-coder in one thread and one stream. Peers get the same probabilities, as finely as they can: 24 bits
-in constriction, 16 in the two others. Peers know no dither.
+coder in one thread and one stream; and npuq also as files have it, in streams for all cores. Peers
+get the same probabilities, as finely as they can: 24 bits in constriction, 16 in the two others.
+Peers know no dither.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from npuq.coding.arithmetic import decode_runs, encode_runs
 from npuq.coding.dither import dither_integers, dither_values
 from npuq.coding.tables import IntegerTables, table_bits
 from npuq.coding.tabulate import build_tables
+from npuq.kernels.threads import map_in_threads, thread_count
 from npuq.model_file import hard_phases, plain_phases
 from npuq.paper.channel import round_half_up, universal_quantize
 
-TITLE = "Entropy coder, million symbols a second in one thread"
+TITLE = "Entropy coder, million symbols a second"
 CHANNELS, EACH = 192, 6250
 PLAIN = 250  # symbols of each channel for plain Python
 SCALES = np.geomspace(0.1, 8.0, CHANNELS)  # 2.0 bits a symbol on average
@@ -41,31 +43,39 @@ def rows() -> list[dict[str, Any]]:
         lambda x: ndtr(x / SCALES[:, None]), list(phases.values()), channels=CHANNELS
     )
     few = slice(0, PLAIN)
-    coders: dict[str, tuple[Coder, np.ndarray, float]] = {
-        "npuq": (npuq(k, dither, phases["rounded"], tables), k, 0.0),
-        "npuq, dithered": (npuq(k_dithered, dither, phases["dithered"], tables), k_dithered, 0.0),
+    coders: dict[str, tuple[Coder, np.ndarray]] = {
+        "npuq": (npuq(k, dither, phases["rounded"], tables), k),
+        "npuq, dithered": (npuq(k_dithered, dither, phases["dithered"], tables), k_dithered),
     }
+    cores = thread_count()
+    if cores > 1:
+        for name, symbols, phase in (
+            ("npuq", k, phases["rounded"]),
+            ("npuq, dithered", k_dithered, phases["dithered"]),
+        ):
+            streams = npuq_streams(symbols, dither, phase, tables, cores)
+            coders[f"{name}, {cores} streams"] = streams, symbols
     information = {
         "npuq": _bits(k, dither, phases["rounded"], tables),
         "npuq, dithered": _bits(k_dithered, dither, phases["dithered"], tables),
     }
     low, pmf = _probabilities(k)
     if peer("constriction"):
-        coders["constriction, range"] = constriction(k, low, pmf, "queue"), k, 0.0
-        coders["constriction, ANS"] = constriction(k, low, pmf, "stack"), k, 0.0
+        coders["constriction, range"] = constriction(k, low, pmf, "queue"), k
+        coders["constriction, ANS"] = constriction(k, low, pmf, "stack"), k
     if peer("compressai"):
-        coders["CompressAI, rANS"] = compressai(k, low, pmf), k, 0.0
+        coders["CompressAI, rANS"] = compressai(k, low, pmf), k
     if peer("torchac"):
-        coders["torchac"] = torchac(k, low, pmf), k, 0.0
+        coders["torchac"] = torchac(k, low, pmf), k
     found = _measure(coders, information)
     os.environ["NPUQ_KERNELS"] = "reference"
     plain = {
         "npuq, plain Python": (
-            npuq(k[:, few], dither[:, few], phases["rounded"], tables), k[:, few], 0.0,
+            npuq(k[:, few], dither[:, few], phases["rounded"], tables), k[:, few],
         ),
         "npuq, dithered, plain Python": (
             npuq(k_dithered[:, few], dither[:, few], phases["dithered"], tables),
-            k_dithered[:, few], 0.0,
+            k_dithered[:, few],
         ),
     }  # fmt: skip
     found += _measure(plain, {}, rounds=3)
@@ -79,13 +89,13 @@ def rows() -> list[dict[str, Any]]:
 
 
 def _measure(
-    coders: dict[str, tuple[Coder, np.ndarray, float]],
+    coders: dict[str, tuple[Coder, np.ndarray]],
     information: dict[str, float],
     rounds: int = 7,
 ) -> list[dict[str, Any]]:
     functions: dict[str, Callable[[], Any]] = {}
     found = []
-    for name, ((encode, decode, length), k, _) in coders.items():
+    for name, ((encode, decode, length), k) in coders.items():
         code = encode()
         decoded = np.concatenate([np.ravel(part) for part in decode(code)])
         assert np.array_equal(decoded, k.ravel()), f"{name} does not decode what it encoded"
@@ -96,7 +106,7 @@ def _measure(
             row["excess %"] = 100 * (8 * length(code) / information[name] - 1)
         found.append(row)
     seconds = median_seconds(functions, rounds=rounds)
-    for row, ((_, _, _), k, _) in zip(found, coders.values(), strict=True):
+    for row, (_, k) in zip(found, coders.values(), strict=True):
         for direction in ("encode", "decode"):
             row[direction] = k.size / 1e6 / seconds[f"{row['coder']} {direction}"]
     return found
@@ -113,6 +123,26 @@ def npuq(k: np.ndarray, dither: np.ndarray, phases: np.ndarray, tables: IntegerT
         lambda: encode_runs(k, dither, counts, phases, tables),
         lambda code: [decode_runs(code, dither, counts, phases, tables)],
         len,
+    )
+
+
+def npuq_streams(
+    k: np.ndarray, dither: np.ndarray, phases: np.ndarray, tables: IntegerTables, streams: int
+) -> Coder:
+    """The symbols cut into equal parts of each channel, one for each core."""
+    edges = [EACH * i // streams for i in range(streams + 1)]
+    parts = [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    coders = [npuq(k[:, part], dither[:, part], phases, tables) for part in parts]
+
+    def decode(codes: list[bytes]) -> list[np.ndarray]:
+        jobs = list(zip(coders, codes, strict=True))
+        found = map_in_threads(lambda job: job[0][1](job[1])[0].reshape(CHANNELS, -1), jobs)
+        return [np.concatenate(found, axis=1)]
+
+    return (
+        lambda: map_in_threads(lambda coder: coder[0](), coders),
+        decode,
+        lambda codes: sum(map(len, codes)),
     )
 
 

@@ -11,6 +11,7 @@ import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,10 +32,11 @@ def rows() -> list[dict[str, Any]]:
         command = [sys.executable, __file__, str(megapixels)]
         result = subprocess.run(command, check=True, capture_output=True, text=True)
         found.append({"size": f"{megapixels} megapixels"} | json.loads(result.stdout))
-    found += [
-        {"size": f"exponent, {way[:-2]}", "exponent": _exponent(MEGAPIXELS, [r[way] for r in found])}
-        for way in ("compress s", "decompress s")
-    ]
+    exponents = {
+        way: _exponent(MEGAPIXELS, [row[f"{way} s"] for row in found])
+        for way in ("compress", "decompress")
+    }
+    found += [{"size": f"exponent, {way}", "exponent": e} for way, e in exponents.items()]
     seconds = [_density(channels) for channels in CHANNELS]
     for channels, s in zip(CHANNELS, seconds, strict=True):
         found.append({"size": f"{channels} channels", "density ms": 1e3 * s})
@@ -91,7 +93,7 @@ def one_image(megapixels: float) -> dict[str, float]:
 def _peak_megabytes() -> float | None:
     """Of this process; not ru_maxrss, which begins with that of the process that started it."""
     try:
-        lines = open("/proc/self/status").read().splitlines()
+        lines = Path("/proc/self/status").read_text().splitlines()
     except OSError:
         return None
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))

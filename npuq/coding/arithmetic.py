@@ -27,7 +27,7 @@ from npuq.errors import CorruptFileError
 from npuq.kernels.compile import use_reference
 
 WORDS_PER_SYMBOL = 6  # of 16 bits: two for an interval of 24 bits, four for a distance of 63
-GROUP = 1 << 17  # symbols
+GROUP = 1 << 15  # symbols
 
 
 def encode_band(symbols: Array, dither: Array, phases: Array, tables: IntegerTables) -> bytes:
