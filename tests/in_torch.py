@@ -16,6 +16,32 @@ def sigmoid(x: Any) -> Any:
     return x.sigmoid()
 
 
+def leaky_relu(x: Any, slope: float) -> Any:
+    import torch
+
+    return torch.nn.functional.leaky_relu(x, slope)
+
+
+def lower_bound(x: Any, bound: float) -> Any:
+    return x.clamp(min=bound)
+
+
+def non_negative(theta: Any, minimum: float) -> Any:
+    return theta.clamp(min=(minimum + 2.0**-36) ** 0.5) ** 2 - 2.0**-36
+
+
+def gdn(x: Any, beta: Any, gamma: Any) -> Any:
+    import torch
+
+    return x * torch.rsqrt(torch.nn.functional.conv2d(x**2, gamma[:, :, None, None], beta))
+
+
+def inverse_gdn(x: Any, beta: Any, gamma: Any) -> Any:
+    import torch
+
+    return x * torch.sqrt(torch.nn.functional.conv2d(x**2, gamma[:, :, None, None], beta))
+
+
 def nonparametric(y: Any, params: Any) -> Any:
     import torch
 

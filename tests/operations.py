@@ -25,9 +25,23 @@ from operation import (
 from operations_paper import PAPER_OPERATIONS
 
 from npuq.nn import logistic, nonparametric, normal
-from npuq.nn.activations import sigmoid, sigmoid_backward, softplus, softplus_backward
+from npuq.nn.activations import (
+    leaky_relu,
+    leaky_relu_backward,
+    sigmoid,
+    sigmoid_backward,
+    softplus,
+    softplus_backward,
+)
 from npuq.nn.conv import conv2d, conv2d_backward
 from npuq.nn.conv_transpose import conv_transpose2d, conv_transpose2d_backward
+from npuq.nn.gdn import gdn, gdn_backward, inverse_gdn, inverse_gdn_backward
+from npuq.nn.non_negative import (
+    lower_bound,
+    lower_bound_backward,
+    non_negative,
+    non_negative_backward,
+)
 from npuq.nn.scipy_cdf import from_scipy
 
 __all__ = ["OPERATIONS", "Operation", "differentiable", "gradients", "make", "upstream"]
@@ -62,6 +76,12 @@ def _conv_args(
         return (normal_array(rng, dtype, *x), normal_array(rng, dtype, *w), bias), static
 
     return make_args
+
+
+def _gdn_args(rng: np.random.Generator, dtype: Any) -> Any:
+    beta = (0.5 + rng.random(4)).astype(dtype)
+    gamma = (0.1 * np.eye(4) + 0.05 * rng.random((4, 4))).astype(dtype)
+    return (normal_array(rng, dtype, 2, 4, 3, 2, scale=3.0), beta, gamma), {}
 
 
 _LAPLACE = from_scipy(scipy.stats.laplace(scale=2.0))
@@ -102,6 +122,35 @@ OPERATIONS: list[Operation] = [
         lambda rng, dtype: ((values(dtype, -30, -1.5, -0.0, 0.3, 2, 30),), {}),
         in_torch.sigmoid,
     ),
+    Operation(
+        "nn.leaky_relu",
+        leaky_relu,
+        leaky_relu_backward,
+        lambda rng, dtype: ((values(dtype, -30, -1.5, -0.1, 0.3, 2, 30),), {"slope": 0.2}),
+        in_torch.leaky_relu,
+    ),
+    Operation(
+        "nn.lower_bound",
+        lower_bound,
+        lower_bound_backward,
+        lambda rng, dtype: ((values(dtype, -3, 0.4, 0.6, 2),), {"bound": 0.5}),
+        in_torch.lower_bound,
+    ),
+    *(
+        Operation(
+            f"nn.non_negative/minimum {minimum}",
+            non_negative,
+            non_negative_backward,
+            lambda rng, dtype, minimum=minimum: (
+                (values(dtype, -3, -0.1, 0.01, 0.5, 2),),
+                {"minimum": minimum},
+            ),
+            in_torch.non_negative,
+        )
+        for minimum in (0.0, 1e-6, 0.11)
+    ),
+    Operation("nn.gdn", gdn, gdn_backward, _gdn_args, in_torch.gdn),
+    Operation("nn.inverse_gdn", inverse_gdn, inverse_gdn_backward, _gdn_args, in_torch.inverse_gdn),
     Operation(
         "nn.nonparametric.logits",
         nonparametric.logits,

@@ -41,3 +41,28 @@ def sigmoid(x: Array) -> Array:
 def sigmoid_backward(d_y: Array, x: Array) -> Array:
     """Gradient of `sigmoid` (Cox 1958): sigmoid(x) sigmoid(-x), which keeps both tails exact."""
     return d_y * sigmoid(x) * sigmoid(-x)
+
+
+def leaky_relu(x: Array, slope: float = 0.01) -> Array:
+    """x, or `slope` times x where that is larger (Maas, Hannun & Ng 2013).
+
+    Args:
+        x: any shape.
+        slope: of the negative side, from 0 to 1.
+
+    Raises:
+        ValueError: another slope.
+    """
+    _check_slope(slope)
+    return xp_of(x).maximum(x, x.dtype.type(slope) * x)
+
+
+def leaky_relu_backward(d_y: Array, x: Array, slope: float = 0.01) -> Array:
+    """Gradient of `leaky_relu` (Maas et al. 2013); at 0 it is that of the negative side."""
+    _check_slope(slope)
+    return xp_of(x).where(x > 0, d_y, x.dtype.type(slope) * d_y)
+
+
+def _check_slope(slope: float) -> None:
+    if not 0 <= slope <= 1:
+        raise ValueError(f"slope must be from 0 to 1, not {slope}")

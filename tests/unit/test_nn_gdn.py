@@ -1,0 +1,88 @@
+"""GDN and the bounded parameters that it is trained with: limits, bounds, wrong shapes."""
+
+from __future__ import annotations
+
+import numpy as np
+import peers
+import pytest
+
+from npuq.nn.activations import leaky_relu
+from npuq.nn.gdn import gdn, inverse_gdn
+from npuq.nn.non_negative import (
+    lower_bound_backward,
+    lower_bound_backward_straight_through,
+    non_negative,
+    non_negative_backward,
+    non_negative_backward_straight_through,
+    non_negative_inverse,
+)
+
+
+def test_gdn_of_one_channel_by_hand() -> None:
+    x = np.array([3.0, -4.0]).reshape(1, 1, 1, 2)
+    beta, gamma = np.array([1.0]), np.array([[0.5]])
+    np.testing.assert_allclose(gdn(x, beta, gamma).ravel(), [3 / 5.5**0.5, -4 / 3], rtol=1e-15)
+    np.testing.assert_allclose(inverse_gdn(x, beta, gamma).ravel(), [3 * 5.5**0.5, -12], rtol=1e-15)
+
+
+def test_without_gamma_both_are_a_scale_for_each_channel() -> None:
+    x = np.random.default_rng(0).standard_normal((2, 3, 4, 5))
+    beta, gamma = np.array([4.0, 9.0, 16.0]), np.zeros((3, 3))
+    np.testing.assert_allclose(gdn(x, beta, gamma), x / np.array([2.0, 3, 4])[:, None, None])
+    back = inverse_gdn(gdn(x, beta, gamma), beta, gamma)
+    np.testing.assert_allclose(back, x, rtol=1e-14)
+
+
+def test_gdn_saturates() -> None:
+    """A channel that pools only itself cannot exceed 1 / sqrt(gamma)."""
+    x = np.array([1e3, 1e6]).reshape(1, 1, 1, 2)
+    y = gdn(x, np.array([1.0]), np.array([[0.25]]))
+    np.testing.assert_allclose(y.ravel(), 2, rtol=1e-5)
+
+
+@pytest.mark.parametrize("shapes", [((2, 3, 4), (3,), (3, 3)), ((1, 3, 4, 4), (2,), (3, 3)),
+                                    ((1, 3, 4, 4), (3,), (3, 2))])  # fmt: skip
+def test_shapes_are_checked(shapes: tuple[tuple[int, ...], ...]) -> None:
+    arrays = [np.ones(shape) for shape in shapes]
+    for function in (gdn, inverse_gdn):
+        with pytest.raises(ValueError, match="must be"):
+            function(*arrays)
+
+
+@pytest.mark.parametrize("minimum", [0.0, 1e-6, 0.5])
+def test_non_negative_keeps_its_bound_and_its_inverse(minimum: float) -> None:
+    theta = np.linspace(-3, 3, 61)
+    value = non_negative(theta, minimum)
+    assert np.all(value >= minimum * (1 - 1e-12) - 1e-25)
+    back = non_negative(non_negative_inverse(value, minimum), minimum)
+    np.testing.assert_allclose(back, value, rtol=1e-9, atol=1e-15)
+    with pytest.raises(ValueError, match="minimum"):
+        non_negative(theta, -1.0)
+
+
+def test_a_parameter_below_its_bound_can_come_back_and_no_other_gradient_passes() -> None:
+    x, d_y = np.array([0.0, 0.0, 1.0, 1.0]), np.array([-1.0, 1.0, -1.0, 1.0])
+    np.testing.assert_array_equal(lower_bound_backward(d_y, x, 0.5), [0, 0, -1, 1])
+    np.testing.assert_array_equal(
+        lower_bound_backward_straight_through(d_y, x, 0.5), [-1, 0, -1, 1]
+    )
+    exact = non_negative_backward(d_y, x, 0.25)
+    passed = non_negative_backward_straight_through(d_y, x, 0.25)
+    np.testing.assert_allclose(exact, [0, 0, -2, 2])
+    np.testing.assert_allclose(passed, [-2 * (0.25 + 2.0**-36) ** 0.5, 0, -2, 2])
+
+
+def test_gradients_at_the_bounds_are_those_of_the_field() -> None:
+    ops = peers.compressai("compressai.ops")
+    import torch
+
+    x = torch.tensor([0.0, 0.0, 1.0, 1.0], requires_grad=True)
+    d_y = torch.tensor([-1.0, 1.0, -1.0, 1.0])
+    ops.LowerBound(0.5)(x).backward(d_y)
+    ours = lower_bound_backward_straight_through(d_y.numpy(), x.detach().numpy(), 0.5)
+    np.testing.assert_array_equal(ours, x.grad.numpy())
+
+
+def test_leaky_relu_refuses_slopes_that_would_fold() -> None:
+    with pytest.raises(ValueError, match="slope"):
+        leaky_relu(np.ones(2), 1.5)
