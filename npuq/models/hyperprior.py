@@ -1,0 +1,236 @@
+"""The mean & scale hyperprior of Sec. 5.1 (Minnen, Ballé & Toderici 2018, not autoregressive).
+
+Four stacks of convolutions around two noise channels:
+
+    y = f(x),   v = h(y),   w = v + u_1,   (sigma, mu) = m(w),
+    s = s_alpha(y - mu),   z = s + u_2,   x_hat = g(r_alpha(z) + mu)            (Eq. 24)
+
+Coefficients y are coded by normal densities N(mu, sigma) (Eq. 23), hyper-latents v by
+non-parametric ones. Layer for layer the architecture is that of CompressAI's
+`MeanScaleHyperprior`, so that parameters can be exchanged.
+
+Shapes:
+    x, x_hat       (B, 3, H, W) pixels of 0..1, H and W multiples of 64
+    y, mu, sigma   (B, M, H/16, W/16)
+    v, w           (B, N, H/64, W/64)
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from npuq.backend import Array, xp_of
+from npuq.models.conditional_rate import ConditionalRate, conditional_rate
+from npuq.models.layers import DOWN, FLAT, UP, Conv, Gdn, stack_backward, stack_forward
+from npuq.models.noisy_rate import NoisyRate, Softness, noisy_rate
+from npuq.nn import nonparametric
+from npuq.nn.non_negative import non_negative_inverse
+from npuq.nn.nonparametric import NonparametricParams
+from npuq.nn.parameters import named_arrays, with_arrays
+
+ANALYSIS, SYNTHESIS = (DOWN,) * 4, (UP,) * 4
+HYPER_ANALYSIS, HYPER_SYNTHESIS = (FLAT, DOWN, DOWN), (UP, UP, FLAT)
+DENSITY_WIDTHS = (3, 3, 3, 3)
+PEAK = 255.0
+"""White in grey levels: the distortion is in units of them, as in the linear model."""
+
+
+class HyperpriorParams(NamedTuple):
+    """Parameters; `..._gdn` stand between the convolutions of the stack of that name."""
+
+    analysis: tuple[Conv, ...]
+    analysis_gdn: tuple[Gdn, ...]
+    synthesis: tuple[Conv, ...]
+    synthesis_gdn: tuple[Gdn, ...]
+    hyper_analysis: tuple[Conv, ...]
+    hyper_synthesis: tuple[Conv, ...]
+    hyper_density: NonparametricParams
+
+
+class Loss(NamedTuple):
+    """Bits per pixel (of both latents) + lambda * mean squared error (Eq. 21)."""
+
+    loss: float
+    bpp: float
+    mse: float
+    hyper_bpp: float
+
+
+class Forward(NamedTuple):
+    """What the backward pass needs of the forward pass."""
+
+    y_kept: list[Array]
+    v_kept: list[Array]
+    w_kept: list[Array]
+    x_kept: list[Array]
+    hyper: NoisyRate
+    coded: ConditionalRate
+    error: Array
+
+
+def init(
+    rng: np.random.Generator,
+    *,
+    channels: int = 128,
+    latents: int = 192,
+    dtype: npt.DTypeLike = np.float32,
+) -> HyperpriorParams:
+    """Parameters to begin training from (Sec. 5.1).
+
+    Kernels are uniform within sqrt(1 / fan-in) of 0 as in PyTorch, GDN begins near the identity
+    (beta = 1, gamma = 0.1 I).
+
+    Args:
+        rng: source of randomness.
+        channels: N, of all hidden layers and of the hyper-latents.
+        latents: M, of the coefficients.
+        dtype: of all parameters.
+
+    Raises:
+        ValueError: a width is not positive, or M is odd.
+    """
+    N, M = channels, latents
+    if N < 1 or M < 2 or M % 2:
+        raise ValueError(f"channels must be positive and latents even, not {N} and {M}")
+
+    def down(c_in: int, c_out: int, k: int = 5) -> Conv:
+        return _uniform_conv(rng, (c_out, c_in, k, k), c_out, c_in * k * k, dtype)
+
+    def up(c_in: int, c_out: int, k: int = 5) -> Conv:
+        return _uniform_conv(rng, (c_in, c_out, k, k), c_out, c_out * k * k, dtype)
+
+    def gdn() -> Gdn:
+        beta = non_negative_inverse(np.ones(N), 1e-6)
+        return Gdn(beta.astype(dtype), non_negative_inverse(0.1 * np.eye(N)).astype(dtype))
+
+    return HyperpriorParams(
+        analysis=(down(3, N), down(N, N), down(N, N), down(N, M)),
+        analysis_gdn=(gdn(), gdn(), gdn()),
+        synthesis=(up(M, N), up(N, N), up(N, N), up(N, 3)),
+        synthesis_gdn=(gdn(), gdn(), gdn()),
+        hyper_analysis=(down(M, N, 3), down(N, N), down(N, N)),
+        hyper_synthesis=(up(N, M), up(M, M * 3 // 2), down(M * 3 // 2, 2 * M, 3)),
+        hyper_density=nonparametric.init(rng, N, widths=DENSITY_WIDTHS, dtype=dtype),
+    )
+
+
+def _uniform_conv(
+    rng: np.random.Generator,
+    shape: tuple[int, ...],
+    offsets: int,
+    fan_in: int,
+    dtype: npt.DTypeLike,
+) -> Conv:
+    bound = math.sqrt(1 / fan_in)
+    w, b = rng.uniform(-bound, bound, shape), rng.uniform(-bound, bound, offsets)
+    return Conv(w.astype(dtype), b.astype(dtype))
+
+
+def hyper_synthesise(w: Array, params: HyperpriorParams) -> tuple[Array, Array, list[Array]]:
+    """m: sigma and mu of the coefficients, and what the backward pass needs (Eq. 23)."""
+    both, kept = stack_forward(w, params.hyper_synthesis, HYPER_SYNTHESIS, None)
+    sigma, mu = xp_of(w).split(both, 2, axis=1)
+    return sigma, mu, kept
+
+
+def loss_forward(
+    params: HyperpriorParams,
+    x: Array,
+    u_1: Array,
+    u_2: Array,
+    *,
+    lmbda: float,
+    softness: Softness,
+) -> tuple[Loss, Forward]:
+    """The rate-distortion loss of a batch (Eqs. 21, 23 and 24).
+
+    Args:
+        params: the model.
+        x: pixels of 0..1.
+        u_1, u_2: uniform noise in [-1/2, 1/2) of the shapes of v and y.
+        lmbda: lambda, bits per pixel per squared grey level.
+        softness: rounding; alpha = 0 is the plain centred model (UN).
+
+    Returns:
+        The loss and what `loss_backward` needs.
+    """
+    y, y_kept = stack_forward(x, params.analysis, ANALYSIS, params.analysis_gdn)
+    v, v_kept = stack_forward(y, params.hyper_analysis, HYPER_ANALYSIS, None)
+    hyper = noisy_rate(_rows(v), _rows(u_1), params.hyper_density, Softness())
+    sigma, mu, w_kept = hyper_synthesise(v + u_1, params)
+    coded = conditional_rate(y - mu, u_2, sigma, softness)
+    x_hat, x_kept = stack_forward(
+        coded.r + mu, params.synthesis, SYNTHESIS, params.synthesis_gdn, inverse=True
+    )
+    error = x_hat - x
+    pixels = _pixels(x)
+    hyper_bpp = float(hyper.bits.sum()) / pixels
+    bpp = hyper_bpp + float(coded.bits.sum(dtype=np.float64)) / pixels
+    mse = PEAK**2 * float(xp_of(x).vdot(error, error)) / error.size
+    forward = Forward(y_kept, v_kept, w_kept, x_kept, hyper, coded, error)
+    return Loss(bpp + lmbda * mse, bpp, mse, hyper_bpp), forward
+
+
+def loss_backward(forward: Forward, params: HyperpriorParams, *, lmbda: float) -> HyperpriorParams:
+    """Gradients of the loss: `loss_forward` read upwards (Eqs. 17, 20, 21, 24).
+
+    Args:
+        forward: what `loss_forward` kept.
+        params: the model.
+        lmbda: lambda.
+
+    Returns:
+        Gradients in the type of the parameters.
+    """
+    coded, hyper = forward.coded, forward.hyper
+    per_pixel = 1 / _pixels(forward.error)
+    d_x_hat = forward.error * (2 * lmbda * PEAK**2 / forward.error.size)
+    d_decoded, d_synthesis, d_synthesis_gdn = stack_backward(
+        d_x_hat, forward.x_kept, params.synthesis, SYNTHESIS, params.synthesis_gdn, inverse=True
+    )
+    # the decoder sees r(t) + mu with t = y - mu
+    d_t = coded.d_t * per_pixel + coded.dr_dt * d_decoded
+    d_mu = d_decoded - d_t
+    d_sigma = coded.d_sigma * per_pixel
+    d_w, d_hyper_synthesis, _ = stack_backward(
+        xp_of(d_mu).concatenate((d_sigma, d_mu), axis=1),
+        forward.w_kept,
+        params.hyper_synthesis,
+        HYPER_SYNTHESIS,
+        None,
+    )
+    d_v = d_w + _from_rows(hyper.d_y, d_w.shape) * per_pixel
+    d_y, d_hyper_analysis, _ = stack_backward(
+        d_v, forward.v_kept, params.hyper_analysis, HYPER_ANALYSIS, None
+    )
+    _, d_analysis, d_analysis_gdn = stack_backward(
+        d_y + d_t, forward.y_kept, params.analysis, ANALYSIS, params.analysis_gdn
+    )
+    assert d_analysis_gdn is not None and d_synthesis_gdn is not None
+    d_density = {name: d * per_pixel for name, d in named_arrays(hyper.d_density).items()}
+    return HyperpriorParams(
+        d_analysis,
+        d_analysis_gdn,
+        d_synthesis,
+        d_synthesis_gdn,
+        d_hyper_analysis,
+        d_hyper_synthesis,
+        with_arrays(hyper.d_density, d_density),
+    )
+
+
+def _rows(v: Array) -> Array:
+    """(B, N, h, w) -> (N, B h w): the density's order."""
+    return v.swapaxes(0, 1).reshape(v.shape[1], -1)
+
+
+def _from_rows(rows: Array, shape: tuple[int, ...]) -> Array:
+    return rows.reshape(shape[1], shape[0], *shape[2:]).swapaxes(0, 1)
+
+
+def _pixels(x: Array) -> int:
+    return x.shape[0] * x.shape[2] * x.shape[3]

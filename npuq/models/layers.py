@@ -1,0 +1,110 @@
+"""Stacks of convolutions with something between: the four transforms of the hyperprior model.
+
+A stack is a tuple of convolutions and, between them, GDN or leaky ReLUs. Forward keeps the input of
+each step; backward reads it upwards. Shapes: x (N, C, H, W).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from npuq.backend import Array
+from npuq.nn.activations import leaky_relu, leaky_relu_backward
+from npuq.nn.conv import conv2d, conv2d_backward
+from npuq.nn.conv_transpose import conv_transpose2d, conv_transpose2d_backward
+from npuq.nn.gdn import gdn, gdn_backward, inverse_gdn, inverse_gdn_backward
+from npuq.nn.non_negative import non_negative, non_negative_backward_straight_through
+
+SMALLEST_BETA = 1e-6  # of GDN
+
+
+class Conv(NamedTuple):
+    """Kernels and offsets of a convolution, (C_out, C_in, k, k), or of a transposed one,
+    (C_in, C_out, k, k); and (C_out,)."""
+
+    w: Array
+    b: Array
+
+
+class Gdn(NamedTuple):
+    """Free parameters of a GDN, see `npuq.nn.non_negative`: (C,) and (C, C)."""
+
+    beta: Array
+    gamma: Array
+
+
+class Kind(NamedTuple):
+    """How to compute one kind of step: what has no parameters to be trained."""
+
+    forward: Callable[..., Array]
+    backward: Callable[..., Any]
+    static: dict[str, int]
+
+
+DOWN = Kind(conv2d, conv2d_backward, {"stride": 2, "padding": 2})
+UP = Kind(
+    conv_transpose2d, conv_transpose2d_backward, {"stride": 2, "padding": 2, "output_padding": 1}
+)
+FLAT = Kind(conv2d, conv2d_backward, {"stride": 1, "padding": 1})
+"""5x5 and half the size; 5x5 and twice the size; 3x3 and the same size."""
+
+
+def stack_forward(
+    x: Array, convs: Sequence[Conv], kinds: Sequence[Kind], between: Sequence[Gdn] | None, *,
+    inverse: bool = False,
+) -> tuple[Array, list[Array]]:  # fmt: skip
+    """Convolutions, with GDN (or its inverse) between them, or leaky ReLUs where `between` is None.
+
+    Returns:
+        The result, and the inputs of all steps, which `stack_backward` needs.
+    """
+    kept = []
+    for i, (conv, kind) in enumerate(zip(convs, kinds, strict=True)):
+        if i > 0:
+            kept.append(x)
+            x = _between(x, None if between is None else between[i - 1], inverse)
+        kept.append(x)
+        x = kind.forward(x, conv.w, conv.b, **kind.static)
+    return x, kept
+
+
+def stack_backward(
+    d_y: Array, kept: list[Array], convs: Sequence[Conv], kinds: Sequence[Kind],
+    between: Sequence[Gdn] | None, *, inverse: bool = False,
+) -> tuple[Array, tuple[Conv, ...], tuple[Gdn, ...] | None]:  # fmt: skip
+    """Gradients of `stack_forward`: d_x, d_convs and d_between (None where there is none)."""
+    d_convs: list[Conv] = []
+    d_between: list[Gdn] = []
+    inputs = list(kept)
+    for i in reversed(range(len(convs))):
+        kind, conv = kinds[i], convs[i]
+        d_y, d_w, d_b = kind.backward(d_y, inputs.pop(), conv.w, conv.b, **kind.static)
+        d_convs.append(Conv(d_w, d_b))
+        if i > 0:
+            params = None if between is None else between[i - 1]
+            d_y, d_params = _between_backward(d_y, inputs.pop(), params, inverse)
+            if d_params is not None:
+                d_between.append(d_params)
+    return d_y, tuple(d_convs[::-1]), None if between is None else tuple(d_between[::-1])
+
+
+def _between(x: Array, params: Gdn | None, inverse: bool) -> Array:
+    if params is None:
+        return leaky_relu(x)
+    function = inverse_gdn if inverse else gdn
+    return function(x, non_negative(params.beta, SMALLEST_BETA), non_negative(params.gamma))
+
+
+def _between_backward(
+    d_y: Array, x: Array, params: Gdn | None, inverse: bool
+) -> tuple[Array, Gdn | None]:
+    if params is None:
+        return leaky_relu_backward(d_y, x), None
+    function = inverse_gdn_backward if inverse else gdn_backward
+    beta, gamma = non_negative(params.beta, SMALLEST_BETA), non_negative(params.gamma)
+    d_x, d_beta, d_gamma = function(d_y, x, beta, gamma)
+    return d_x, Gdn(
+        non_negative_backward_straight_through(d_beta, params.beta, SMALLEST_BETA),
+        non_negative_backward_straight_through(d_gamma, params.gamma),
+    )
