@@ -1,0 +1,144 @@
+"""The scales of Eq. 23 in integers, so that every machine finds the same ones.
+
+A decoder must know which scale the encoder used for each coefficient. Were the scales floats, one
+that lies near the edge between two tables would fall on one side here and on the other there, and
+all that follows would decode to garbage. So a trained hyper-synthesis is made into a network of
+integers once, when a model is saved, and both sides compute with that:
+
+    X_0 = 512 w                                 w = k + u is a multiple of 1/512 (8-bit dither)
+    S_l = W_l * X_l + B_l                       a convolution of integers
+    X_{l+1} = leaky((S_l + half) >> shift_l)    a fixed-point number with FRACTION bits again
+    index = how many thresholds the last X reaches
+
+Integers are held in float64, so that fast matrix products serve. They are exact, in whatever order
+a library adds up, as long as no sum leaves [-2^53, 2^53]: of any part of the terms of S_l, the
+absolute value is at most
+
+    sum |W_l| max |X_l| + |B_l|,   max |X_0| = 512 LARGEST,   max |X_l| = LARGEST 2^FRACTION,
+
+where the maxima hold because values are clipped to them. `make_integer_scales` computes this bound
+for every output of every layer and refuses a network that reaches 2^53.
+
+Shapes:
+    w         (B, N, h, w): hyper-latents
+    indexes   (B, M, 4h, 4w): of the tables of scales
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from npuq.backend import Array, xp_of
+from npuq.errors import ModelError
+from npuq.models.layers import FLAT, UP, Conv
+from npuq.nn.conv import conv2d
+from npuq.nn.conv_transpose import conv_transpose2d
+
+INPUT_FRACTION = 9  # bits: u = (2n + 1)/512 - 1/2
+FRACTION = 16  # bits after the point of what the layers pass on
+WEIGHT_FRACTION = 16  # bits after the point of the weights
+LARGEST = 1 << 10  # of hyper-latents and of what the layers pass on; beyond, values are clipped
+SLOPE_BITS = 20
+SLOPE = round(0.01 * (1 << SLOPE_BITS))  # of the leaky ReLU
+LEVELS = 64
+SMALLEST, GREATEST = 0.11, 256.0
+EXACT = 2.0**53
+
+
+class IntegerLayer(NamedTuple):
+    """Integers as float64: kernels, offsets, and by how many bits sums are shifted down."""
+
+    w: Array
+    b: Array
+    shift: int
+
+
+class IntegerScales(NamedTuple):
+    """Three layers, and the thresholds between the levels of scales, (LEVELS - 1,) float64."""
+
+    layers: tuple[IntegerLayer, IntegerLayer, IntegerLayer]
+    thresholds: Array
+
+
+def scale_levels() -> Array:
+    """The scales of the tables, (LEVELS,) float64, from SMALLEST to GREATEST in equal ratios."""
+    return np.geomspace(SMALLEST, GREATEST, LEVELS)
+
+
+def make_integer_scales(hyper_synthesis: tuple[Conv, ...], latents: int) -> IntegerScales:
+    """The integer network of a trained hyper-synthesis (Eq. 23).
+
+    Args:
+        hyper_synthesis: two transposed convolutions and a convolution, whose first `latents`
+            outputs are scales.
+        latents: M.
+
+    Raises:
+        ModelError: weights are not finite, or so large that a sum could pass 2^53.
+    """
+    last = hyper_synthesis[-1]
+    convs = (*hyper_synthesis[:-1], Conv(last.w[:latents], last.b[:latents]))
+    layers = []
+    for i, conv in enumerate(convs):
+        fraction = INPUT_FRACTION if i == 0 else FRACTION
+        layer = IntegerLayer(
+            np.rint(conv.w.astype(np.float64) * 2.0**WEIGHT_FRACTION),
+            np.rint(conv.b.astype(np.float64) * 2.0 ** (WEIGHT_FRACTION + fraction)),
+            WEIGHT_FRACTION + fraction - FRACTION,
+        )
+        out_axis = 1 if i < 2 else 0  # of the kernels; a transposed convolution has it second
+        sums = np.abs(layer.w).sum(axis=tuple(a for a in range(4) if a != out_axis))
+        bound = float(np.max(sums * (LARGEST << fraction) + np.abs(layer.b)))
+        if not bound + (1 << layer.shift) < EXACT:
+            raise ModelError(
+                f"layer {i} of the hyper-synthesis has weights too large for exact sums: "
+                f"{bound:.3g} is not below 2^53"
+            )
+        layers.append(layer)
+    levels = scale_levels()
+    middle = np.sqrt(levels[1:] * levels[:-1])  # halfway in ratio
+    return IntegerScales((layers[0], layers[1], layers[2]), np.rint(middle * 2.0**FRACTION))
+
+
+def scale_indexes(symbols: Array, dither: Array, scales: IntegerScales) -> Array:
+    """The table of each coefficient, from the hyper-latents w = k + u (Eq. 23).
+
+    Args:
+        symbols: (B, N, h, w) integers k.
+        dither: (B, N, h, w) uint8, u = (2n + 1)/512 - 1/2.
+        scales: the integer network.
+
+    Returns:
+        (B, M, 4h, 4w) uint8.
+    """
+    return indexes_of(fixed_point_scales(symbols, dither, scales), scales)
+
+
+def fixed_point_scales(symbols: Array, dither: Array, scales: IntegerScales) -> Array:
+    """The scales as integers of FRACTION bits after the point, float64 (Eq. 23).
+
+    Arguments as for `scale_indexes`.
+    """
+    xp = xp_of(symbols)
+    x = 512.0 * symbols + 2.0 * dither + (1.0 - 256.0)
+    x = xp.clip(x, -512.0 * LARGEST, 512.0 * LARGEST)
+    for i, layer in enumerate(scales.layers):
+        if i < 2:
+            sums = conv_transpose2d(x, layer.w, layer.b, **UP.static)
+        else:
+            sums = conv2d(x, layer.w, layer.b, **FLAT.static)
+        # dividing by a power of two is exact, and so is floor
+        x = xp.floor((sums + 2.0 ** (layer.shift - 1)) / 2.0**layer.shift)
+        x = xp.clip(x, -float(LARGEST << FRACTION), float(LARGEST << FRACTION))
+        if i < 2:
+            x = xp.where(x < 0, xp.floor(x * SLOPE / 2.0**SLOPE_BITS), x)
+    return x
+
+
+def indexes_of(fixed_point: Array, scales: IntegerScales) -> Array:
+    """How many thresholds each scale reaches: uint8, the level nearest to it in ratio."""
+    xp = xp_of(fixed_point)
+    thresholds = xp.asarray(scales.thresholds)
+    return xp.searchsorted(thresholds, fixed_point, side="right").astype(np.uint8)

@@ -1,0 +1,154 @@
+"""The integer scales: near the float ones, exact in any order, and what a float design would do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from npuq.coding.dither import dither_values
+from npuq.errors import ModelError
+from npuq.models import hyperprior, integer_scales
+from npuq.models.integer_scales import IntegerScales, make_integer_scales, scale_indexes
+from npuq.models.layers import Conv
+
+N, M = 12, 16
+
+
+@pytest.fixture(scope="module")
+def case() -> Any:
+    rng = np.random.default_rng(0)
+    params = hyperprior.init(rng, channels=N, latents=M, dtype=np.float64)
+    last = params.hyper_synthesis[-1]
+    convs = (*params.hyper_synthesis[:-1], Conv(6 * last.w, last.b + 0.7))
+    k = rng.integers(-40, 41, (2, N, 4, 5))
+    n = rng.integers(0, 256, k.shape, dtype=np.uint8)
+    return params._replace(hyper_synthesis=convs), k, n
+
+
+def floats(params: Any, k: Any, n: Any) -> Any:
+    sigma, _, _ = hyperprior.hyper_synthesise(k + dither_values(n, np.float64), params)
+    return sigma
+
+
+def test_they_are_the_float_scales_but_for_rounding(case: Any) -> None:
+    params, k, n = case
+    scales = make_integer_scales(params.hyper_synthesis, M)
+    sigma = floats(params, k, n)
+    fixed = integer_scales.fixed_point_scales(k, n, scales) / 2**integer_scales.FRACTION
+    assert np.max(np.abs(fixed - sigma)) < 2e-3 * np.max(np.abs(sigma))
+    indexes = scale_indexes(k, n, scales)
+    assert indexes.dtype == np.uint8 and indexes.shape == (2, M, 16, 20)
+    levels = integer_scales.scale_levels()
+    nearest = np.abs(np.log(levels[:, None]) - np.log(sigma.clip(0.11).ravel())).argmin(axis=0)
+    assert np.mean(nearest == indexes.ravel()) > 0.99
+    assert np.all(np.abs(nearest - indexes.ravel().astype(int)) <= 1)
+
+
+def test_every_sum_is_an_integer_in_any_order(case: Any) -> None:
+    """Channels shuffled on the way: other orders of summation, and not one bit of difference."""
+    params, k, n = case
+    scales = make_integer_scales(params.hyper_synthesis, M)
+    expected = integer_scales.fixed_point_scales(k, n, scales)
+    assert np.array_equal(expected, np.rint(expected))
+    rng = np.random.default_rng(1)
+    first, second = rng.permutation(N), rng.permutation(M)
+    a, b, c = scales.layers
+    shuffled = IntegerScales(
+        (
+            a._replace(w=a.w[first][:, second], b=a.b[second]),
+            b._replace(w=b.w[second]),
+            c,
+        ),
+        scales.thresholds,
+    )
+    found = integer_scales.fixed_point_scales(k[:, first], n[:, first], shuffled)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_it_is_the_same_in_pure_integers(case: Any) -> None:
+    """A window of one image, with Python's integers, which know no rounding."""
+    params, k, n = case
+    scales = make_integer_scales(params.hyper_synthesis, M)
+    k, n = k[:1, :, :2, :2], n[:1, :, :2, :2]
+    x = [[[int(512 * k[0, c, i, j] + 2 * int(n[0, c, i, j]) - 255) for j in range(2)]
+          for i in range(2)] for c in range(N)]  # fmt: skip
+    for number, layer in enumerate(scales.layers):
+        w, b = layer.w.astype(np.int64).tolist(), layer.b.astype(np.int64).tolist()
+        x = (_up if number < 2 else _flat)(x, w, b)
+        half = 1 << layer.shift - 1
+        x = [[[s + half >> layer.shift for s in row] for row in plane] for plane in x]
+        if number < 2:
+            x = [[[s if s >= 0 else s * integer_scales.SLOPE >> integer_scales.SLOPE_BITS
+                   for s in row] for row in plane] for plane in x]  # fmt: skip
+    found = integer_scales.fixed_point_scales(k, n, scales)
+    np.testing.assert_array_equal(found[0], np.array(x, float))
+
+
+def _up(x: Any, w: Any, b: Any) -> Any:
+    """A transposed convolution, 5x5, stride 2, padding 2, output padding 1."""
+    height, width = len(x[0]), len(x[0][0])
+    y = [[[offset] * (2 * width) for _ in range(2 * height)] for offset in b]
+    for c, plane in enumerate(x):
+        for i in range(height):
+            for j in range(width):
+                for o in range(len(b)):
+                    for p in range(5):
+                        for q in range(5):
+                            row, column = 2 * i + p - 2, 2 * j + q - 2
+                            if 0 <= row < 2 * height and 0 <= column < 2 * width:
+                                y[o][row][column] += plane[i][j] * w[c][o][p][q]
+    return y
+
+
+def _flat(x: Any, w: Any, b: Any) -> Any:
+    """A convolution, 3x3, stride 1, padding 1."""
+    height, width = len(x[0]), len(x[0][0])
+    return [
+        [
+            [
+                offset + sum(
+                    w[o][c][p][q] * x[c][i + p - 1][j + q - 1]
+                    for c in range(len(x)) for p in range(3) for q in range(3)
+                    if 0 <= i + p - 1 < height and 0 <= j + q - 1 < width
+                )
+                for j in range(width)
+            ]
+            for i in range(height)
+        ]
+        for o, offset in enumerate(b)
+    ]  # fmt: skip
+
+
+def test_a_float_design_would_have_broken(case: Any) -> None:
+    """Float scales that differ by 1e-6 of themselves choose other tables somewhere."""
+    params, k, n = case
+    k, n = np.tile(k, (8, 1, 4, 4)), np.tile(n, (8, 1, 4, 4))
+    k = k + np.random.default_rng(2).integers(-9, 10, k.shape)
+    sigma = floats(params, k, n)
+    scales = make_integer_scales(params.hyper_synthesis, M)
+    noise = 1 + 1e-6 * np.random.default_rng(3).choice([-1.0, 1.0], sigma.shape)
+    before, after = (
+        integer_scales.indexes_of(s * 2.0**integer_scales.FRACTION, scales)
+        for s in (sigma, sigma * noise)
+    )
+    assert np.sum(before != after) > 0
+
+
+def test_weights_that_could_pass_2_to_the_53_are_refused(case: Any) -> None:
+    params, _, _ = case
+    first, *rest = params.hyper_synthesis
+    huge = (Conv(first.w * 1e6, first.b), *rest)
+    with pytest.raises(ModelError, match="layer 0"):
+        make_integer_scales(huge, M)
+    with pytest.raises(ModelError):
+        make_integer_scales((Conv(first.w * np.nan, first.b), *rest), M)
+
+
+def test_far_hyper_latents_are_clipped_not_wrapped(case: Any) -> None:
+    params, k, n = case
+    scales = make_integer_scales(params.hyper_synthesis, M)
+    far = np.full_like(k, 2**31 - 1)
+    limit = np.full_like(k, 2 * integer_scales.LARGEST)
+    np.testing.assert_array_equal(scale_indexes(far, n, scales), scale_indexes(limit, n, scales))
