@@ -76,6 +76,14 @@ def conv_transpose2d(x: Any, w: Any, b: Any, **static: Any) -> Any:
     return torch.nn.functional.conv_transpose2d(x, w, b, **static)
 
 
+def conv2d_last(x: Any, w: Any, b: Any, **static: Any) -> Any:
+    return conv2d(x.permute(0, 3, 1, 2), w, b, **static).permute(0, 2, 3, 1)
+
+
+def conv_transpose2d_last(x: Any, w: Any, b: Any, **static: Any) -> Any:
+    return conv_transpose2d(x.permute(0, 3, 1, 2), w, b, **static).permute(0, 2, 3, 1)
+
+
 def soft_round(y: Any, alpha: float) -> Any:
     """Eq. (10), literally."""
     if alpha == 0:
