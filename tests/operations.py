@@ -87,7 +87,7 @@ def _conv_args(
 def _gdn_args(rng: np.random.Generator, dtype: Any) -> Any:
     beta = (0.5 + rng.random(4)).astype(dtype)
     gamma = (0.1 * np.eye(4) + 0.05 * rng.random((4, 4))).astype(dtype)
-    return (normal_array(rng, dtype, 2, 4, 3, 2, scale=3.0), beta, gamma), {}
+    return (normal_array(rng, dtype, 2, 3, 2, 4), beta, gamma), {}
 
 
 _LAPLACE = from_scipy(scipy.stats.laplace(scale=2.0))

@@ -9,10 +9,10 @@ Coefficients y are coded by normal densities N(mu, sigma) (Eq. 23), hyper-latent
 non-parametric ones. Layer for layer the architecture is that of CompressAI's
 `MeanScaleHyperprior`, so that parameters can be exchanged.
 
-Shapes:
-    x, x_hat       (B, 3, H, W) pixels of 0..1, H and W multiples of 64
-    y, mu, sigma   (B, M, H/16, W/16)
-    v, w           (B, N, H/64, W/64)
+Shapes, channels last:
+    x, x_hat       (B, H, W, 3) pixels of 0..1, H and W multiples of 64
+    y, mu, sigma   (B, H/16, W/16, M)
+    v, w           (B, H/64, W/64, N)
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def _uniform_conv(
 def hyper_synthesise(w: Array, params: HyperpriorParams) -> tuple[Array, Array, list[Array]]:
     """m: sigma and mu of the coefficients, and what the backward pass needs (Eq. 23)."""
     both, kept = stack_forward(w, params.hyper_synthesis, HYPER_SYNTHESIS, None)
-    sigma, mu = xp_of(w).split(both, 2, axis=1)
+    sigma, mu = xp_of(w).split(both, 2, axis=-1)
     return sigma, mu, kept
 
 
@@ -197,7 +197,7 @@ def loss_backward(forward: Forward, params: HyperpriorParams, *, lmbda: float) -
     d_mu = d_decoded - d_t
     d_sigma = coded.d_sigma * per_pixel
     d_w, d_hyper_synthesis, _ = stack_backward(
-        xp_of(d_mu).concatenate((d_sigma, d_mu), axis=1),
+        xp_of(d_mu).concatenate((d_sigma, d_mu), axis=-1),
         forward.w_kept,
         params.hyper_synthesis,
         HYPER_SYNTHESIS,
@@ -224,13 +224,13 @@ def loss_backward(forward: Forward, params: HyperpriorParams, *, lmbda: float) -
 
 
 def _rows(v: Array) -> Array:
-    """(B, N, h, w) -> (N, B h w): the density's order."""
-    return v.swapaxes(0, 1).reshape(v.shape[1], -1)
+    """(B, h, w, N) -> (N, B h w): the density's order."""
+    return v.reshape(-1, v.shape[-1]).T
 
 
 def _from_rows(rows: Array, shape: tuple[int, ...]) -> Array:
-    return rows.reshape(shape[1], shape[0], *shape[2:]).swapaxes(0, 1)
+    return rows.T.reshape(shape)
 
 
 def _pixels(x: Array) -> int:
-    return x.shape[0] * x.shape[2] * x.shape[3]
+    return x.shape[0] * x.shape[1] * x.shape[2]

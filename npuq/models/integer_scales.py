@@ -32,7 +32,7 @@ import numpy as np
 
 from npuq.backend import Array, xp_of
 from npuq.errors import ModelError
-from npuq.models.layers import FLAT, UP, Conv
+from npuq.models.layers import Conv
 from npuq.nn.conv import conv2d
 from npuq.nn.conv_transpose import conv_transpose2d
 
@@ -126,9 +126,9 @@ def fixed_point_scales(symbols: Array, dither: Array, scales: IntegerScales) -> 
     x = xp.clip(x, -512.0 * LARGEST, 512.0 * LARGEST)
     for i, layer in enumerate(scales.layers):
         if i < 2:
-            sums = conv_transpose2d(x, layer.w, layer.b, **UP.static)
+            sums = conv_transpose2d(x, layer.w, layer.b, stride=2, padding=2, output_padding=1)
         else:
-            sums = conv2d(x, layer.w, layer.b, **FLAT.static)
+            sums = conv2d(x, layer.w, layer.b, stride=1, padding=1)
         # dividing by a power of two is exact, and so is floor
         x = xp.floor((sums + 2.0 ** (layer.shift - 1)) / 2.0**layer.shift)
         x = xp.clip(x, -float(LARGEST << FRACTION), float(LARGEST << FRACTION))

@@ -1,7 +1,7 @@
 """Stacks of convolutions with something between: the four transforms of the hyperprior model.
 
 A stack is a tuple of convolutions and, between them, GDN or leaky ReLUs. Forward keeps the input of
-each step; backward reads it upwards. Shapes: x (N, C, H, W).
+each step; backward reads it upwards. Shapes, channels last: x (B, H, W, C).
 """
 
 from __future__ import annotations
@@ -11,8 +11,12 @@ from typing import Any, NamedTuple
 
 from npuq.backend import Array
 from npuq.nn.activations import leaky_relu, leaky_relu_backward
-from npuq.nn.conv import conv2d, conv2d_backward
-from npuq.nn.conv_transpose import conv_transpose2d, conv_transpose2d_backward
+from npuq.nn.conv_last import (
+    conv2d_last,
+    conv2d_last_backward,
+    conv_transpose2d_last,
+    conv_transpose2d_last_backward,
+)
 from npuq.nn.gdn import gdn, gdn_backward, inverse_gdn, inverse_gdn_backward
 from npuq.nn.non_negative import non_negative, non_negative_backward_straight_through
 
@@ -42,11 +46,13 @@ class Kind(NamedTuple):
     static: dict[str, int]
 
 
-DOWN = Kind(conv2d, conv2d_backward, {"stride": 2, "padding": 2})
+DOWN = Kind(conv2d_last, conv2d_last_backward, {"stride": 2, "padding": 2})
 UP = Kind(
-    conv_transpose2d, conv_transpose2d_backward, {"stride": 2, "padding": 2, "output_padding": 1}
+    conv_transpose2d_last,
+    conv_transpose2d_last_backward,
+    {"stride": 2, "padding": 2, "output_padding": 1},
 )
-FLAT = Kind(conv2d, conv2d_backward, {"stride": 1, "padding": 1})
+FLAT = Kind(conv2d_last, conv2d_last_backward, {"stride": 1, "padding": 1})
 """5x5 and half the size; 5x5 and twice the size; 3x3 and the same size."""
 
 

@@ -3,11 +3,11 @@
     gdn          y_i = x_i / sqrt(n_i),     n_i = beta_i + sum over j of gamma_ij x_j^2
     inverse_gdn  y_i = x_i sqrt(n_i)
 
-at each pixel. With n > 0 both are smooth; `npuq.nn.non_negative` keeps beta and gamma where they
-must be while they are trained.
+at each pixel, channels last: one product of all pixels with gamma. With n > 0 both are smooth;
+`npuq.nn.non_negative` keeps beta and gamma where they must be while they are trained.
 
 Shapes:
-    x, y     (N, C, H, W)
+    x, y     (..., C), any shape before the channels
     beta     (C,), positive
     gamma    (C, C), not negative
 """
@@ -64,20 +64,18 @@ def inverse_gdn_backward(
 
 
 def _norm(x: Array, beta: Array, gamma: Array) -> Array:
-    channels = x.shape[1] if x.ndim == 4 else None
+    channels = x.shape[-1] if x.ndim else -1
     if beta.shape != (channels,) or gamma.shape != (channels, channels):
         raise ValueError(
-            f"x must be (N, C, H, W), beta (C,) and gamma (C, C), not {x.shape}, {beta.shape} and "
+            f"x must be (..., C), beta (C,) and gamma (C, C), not {x.shape}, {beta.shape} and "
             f"{gamma.shape}"
         )
-    squares = (x * x).reshape(*x.shape[:2], -1)
-    return (gamma @ squares).reshape(x.shape) + beta[:, None, None]
+    return ((x * x).reshape(-1, channels) @ gamma.T + beta).reshape(x.shape)
 
 
 def _norm_backward(d_norm: Array, d_x: Array, x: Array, gamma: Array) -> tuple[Array, Array, Array]:
     """What flows back through n, added to what has reached x by itself."""
-    flat = d_norm.reshape(*x.shape[:2], -1)
-    squares = (x * x).reshape(*x.shape[:2], -1)
-    through = (gamma.T @ flat).reshape(x.shape)
-    d_gamma = (flat @ squares.swapaxes(1, 2)).sum(axis=0)
-    return d_x + 2 * x * through, d_norm.sum(axis=(0, 2, 3)), d_gamma
+    rows = d_norm.reshape(-1, x.shape[-1])
+    squares = (x * x).reshape(rows.shape)
+    through = (rows @ gamma).reshape(x.shape)
+    return d_x + 2 * x * through, rows.sum(axis=0), rows.T @ squares

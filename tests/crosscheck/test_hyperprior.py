@@ -44,10 +44,17 @@ def case(dtype: Any) -> tuple[Any, ...]:
     # scales that make no bit so dear that CompressAI cuts it off
     arrays["hyper_synthesis.2.b"] = np.repeat([2.0, 0.0], M).astype(dtype)
     params = with_arrays(params, arrays)
-    x = rng.random((2, 3, 64, 128)).astype(dtype)
-    u_1 = (rng.random((2, N, 1, 2)) - 0.5).astype(dtype)
-    u_2 = (rng.random((2, M, 4, 8)) - 0.5).astype(dtype)
+    x = rng.random((2, 64, 128, 3)).astype(dtype)
+    u_1 = (rng.random((2, 1, 2, N)) - 0.5).astype(dtype)
+    u_2 = (rng.random((2, 4, 8, M)) - 0.5).astype(dtype)
     return params, x, u_1, u_2
+
+
+def first(x: Any) -> Any:
+    """The tensor, channels first."""
+    import torch
+
+    return torch.tensor(x).permute(0, 3, 1, 2)
 
 
 def theirs(params: Any, u_1: Any, u_2: Any, dtype: Any) -> Any:
@@ -59,8 +66,7 @@ def theirs(params: Any, u_1: Any, u_2: Any, dtype: Any) -> Any:
     missing, unexpected = torch.nn.Module.load_state_dict(net, state, strict=False)
     assert not unexpected
     assert not [n for n in missing if n in dict(net.named_parameters()) and "quantiles" not in n]
-    noise_1 = torch.tensor(u_1).permute(1, 0, 2, 3).reshape(N, 1, -1)
-    noise_2 = torch.tensor(u_2)
+    noise_1, noise_2 = torch.tensor(u_1).reshape(-1, N).T[:, None], first(u_2)
     net.entropy_bottleneck.quantize = lambda values, mode, means=None: values + noise_1
     net.gaussian_conditional.quantize = lambda values, mode, means=None: values + noise_2
     return net.train()
@@ -74,13 +80,13 @@ def test_values_are_those_of_compressai(dtype: Any, rtol: float) -> None:
 
     loss, forward = hyperprior.loss_forward(params, x, u_1, u_2, lmbda=LMBDA, softness=Softness())
     with torch.no_grad():
-        out = net(torch.tensor(x))
-        y = net.g_a(torch.tensor(x))
-        sigma, mu = net.h_s(net.h_a(y) + torch.tensor(u_1)).chunk(2, 1)
+        out = net(first(x))
+        y = net.g_a(first(x))
+        sigma, mu = net.h_s(net.h_a(y) + first(u_1)).chunk(2, 1)
     ours_sigma, ours_mu, _ = hyperprior.hyper_synthesise(forward.w_kept[0], params)
 
     def close(ours: Any, expected: Any) -> None:
-        expected = expected.numpy()
+        expected = expected.permute(0, 2, 3, 1).numpy()
         assert np.max(np.abs(ours - expected)) <= rtol * np.max(np.abs(expected))
 
     close(forward.v_kept[0], y)
@@ -96,14 +102,13 @@ def test_values_are_those_of_compressai(dtype: Any, rtol: float) -> None:
 def test_gradients_are_those_of_autograd() -> None:
     params, x, u_1, u_2 = case(np.float64)
     net = theirs(params, u_1, u_2, np.float64)
-    import torch
 
     loss, forward = hyperprior.loss_forward(params, x, u_1, u_2, lmbda=LMBDA, softness=Softness())
     gradients = state_dict(hyperprior.loss_backward(forward, params, lmbda=LMBDA))
-    out = net(torch.tensor(x))
-    pixels = x.shape[0] * x.shape[2] * x.shape[3]
+    out = net(first(x))
+    pixels = x.shape[0] * x.shape[1] * x.shape[2]
     bits = sum(-likelihood.log2().sum() for likelihood in out["likelihoods"].values())
-    total = bits / pixels + LMBDA * 255**2 * ((out["x_hat"] - torch.tensor(x)) ** 2).mean()
+    total = bits / pixels + LMBDA * 255**2 * ((out["x_hat"] - first(x)) ** 2).mean()
     total.backward()
     assert loss.loss == pytest.approx(total.item(), rel=1e-12)
     parameters = dict(net.named_parameters())

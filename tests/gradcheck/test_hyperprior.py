@@ -27,8 +27,8 @@ def case(seed: int = 0) -> Any:
         if "gdn" in name:
             arrays[name] = np.abs(arrays[name]) + 0.02
     arrays["hyper_synthesis.2.b"] = np.repeat([2.0, 0.0], M)
-    x = rng.random((1, 3, 64, 64))
-    u_1, u_2 = rng.random((1, N, 1, 1)) - 0.5, rng.random((1, M, 4, 4)) - 0.5
+    x = rng.random((1, 64, 64, 3))
+    u_1, u_2 = rng.random((1, 1, 1, N)) - 0.5, rng.random((1, 4, 4, M)) - 0.5
     return with_arrays(params, arrays), x, u_1, u_2
 
 

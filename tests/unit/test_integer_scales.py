@@ -28,8 +28,9 @@ def case() -> Any:
 
 
 def floats(params: Any, k: Any, n: Any) -> Any:
-    sigma, _, _ = hyperprior.hyper_synthesise(k + dither_values(n, np.float64), params)
-    return sigma
+    w = (k + dither_values(n, np.float64)).transpose(0, 2, 3, 1)
+    sigma, _, _ = hyperprior.hyper_synthesise(np.ascontiguousarray(w), params)
+    return sigma.transpose(0, 3, 1, 2)
 
 
 def test_they_are_the_float_scales_but_for_rounding(case: Any) -> None:

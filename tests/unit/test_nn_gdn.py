@@ -19,23 +19,23 @@ from npuq.nn.non_negative import (
 
 
 def test_gdn_of_one_channel_by_hand() -> None:
-    x = np.array([3.0, -4.0]).reshape(1, 1, 1, 2)
+    x = np.array([3.0, -4.0]).reshape(1, 1, 2, 1)
     beta, gamma = np.array([1.0]), np.array([[0.5]])
     np.testing.assert_allclose(gdn(x, beta, gamma).ravel(), [3 / 5.5**0.5, -4 / 3], rtol=1e-15)
     np.testing.assert_allclose(inverse_gdn(x, beta, gamma).ravel(), [3 * 5.5**0.5, -12], rtol=1e-15)
 
 
 def test_without_gamma_both_are_a_scale_for_each_channel() -> None:
-    x = np.random.default_rng(0).standard_normal((2, 3, 4, 5))
+    x = np.random.default_rng(0).standard_normal((2, 4, 5, 3))
     beta, gamma = np.array([4.0, 9.0, 16.0]), np.zeros((3, 3))
-    np.testing.assert_allclose(gdn(x, beta, gamma), x / np.array([2.0, 3, 4])[:, None, None])
+    np.testing.assert_allclose(gdn(x, beta, gamma), x / np.array([2.0, 3, 4]))
     back = inverse_gdn(gdn(x, beta, gamma), beta, gamma)
     np.testing.assert_allclose(back, x, rtol=1e-14)
 
 
 def test_gdn_saturates() -> None:
     """A channel that pools only itself cannot exceed 1 / sqrt(gamma)."""
-    x = np.array([1e3, 1e6]).reshape(1, 1, 1, 2)
+    x = np.array([1e3, 1e6]).reshape(1, 1, 2, 1)
     y = gdn(x, np.array([1.0]), np.array([[0.25]]))
     np.testing.assert_allclose(y.ravel(), 2, rtol=1e-5)
 
