@@ -28,6 +28,7 @@ from typing import NamedTuple
 import numpy as np
 
 from npuq.backend import Array
+from npuq.bands import BAND_ROWS, Band, bands_of, slabs_of, strips_of
 from npuq.coding.arithmetic import decode_band, encode_band
 from npuq.coding.container import METHODS, Header, pack, unpack
 from npuq.coding.dither import DITHER_LEVELS, dither_integers, dither_values
@@ -45,12 +46,6 @@ from npuq.paper.density import rate_bits
 from npuq.paper.soft_round import soft_round_conditional_mean
 from npuq.shipped import find_model, shipped_model
 
-BAND_ROWS = 32
-"""Rows of blocks in one stream: the number of streams depends on the image only."""
-
-STRIP_PIXELS = 1 << 22
-"""Pixels in work at a time; it changes the memory that is needed, not the result."""
-SLAB_BLOCKS = 1 << 10
 FARTHEST = 2.0**31
 
 Progress = Callable[[int, int], None]
@@ -200,7 +195,7 @@ def quantize(image: Array, model: Model, method: str, seed: int, *, first_row: i
     rows, columns = padded.shape[0] // linear.BLOCK, padded.shape[1] // linear.BLOCK
     n = dither_integers((linear.CHANNELS, rows, columns), seed=seed, first_row=first_row)
     k = np.empty(n.shape, np.int32)
-    for slab in _slabs(rows, columns):
+    for slab in slabs_of(rows, columns):
         pixels = padded[linear.BLOCK * slab.start : linear.BLOCK * slab.stop]
         y = linear.analyse(linear.images_to_blocks(pixels[None]), model.params.analysis)
         if not -FARTHEST < y.min() <= y.max() < FARTHEST:  # also if not a number
@@ -223,7 +218,7 @@ def dequantize(symbols: Symbols, model: Model, method: str) -> Array:
     """The image of the symbols, (H, W, 3) uint8: rounded and clipped g(r(k + u))."""
     _, rows, columns = symbols.k.shape
     image = np.empty((linear.BLOCK * rows, linear.BLOCK * columns, 3), np.uint8)
-    for slab in _slabs(rows, columns):
+    for slab in slabs_of(rows, columns):
         part = symbols._replace(k=symbols.k[:, slab], n=symbols.n[:, slab])
         r = reconstruct(part, model, method)
         blocks = linear.synthesise(r.reshape(linear.CHANNELS, -1), model.params.synthesis)
@@ -274,16 +269,6 @@ def _plus(k: Array, n: Array, table: Array) -> Array:
 def _by_channel(array: Array) -> Array:
     """(C, rows, columns) as (C, rows * columns), without a copy of neighbouring rows."""
     return array.reshape(len(array), -1)
-
-
-def _slabs(rows: int, columns: int) -> list[slice]:
-    """Rows of some SLAB_BLOCKS blocks, whose coefficients fit the cache of a core.
-
-    Their number is a power of two that divides BAND_ROWS, so that a band is multiplied in the same
-    slabs, and to the same last bits, alone and in its image.
-    """
-    size = min(BAND_ROWS, 1 << max(0, (SLAB_BLOCKS // columns).bit_length() - 1))
-    return [slice(top, min(top + size, rows)) for top in range(0, rows, size)]
 
 
 def header_of(size: tuple[int, int], model: Model, method: str, seed: int) -> Header:
@@ -359,32 +344,3 @@ def _checked(data: bytes, model: Model | None) -> tuple[Header, list[bytes], Mod
     if len(bands_of(header.height, header.rows_per_band)) != len(streams):
         raise CorruptFileError("the number of streams does not fit the size of the image")
     return header, streams, model
-
-
-class Band(NamedTuple):
-    """A part of an image that is one stream: its rows of blocks, and its rows of pixels."""
-
-    rows: slice
-    pixels: slice
-
-
-def bands_of(height: int, rows_per_band: int) -> list[Band]:
-    """The bands of an image that is `height` pixels high, from the top."""
-    rows = -(-height // linear.BLOCK)
-    bands = []
-    for top in range(0, rows, rows_per_band):
-        bottom = min(top + rows_per_band, rows)
-        pixels = slice(linear.BLOCK * top, min(linear.BLOCK * bottom, height))
-        bands.append(Band(slice(top, bottom), pixels))
-    return bands
-
-
-def strips_of(bands: list[Band], width: int) -> list[list[Band]]:
-    """Neighbouring bands, two or more while they have some STRIP_PIXELS pixels together.
-
-    A strip is in memory at a time. The matrix products of a whole strip come before or after the
-    coding of its bands: at the same time, the threads of the one would wait for those of the other.
-    """
-    rows = bands[0].pixels.stop - bands[0].pixels.start
-    size = max(2, STRIP_PIXELS // (rows * width))
-    return [bands[first : first + size] for first in range(0, len(bands), size)]

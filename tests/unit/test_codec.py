@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from models import picture, tiny_model
 
-from npuq import codec
+from npuq import bands, codec
 from npuq.coding.container import METHODS, pack, unpack
 from npuq.coding.dither import dither_values
 from npuq.errors import CorruptFileError, InvalidFileError, InvalidImageError, ModelError
@@ -93,8 +93,8 @@ def test_strips_do_not_show(
     """An image that is coded strip by strip is the image that is coded at once."""
     data = codec.compress(tall, method=method, model=model)
     image = codec.decompress(data, model=model)
-    monkeypatch.setattr(codec, "STRIP_PIXELS", 1)
-    assert [len(s) for s in codec.strips_of(codec.bands_of(530, 32), 21)] == [2, 1]
+    monkeypatch.setattr(bands, "STRIP_PIXELS", 1)
+    assert [len(s) for s in bands.strips_of(bands.bands_of(530, 32), 21)] == [2, 1]
     told: list[tuple[int, int]] = []
     assert codec.compress(tall, method=method, model=model, progress=lambda *a: told.append(a)) == (
         data
