@@ -14,7 +14,11 @@ Shapes:
 
 from __future__ import annotations
 
+import numpy as np
+
 from npuq.backend import Array, xp_of
+from npuq.kernels.compile import use_reference
+from npuq.kernels.threads import for_each_range
 
 
 def gdn(x: Array, beta: Array, gamma: Array) -> Array:
@@ -29,15 +33,12 @@ def gdn(x: Array, beta: Array, gamma: Array) -> Array:
     Raises:
         ValueError: shapes that do not fit each other.
     """
-    return x / xp_of(x).sqrt(_norm(x, beta, gamma))
+    return _normalize(x, beta, gamma, inverse=False)
 
 
 def gdn_backward(d_y: Array, x: Array, beta: Array, gamma: Array) -> tuple[Array, Array, Array]:
     """Gradient of `gdn` (Ballé et al. 2016): d_x, d_beta, d_gamma."""
-    norm = _norm(x, beta, gamma)
-    inverse = 1 / xp_of(x).sqrt(norm)
-    d_norm = -0.5 * d_y * x * inverse / norm
-    return _norm_backward(d_norm, d_y * inverse, x, gamma)
+    return _normalize_backward(d_y, x, beta, gamma, inverse=False)
 
 
 def inverse_gdn(x: Array, beta: Array, gamma: Array) -> Array:
@@ -52,30 +53,73 @@ def inverse_gdn(x: Array, beta: Array, gamma: Array) -> Array:
     Raises:
         ValueError: shapes that do not fit each other.
     """
-    return x * xp_of(x).sqrt(_norm(x, beta, gamma))
+    return _normalize(x, beta, gamma, inverse=True)
 
 
 def inverse_gdn_backward(
     d_y: Array, x: Array, beta: Array, gamma: Array
 ) -> tuple[Array, Array, Array]:
     """Gradient of `inverse_gdn` (Ballé et al. 2016): d_x, d_beta, d_gamma."""
-    root = xp_of(x).sqrt(_norm(x, beta, gamma))
-    return _norm_backward(0.5 * d_y * x / root, d_y * root, x, gamma)
+    return _normalize_backward(d_y, x, beta, gamma, inverse=True)
 
 
-def _norm(x: Array, beta: Array, gamma: Array) -> Array:
+def _normalize(x: Array, beta: Array, gamma: Array, *, inverse: bool) -> Array:
+    _check(x, beta, gamma)
+    rows = x.reshape(-1, x.shape[-1])
+    pooled = (rows * rows) @ gamma.T
+    if _is_fast(rows, beta, gamma):
+        from npuq.kernels import gdn as kernel
+
+        y = np.empty_like(rows)
+        for_each_range(lambda a, b: kernel.normalize(a, b, rows, pooled, beta, inverse, y), len(y))
+    else:
+        root = xp_of(x).sqrt(pooled + beta)
+        y = rows * root if inverse else rows / root
+    return y.reshape(x.shape)
+
+
+def _normalize_backward(
+    d_y: Array, x: Array, beta: Array, gamma: Array, *, inverse: bool
+) -> tuple[Array, Array, Array]:
+    _check(x, beta, gamma)
+    rows, d_rows = x.reshape(-1, x.shape[-1]), d_y.reshape(-1, x.shape[-1])
+    squares = rows * rows
+    pooled = squares @ gamma.T
+    fast = _is_fast(rows, d_rows, beta, gamma)
+    if fast:
+        from npuq.kernels import gdn as kernel
+
+        d_norm, d_x = np.empty_like(rows), np.empty_like(rows)
+        for_each_range(
+            lambda a, b: kernel.normalize_backward(
+                a, b, d_rows, rows, pooled, beta, inverse, d_norm, d_x
+            ),
+            len(rows),
+        )
+    else:
+        norm = pooled + beta
+        root = xp_of(x).sqrt(norm)
+        d_norm = 0.5 * d_rows * rows / root if inverse else -0.5 * d_rows * rows / (root * norm)
+        d_x = d_rows * root if inverse else d_rows / root
+    # n depends on x as well: beside what has reached x by itself, 2 x gamma' d_norm
+    through = d_norm @ gamma
+    if fast:
+        for_each_range(lambda a, b: kernel.add_through(a, b, rows, through, d_x), len(rows))
+    else:
+        d_x = d_x + 2 * rows * through
+    return d_x.reshape(x.shape), d_norm.sum(axis=0), d_norm.T @ squares
+
+
+def _is_fast(*arrays: Array) -> bool:
+    """Whether the kernels can be used: float32 on the host."""
+    on_host = all(isinstance(a, np.ndarray) and a.dtype == np.float32 for a in arrays)
+    return on_host and not use_reference()
+
+
+def _check(x: Array, beta: Array, gamma: Array) -> None:
     channels = x.shape[-1] if x.ndim else -1
     if beta.shape != (channels,) or gamma.shape != (channels, channels):
         raise ValueError(
             f"x must be (..., C), beta (C,) and gamma (C, C), not {x.shape}, {beta.shape} and "
             f"{gamma.shape}"
         )
-    return ((x * x).reshape(-1, channels) @ gamma.T + beta).reshape(x.shape)
-
-
-def _norm_backward(d_norm: Array, d_x: Array, x: Array, gamma: Array) -> tuple[Array, Array, Array]:
-    """What flows back through n, added to what has reached x by itself."""
-    rows = d_norm.reshape(-1, x.shape[-1])
-    squares = (x * x).reshape(rows.shape)
-    through = (rows @ gamma).reshape(x.shape)
-    return d_x + 2 * x * through, rows.sum(axis=0), rows.T @ squares

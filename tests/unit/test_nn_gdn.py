@@ -7,7 +7,7 @@ import peers
 import pytest
 
 from npuq.nn.activations import leaky_relu
-from npuq.nn.gdn import gdn, inverse_gdn
+from npuq.nn.gdn import gdn, gdn_backward, inverse_gdn, inverse_gdn_backward
 from npuq.nn.non_negative import (
     lower_bound_backward,
     lower_bound_backward_straight_through,
@@ -47,6 +47,23 @@ def test_shapes_are_checked(shapes: tuple[tuple[int, ...], ...]) -> None:
     for function in (gdn, inverse_gdn):
         with pytest.raises(ValueError, match="must be"):
             function(*arrays)
+
+
+@pytest.mark.parametrize("inverse", [False, True])
+def test_the_kernels_are_their_plain_twins(inverse: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    x = (3 * rng.standard_normal((2, 5, 7, 6))).astype(np.float32)
+    d_y = rng.standard_normal(x.shape).astype(np.float32)
+    beta = (0.1 + rng.random(6)).astype(np.float32)
+    gamma = (0.1 * rng.random((6, 6))).astype(np.float32)
+    forward, backward = (inverse_gdn, inverse_gdn_backward) if inverse else (gdn, gdn_backward)
+    found = []
+    for kernels in ("fast", "reference"):
+        monkeypatch.setenv("NPUQ_KERNELS", kernels)
+        found.append((forward(x, beta, gamma), *backward(d_y, x, beta, gamma)))
+    for ours, twin in zip(*found, strict=True):
+        assert ours.dtype == np.float32
+        np.testing.assert_allclose(ours, twin, rtol=3e-6, atol=3e-6 * np.abs(twin).max())
 
 
 @pytest.mark.parametrize("minimum", [0.0, 1e-6, 0.5])
