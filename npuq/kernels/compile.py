@@ -26,8 +26,8 @@ def jit(**options: Any) -> Callable[[F], F]:
     It imports Numba at once: modules that use it are themselves imported only when needed.
 
     Numba compiles anew when the function's own file changes, but not when a file does that it
-    imports functions or constants from. Having edited `elementary.py` or `coding/tables.py`, delete
-    `__pycache__/*.nb[ic]` beside the kernels, or an old one may run.
+    imports functions or constants from. Having edited `elementary.py`, `cdf_network.py` or
+    `coding/tables.py`, delete `__pycache__/*.nb[ic]` beside the kernels, or an old one may run.
     """
 
     def decorate(function: F) -> F:
