@@ -14,22 +14,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from npuq.backend import Array, xp_of
-from npuq.models.noisy_rate import Softness
+from npuq.models.noisy_rate import Softness, rate_and_gradients
 from npuq.nn import normal
 from npuq.nn.non_negative import lower_bound, lower_bound_backward_straight_through
-from npuq.paper.channel import uniform_noise_channel
-from npuq.paper.density import rate_bits, rate_bits_backward
-from npuq.paper.expected_gradient import (
-    rate_bits_backward_expected,
-    soft_round_conditional_mean_backward_expected,
-)
-from npuq.paper.soft_round import (
-    check_alpha,
-    soft_round,
-    soft_round_backward,
-    soft_round_conditional_mean,
-    soft_round_conditional_mean_backward,
-)
 
 SMALLEST_SCALE = 0.11
 """Below it the noise hides what is left of a scale (Ballé et al. 2018 stop there as well)."""
@@ -73,27 +60,8 @@ def conditional_rate(t: Array, u: Array, sigma: Array, softness: Softness) -> Co
         raise ValueError(
             f"t, u and sigma must have one shape, not {t.shape}, {u.shape} and {sigma.shape}"
         )
-    alpha, alpha_r = check_alpha(softness.alpha), check_alpha(softness.alpha_r, "alpha_r")
     cdf: Any = normal
-    xp = xp_of(t)
-    params = normal.Params(xp.zeros((), t.dtype), lower_bound(sigma, SMALLEST_SCALE))
-    s = soft_round(t, alpha)
-    z = uniform_noise_channel(s, u)
-    bits = rate_bits(z, params, cdf=cdf, alpha=alpha)
-    r = soft_round_conditional_mean(z, alpha_r)
-
-    one = xp.ones_like(t)
-    if softness.expected_distortion:
-        d_s_distortion = soft_round_conditional_mean_backward_expected(one, z, alpha_r)
-    else:
-        d_s_distortion = soft_round_conditional_mean_backward(one, z, alpha_r)
-    d_s_rate, d_params = rate_bits_backward(one, z, params, cdf=cdf, alpha=alpha)
-    if softness.expected_rate:
-        d_s_rate = rate_bits_backward_expected(one, s, params, cdf=cdf, alpha=alpha)
-    return ConditionalRate(
-        r=r,
-        bits=bits,
-        d_t=soft_round_backward(d_s_rate, t, alpha),
-        d_sigma=lower_bound_backward_straight_through(d_params.scale, sigma, SMALLEST_SCALE),
-        dr_dt=soft_round_backward(d_s_distortion, t, alpha),
-    )
+    params = normal.Params(xp_of(t).zeros((), t.dtype), lower_bound(sigma, SMALLEST_SCALE))
+    r, bits, d_t, dr_dt, d_params = rate_and_gradients(t, u, params, softness, cdf=cdf)
+    d_sigma = lower_bound_backward_straight_through(d_params.scale, sigma, SMALLEST_SCALE)
+    return ConditionalRate(r, bits, d_t, d_sigma, dr_dt)

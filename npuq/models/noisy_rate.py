@@ -123,29 +123,46 @@ def noisy_rate_reference(
     Arguments, result and errors as there; any float dtype and device. Only the sums of bits are
     always float64.
     """
-    xp = xp_of(y)
-    alpha, alpha_r = _check(y, u, density, softness)
+    _check(y, u, density, softness)
     cdf: Any = nonparametric
+    r, bits, d_y, dr_dy, d_density = rate_and_gradients(y, u, density, softness, cdf=cdf)
+    return NoisyRate(r, bits.sum(axis=1, dtype=np.float64), d_y, dr_dy, d_density)
+
+
+def rate_and_gradients(
+    y: Array, u: Array, params: Any, softness: Softness, *, cdf: Any
+) -> tuple[Array, Array, Array, Array, Any]:
+    """One use of the channel with any density: Eqs. (4), (10), (14), (22), then (17) and (20).
+
+    Args:
+        y, u: coefficients and noise, of one shape.
+        params: of the density of y.
+        softness: how to round and differentiate.
+        cdf: the density's CDF module.
+
+    Returns:
+        r and bits of each coefficient; then the gradient of all bits with respect to y, the
+        derivative of r with respect to y, and the gradient of all bits with respect to `params`.
+
+    Raises:
+        ValueError: a softness is negative or NaN.
+    """
+    alpha, alpha_r = check_alpha(softness.alpha), check_alpha(softness.alpha_r, "alpha_r")
     s = soft_round(y, alpha)
     z = uniform_noise_channel(s, u)
-    bits = rate_bits(z, density, cdf=cdf, alpha=alpha)
+    bits = rate_bits(z, params, cdf=cdf, alpha=alpha)
     r = soft_round_conditional_mean(z, alpha_r)
 
-    one = xp.ones_like(y)
+    one = xp_of(y).ones_like(y)
     if softness.expected_distortion:
         d_s_distortion = soft_round_conditional_mean_backward_expected(one, z, alpha_r)
     else:
         d_s_distortion = soft_round_conditional_mean_backward(one, z, alpha_r)
-    d_s_rate, d_density = rate_bits_backward(one, z, density, cdf=cdf, alpha=alpha)
+    d_s_rate, d_params = rate_bits_backward(one, z, params, cdf=cdf, alpha=alpha)
     if softness.expected_rate:
-        d_s_rate = rate_bits_backward_expected(one, s, density, cdf=cdf, alpha=alpha)
-    return NoisyRate(
-        r=r,
-        bits=bits.sum(axis=1, dtype=np.float64),
-        d_y=soft_round_backward(d_s_rate, y, alpha),
-        dr_dy=soft_round_backward(d_s_distortion, y, alpha),
-        d_density=d_density,
-    )
+        d_s_rate = rate_bits_backward_expected(one, s, params, cdf=cdf, alpha=alpha)
+    d_y = soft_round_backward(d_s_rate, y, alpha)
+    return r, bits, d_y, soft_round_backward(d_s_distortion, y, alpha), d_params
 
 
 def _check(
