@@ -26,6 +26,8 @@ import numpy as np
 from npuq.backend import Array, xp_of
 from npuq.nn.phases import Phases
 
+TILE = 1 << 10  # outputs
+
 
 def conv2d_last(x: Array, w: Array, b: Array, *, stride: int = 1, padding: int = 0) -> Array:
     """Cross-correlate images with kernels (Dumoulin & Visin 2016, Sec. 2.4).
@@ -82,13 +84,28 @@ def kernel_gradient_last(
 ) -> Array:
     """The adjoint of w -> conv2d_last(x, w, 0) (Dumoulin & Visin 2016, Sec. 4)."""
     geometry = Phases(x.shape[1:3], kernel, stride, padding)
-    phases = geometry.take_apart(x)
-    d_taps = np.zeros((*kernel, d_y.shape[-1], x.shape[-1]), np.result_type(d_y, x))
+    phases, channels = geometry.take_apart(x), x.shape[-1]
+    taps: dict[int, list[tuple[int, int, int]]] = {}
+    for p, q, phase, move in geometry.offsets():
+        taps.setdefault(phase, []).append((p, q, move))
+    dtype = np.result_type(d_y, x)
+    # All offsets of a phase at once, TILE outputs at a time: one wide product is quicker than many
+    # of narrow ones, and their inputs, laid side by side, stay in the cache.
+    sums = {phase: np.zeros((d_y.shape[-1], len(t) * channels), dtype) for phase, t in taps.items()}
     for n in range(len(x)):
         grid = geometry.spread(d_y[n])
-        for p, q, phase, move in geometry.offsets():
-            _add_product(grid.T, phases[n, phase, move : move + geometry.span], d_taps[p, q])
-    return np.ascontiguousarray(d_taps.transpose(2, 3, 0, 1))
+        for phase, offsets in taps.items():
+            for start in range(0, geometry.span, TILE):
+                stop = min(start + TILE, geometry.span)
+                beside = np.concatenate(
+                    [phases[n, phase, move + start : move + stop] for _, _, move in offsets], axis=1
+                )
+                _add_product(grid[start:stop].T, beside, sums[phase])
+    d_w = np.empty((d_y.shape[-1], channels, *kernel), dtype)
+    for phase, offsets in taps.items():
+        for i, (p, q, _) in enumerate(offsets):
+            d_w[:, :, p, q] = sums[phase][:, i * channels : (i + 1) * channels]
+    return d_w
 
 
 def conv_transpose2d_last(
