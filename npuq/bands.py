@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-BLOCK = 8  # pixels
+from npuq.models.linear import BLOCK
+
 BAND_ROWS = 32
 """Rows of blocks in one stream: the number of streams depends on the image only."""
 STRIP_PIXELS = 1 << 22

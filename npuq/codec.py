@@ -20,6 +20,7 @@ the image or of a band of it.
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 from collections.abc import Callable
@@ -83,7 +84,7 @@ def compress(
         quality: of the models that come with the package; 1 makes the smallest files.
         model: a model of one's own; `quality` is ignored then.
         seed: of the dither, 0 to 2^64 - 1. The same seed gives the same bytes.
-        progress: called with (bands done, bands in all) after each band.
+        progress: called with (bands done, bands in all) after each strip of bands.
 
     Returns:
         The contents of a compressed file.
@@ -123,7 +124,7 @@ def decompress(
     Args:
         data: the contents of the file.
         model: needed if the file was made with a model that does not come with the package.
-        progress: called with (bands done, bands in all) after each band.
+        progress: called with (bands done, bands in all) after each strip of bands.
 
     Returns:
         (H, W, 3) uint8, RGB.
@@ -210,8 +211,14 @@ def reconstruct(symbols: Symbols, model: Model, method: str) -> Array:
     As r_alpha(z + 1) = r_alpha(z) + 1, this is k + r_alpha(u), one of 256 numbers for each dither.
     """
     _, alpha_r = softness_of(model, method)
+    return _plus(symbols.k, symbols.n, _reconstructed_dither(alpha_r))
+
+
+@functools.lru_cache(maxsize=16)
+def _reconstructed_dither(alpha_r: float) -> Array:
+    """r_alpha(u) of each dither value, (256,) float32; once, not for every slab."""
     u = dither_values(np.arange(DITHER_LEVELS), np.float64)
-    return _plus(symbols.k, symbols.n, soft_round_conditional_mean(u, alpha_r).astype(np.float32))
+    return soft_round_conditional_mean(u, alpha_r).astype(np.float32)
 
 
 def dequantize(symbols: Symbols, model: Model, method: str) -> Array:

@@ -27,7 +27,7 @@ LEVELS = {
     "nn": 2,
     "coding": 2,
     "models": 3,
-    "bands": 0,
+    "bands": 4,
     "schedules": 4,
     "model_file": 4,
     "images": 4,

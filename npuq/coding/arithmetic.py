@@ -91,23 +91,21 @@ def encode_runs(
         if symbols.size and not -(1 << 31) <= symbols.min() <= symbols.max() < 1 << 31:
             raise ValueError("symbols must fit 32 bits")
         symbols = symbols.astype(np.int32)
-    plain = use_reference()
+    fill = fill_intervals_reference if use_reference() else fill_intervals
     counts, phases = counts.astype(np.int64), phases.astype(np.int64)
     groups = _channel_groups(counts)
     # Memory that is never written to is never taken: room for the worst case costs nothing.
     largest = max((int(counts[group].sum()) for group in groups), default=0)
     lower, upper = np.empty((2, MOST_INTERVALS * largest), np.int32)
-    words = _space(1 if plain else 1 + WORDS_PER_SYMBOL * symbols.size, np.uint16)
+    words = _space(1 + WORDS_PER_SYMBOL * symbols.size, np.uint16)
     low, span, size, end = 0, FULL, 0, 0
     for group in groups:
         part = slice(end, end := end + int(counts[group].sum()))
         fields = (field[group] for field in tables[1:])
-        m = (fill_intervals_reference if plain else fill_intervals)(
+        m = fill(
             symbols[part], dither[part], counts[group], phases,
             IntegerTables(tables.values, *fields), lower, upper,
         )  # fmt: skip
-        if plain:
-            words += _space(2 * m, np.uint16)  # a list, which takes what it holds
         low, span, size = _kernel(encode_intervals)(
             _integers(lower[:m]), _integers(upper[:m]), low, span, words, size
         )

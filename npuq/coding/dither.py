@@ -58,7 +58,7 @@ def dither_integers(
     key = np.array([seed & WORD_MASK, seed >> 32], np.uint32)
     place = channels, rows, blocks, first_block, first_row, tensor
     words = dither_words_reference(*place, key) if use_reference() else _words(*place, key)
-    n = words.astype("<u4").view(np.uint8).reshape(channels, rows, blocks * BLOCK)
+    n = words.astype("<u4", copy=False).view(np.uint8).reshape(channels, rows, blocks * BLOCK)
     return np.ascontiguousarray(n[:, :, skipped : skipped + columns])
 
 

@@ -42,11 +42,8 @@ def update(  # type: ignore[no-untyped-def]
     new = tuple(np.empty_like(p) for _ in range(3))
     flat = [a.reshape(-1) for a in (p, g, m, v)]
     flat_new = [a.reshape(-1) for a in new]
-    numbers = map(
-        np.float32,
-        (beta1, beta2, 1 - beta1, 1 - beta2, rate / correction1, 1 / correction2, epsilon),
-    )
-    scalars = tuple(numbers)
+    numbers = beta1, beta2, 1 - beta1, 1 - beta2, rate / correction1, 1 / correction2, epsilon
+    scalars = tuple(map(np.float32, numbers))
 
     def run(start: int, stop: int) -> None:
         part = slice(start, stop)

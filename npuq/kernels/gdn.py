@@ -10,7 +10,7 @@ import numpy as np
 
 from npuq.kernels.compile import jit
 
-_ONE, _TWO, _HALF = np.float32(1), np.float32(2), np.float32(0.5)
+_TWO, _HALF = np.float32(2), np.float32(0.5)
 # An inverse square root and products in any order; infinities and NaN keep their meaning.
 _FAST = {"contract", "arcp", "nsz"}
 

@@ -78,6 +78,6 @@ def for_each_range(function: Callable[[int, int], None], size: int) -> None:
     writes only what belongs to its part.
     """
     threads = min(thread_count(), size)
-    parts = 4 * threads if size >= 16 * threads else max(threads, 1)  # small: balance the load
+    parts = 4 * threads if size >= 16 * threads else threads  # small parts balance the load
     edges = [size * i // parts for i in range(parts + 1)] if threads > 1 else [0, size]
     map_in_threads(lambda part: function(*part), list(zip(edges[:-1], edges[1:], strict=True)))

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from npuq.backend import Array, xp_of
+from npuq.backend import Array
 from npuq.nn.phases import Phases
 
 TILE = 1 << 10  # outputs
@@ -163,9 +163,6 @@ def _add_product(a: Array, b: Array, c: Array) -> None:
     NumPy has no product that adds; BLAS has. It counts in columns, so it is given the transposes,
     c' += b' a', which are views.
     """
-    if xp_of(c) is not np:
-        c += a @ b
-        return
     from scipy.linalg.blas import dgemm, sgemm
 
     gemm: Any = sgemm if c.dtype == np.float32 else dgemm
