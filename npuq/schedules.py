@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from npuq.models.noisy_rate import Softness
 
 CHOICES = {
+    "model": ("linear", "hyperprior"),
     "rate_schedule": ("drop", "cosine"),
     "start": ("orthogonal", "jpeg"),
     "coordinates": ("frequency", "pixel"),
@@ -25,30 +26,37 @@ class TrainingOptions:
     """Settings of a run. The defaults are quick ones; `PRESETS` holds the paper's.
 
     Attributes:
+        model: which model of Sec. 5.1, "linear" or "hyperprior".
+        size: (N, M) of the hyperprior model, channels of its hidden layers and of its latents.
         lmbda: lambda at the end of training, bits per pixel per squared grey level.
         lmbda_decay: (step, factor) pairs: from that step on lambda is `factor` of what it was.
         steps: number of training steps.
         batch_size: images a step.
-        crop: height and width of the crops, pixels; a multiple of 8.
+        crop: height and width of the crops, pixels; a multiple of 8, of 64 for the hyperprior.
         smaller_side: range of the smaller side to which images are resized, pixels.
         learning_rate: of Adam, for the transforms.
         density_rate: learning rate of the density relative to that of the transforms.
         rate_schedule: "drop" or "cosine".
         rate_final: the last learning rate relative to the first.
         rate_drop_at: fraction of the run after which "drop" applies `rate_final`.
-        density_only_steps: first steps in which only the density is trained.
+        density_only_steps: first steps in which only the densities are trained.
+        clip_norm: gradients longer than that, all together, are shortened to it; None for never.
         alpha_start: softness at the first step; 0 and 0 train plain uniform noise (UN).
         alpha_end: softness at the end, reached linearly.
         alpha_r: softness of r if it is not that of s (Fig. 2B), else None.
         expected_rate: use Eq. (17).
         expected_distortion: use Eq. (20).
-        start: initial transforms, "orthogonal" or "jpeg" (Fig. 5A).
-        coordinates: what Adam moves: "frequency" coefficients or "pixel" weights of each filter.
-        step_size: initial quantization step, grey levels; None for see `initial_step_size`.
+        start: initial transforms of the linear model, "orthogonal" or "jpeg" (Fig. 5A).
+        coordinates: what Adam moves in the linear model: "frequency" coefficients or "pixel"
+            weights of each filter.
+        step_size: initial quantization step of the linear model, grey levels; None for see
+            `initial_step_size`.
         init_scale: initial scale of the density.
         seed: of everything random.
     """
 
+    model: str = "linear"
+    size: tuple[int, int] = (128, 192)
     lmbda: float = 0.0125
     lmbda_decay: tuple[tuple[int, float], ...] = ()
     steps: int = 16_000
@@ -61,6 +69,7 @@ class TrainingOptions:
     rate_final: float = 0.01
     rate_drop_at: float = 0.8
     density_only_steps: int = 0
+    clip_norm: float | None = None
     alpha_start: float = 0.0
     alpha_end: float = 0.0
     alpha_r: float | None = None
@@ -89,10 +98,16 @@ class TrainingOptions:
             check("alpha_r", 0 <= self.alpha_r < math.inf, "be finite and not negative")
         if self.step_size is not None:
             check("step_size", 0 < self.step_size < math.inf, "be positive and finite")
+        if self.clip_norm is not None:
+            check("clip_norm", 0 < self.clip_norm < math.inf, "be positive and finite")
+        channels, latents = self.size
+        check("size", channels >= 1 and latents >= 2, "be (N, M) with N >= 1 and M >= 2")
+        check("size", latents % 2 == 0, "have an even M")
         low, high = self.smaller_side
         check("smaller_side", 1 <= low <= high, "be (low, high) with 1 <= low <= high")
         check("rate_drop_at", 0 <= self.rate_drop_at <= 1, "be a fraction of the run, 0 to 1")
-        check("crop", self.crop % 8 == 0, "be a multiple of 8")
+        multiple = 64 if self.model == "hyperprior" else 8
+        check("crop", self.crop % multiple == 0, f"be a multiple of {multiple}")
         check("seed", self.seed >= 0, "not be negative")
         for name, words in CHOICES.items():
             check(name, getattr(self, name) in words, f"be {' or '.join(words)}")
@@ -125,34 +140,58 @@ class TrainingOptions:
         return math.sqrt(18 / (self.lmbda * math.log(2)))
 
 
-def _paper(**changes: Any) -> dict[str, Any]:
-    common = {
-        "steps": 2_000_000,
-        "batch_size": 8,
-        "crop": 256,
-        "learning_rate": 1e-4,
-        "density_rate": 1.0,
-        "rate_schedule": "drop",
-        "rate_final": 0.1,
-        "rate_drop_at": 0.8,
-        "density_only_steps": 5000,
-        "lmbda_decay": ((100_000, 0.5), (200_000, 0.5)),
-        "start": "orthogonal",
-        "init_scale": 10.0,
-    }
-    return common | changes
+_PAPER: dict[str, Any] = {
+    "steps": 2_000_000,
+    "batch_size": 8,
+    "crop": 256,
+    "learning_rate": 1e-4,
+    "density_rate": 1.0,
+    "rate_schedule": "drop",
+    "rate_final": 0.1,
+    "rate_drop_at": 0.8,
+    "density_only_steps": 5000,
+    "init_scale": 10.0,
+}
+_PAPER_LINEAR = _PAPER | {
+    "lmbda_decay": ((100_000, 0.5), (200_000, 0.5)),
+    "start": "orthogonal",
+}
+_PAPER_HYPERPRIOR = _PAPER | {"model": "hyperprior", "lmbda_decay": ((200_000, 0.1),)}
+_FAST_HYPERPRIOR: dict[str, Any] = {
+    "model": "hyperprior",
+    "size": (64, 96),
+    "learning_rate": 1e-3,
+    "density_rate": 3.0,
+    "clip_norm": 1.0,
+    "init_scale": 10.0,
+}
+_ANNEALED = {"alpha_start": 1.0, "alpha_end": 16.0}
+_SAMPLED = {"expected_rate": False, "expected_distortion": False}
+
+
+def _fixed(alpha: float) -> dict[str, Any]:
+    return {"alpha_start": alpha, "alpha_end": alpha}
 
 
 PRESETS: dict[str, dict[str, Any]] = {
     "fast-un": {},
-    "fast-sr": {"alpha_start": 1.0, "alpha_end": 16.0},
-    "paper-linear-un": _paper(),
-    "paper-linear-sr": _paper(alpha_start=1.0, alpha_end=16.0),
-    "paper-linear-un-jpeg": _paper(start="jpeg"),
-    "paper-linear-sr-jpeg": _paper(start="jpeg", alpha_start=1.0, alpha_end=16.0),
-    "paper-fig2b": _paper(alpha_start=7.0, alpha_end=7.0, alpha_r=16.0),
+    "fast-sr": _ANNEALED,
+    "paper-linear-un": _PAPER_LINEAR,
+    "paper-linear-sr": _PAPER_LINEAR | _ANNEALED,
+    "paper-linear-un-jpeg": _PAPER_LINEAR | {"start": "jpeg"},
+    "paper-linear-sr-jpeg": _PAPER_LINEAR | {"start": "jpeg"} | _ANNEALED,
+    "paper-fig2b": _PAPER_LINEAR | _fixed(7.0) | {"alpha_r": 16.0},
+    "fast-hyperprior-un": _FAST_HYPERPRIOR,
+    "fast-hyperprior-sr": _FAST_HYPERPRIOR | _ANNEALED,
+    "paper-hyperprior-un": _PAPER_HYPERPRIOR,
+    "paper-hyperprior-sr": _PAPER_HYPERPRIOR | _ANNEALED,
+    "paper-hyperprior-sr-sampled": _PAPER_HYPERPRIOR | _ANNEALED | _SAMPLED,
+    "paper-hyperprior-7": _PAPER_HYPERPRIOR | _fixed(7.0),
+    "paper-hyperprior-7-sampled": _PAPER_HYPERPRIOR | _fixed(7.0) | _SAMPLED,
+    "paper-hyperprior-13": _PAPER_HYPERPRIOR | _fixed(13.0),
+    "paper-hyperprior-13-sampled": _PAPER_HYPERPRIOR | _fixed(13.0) | _SAMPLED,
 }
-"""Named settings: the paper's (Sec. 5.2, Figs. 2B and 5A), and quick ones that come close."""
+"""Named settings: the paper's (Sec. 5.2, Figs. 2B, 3B and 5A), and quick ones that come close."""
 
 
 def lmbda_at(options: TrainingOptions, step: int) -> float:
@@ -173,12 +212,21 @@ def softness_at(options: TrainingOptions, step: int) -> Softness:
     )
 
 
-def learning_rates_at(options: TrainingOptions, step: int) -> tuple[float, float]:
-    """Learning rates of the transforms and of the density at a step (Sec. 5.2).
+class LearningRates(NamedTuple):
+    """Of encoder and decoder, of the transforms of hyper-latents, and of the density models."""
+
+    transform: float
+    hyper: float
+    density: float
+
+
+def learning_rates_at(options: TrainingOptions, step: int) -> LearningRates:
+    """Learning rates at a step (Sec. 5.2).
 
     "drop" is the paper's: constant, then `rate_final` of it from `rate_drop_at` of the run on.
     "cosine" falls from 1 to `rate_final` along half a cosine. In the first `density_only_steps`
-    the transforms rest.
+    encoder and decoder rest. What turns latents into hyper-latents and these into scales and means
+    belongs to the density of the latents, and does not.
     """
     progress = step / options.steps
     if options.rate_schedule == "drop":
@@ -189,4 +237,4 @@ def learning_rates_at(options: TrainingOptions, step: int) -> tuple[float, float
         )
     rate = options.learning_rate * factor
     resting = step < options.density_only_steps
-    return (0.0 if resting else rate), rate * options.density_rate
+    return LearningRates(0.0 if resting else rate, rate, rate * options.density_rate)

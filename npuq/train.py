@@ -1,4 +1,4 @@
-"""Training the linear model: the loop of Sec. 5.2.
+"""Training either model: the loop of Sec. 5.2.
 
 A step is a pure function of (state, options, batch, noise), and batch and noise are pure functions
 of the seed and the step. Hence the same seed gives the same parameters, and a run that was stopped
@@ -24,18 +24,11 @@ from npuq.backend import Array, to_device, to_host
 from npuq.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from npuq.data import BatchSource, batches
 from npuq.errors import TrainingError
-from npuq.models import linear
-from npuq.models.coordinates import (
-    Coordinates,
-    coordinates,
-    from_model,
-    to_model,
-    to_model_backward,
-)
-from npuq.models.linear import LinearParams, Loss
+from npuq.models.linear import Loss
 from npuq.nn.adam import adam_init, adam_step
-from npuq.nn.parameters import cast, named_arrays, with_arrays
+from npuq.nn.parameters import named_arrays, with_arrays
 from npuq.schedules import TrainingOptions, learning_rates_at, lmbda_at, softness_at
+from npuq.trainees import Noise, Trainee, trainee_of
 
 HISTORY = (
     "step", "lmbda", "alpha", "loss", "bpp", "mse",
@@ -43,48 +36,36 @@ HISTORY = (
 )  # fmt: skip
 """Columns of `history.csv`; the losses are means over the steps since the row before."""
 
-_NOISE, _INIT = 1, 2  # streams of randomness within a seed
+_NOISE = 1  # stream of randomness within a seed
 _VALIDATION_NOISE = 0x6E6F6973
 """First word of the validation noise's seeds: none that a run has, as it would be in its noise."""
 
 Progress = Callable[[int, Loss], None]
 
 
-def noise(seed: int, step: int, shape: tuple[int, ...]) -> Array:
-    """The uniform noise of a step (Eq. 4): float32 in [-1/2, 1/2), from (seed, step) alone."""
-    return _uniform([seed, step, _NOISE], shape)
+def noise_of_step(seed: int, step: int) -> Noise:
+    """The uniform noise of a step (Eq. 4), from (seed, step) alone, for tensors by number."""
+    return _noise([seed, step, _NOISE])
 
 
-def validation_noise(number: int, shape: tuple[int, ...]) -> Array:
+def noise_of_validation(number: int) -> Noise:
     """The uniform noise of a held-out image: the same at every step of every run."""
-    return _uniform([_VALIDATION_NOISE, number], shape)
+    return _noise([_VALIDATION_NOISE, number])
 
 
-def _uniform(seed: list[int], shape: tuple[int, ...]) -> Array:
-    return np.random.default_rng(seed).random(shape, np.float32) - np.float32(0.5)
+def _noise(seed: list[int]) -> Noise:
+    def uniform(tensor: int, shape: tuple[int, ...]) -> Array:
+        words = [*seed, tensor] if tensor else seed
+        return np.random.default_rng(words).random(shape, np.float32) - np.float32(0.5)
 
-
-def initial_params(options: TrainingOptions, model: LinearParams | None) -> LinearParams:
-    """Where a run starts, in its own coordinates: a given model, or the initialisation it names."""
-    frame = coordinates(options.coordinates, options.initial_step_size)
-    if model is None:
-        rng = np.random.default_rng([options.seed, _INIT])
-        model = linear.init(
-            rng,
-            start=options.start,
-            step=options.initial_step_size,
-            init_scale=options.init_scale,
-            dtype=np.float64,
-        )
-    return cast(from_model(model, frame), np.float32)
+    return uniform
 
 
 def training_step(
     state: TrainingState,
-    like: LinearParams,
-    frame: Coordinates,
-    blocks: Array,
-    u: Array,
+    like: Any,
+    trainee: Trainee,
+    inputs: tuple[Array, ...],
     options: TrainingOptions,
 ) -> tuple[TrainingState, Loss]:
     """One step of Adam on the loss of Eq. (2) or (21).
@@ -92,47 +73,48 @@ def training_step(
     Args:
         state: before the step.
         like: any parameters of the model; they give the structure.
-        frame: coordinates of the training.
-        blocks: (192, n) pixels.
-        u: (192, n) noise.
+        trainee: the model.
+        inputs: what it takes, see `npuq.trainees`.
         options: of the run.
 
     Returns:
         The state after the step, and the loss before it.
     """
-    lmbda, softness = lmbda_at(options, state.step), softness_at(options, state.step)
-    model = to_model(with_arrays(like, state.params), frame)
-    loss, forward = linear.loss_forward(model, blocks, u, lmbda=lmbda, softness=softness)
-    gradients = linear.loss_backward(forward, model, blocks, lmbda=lmbda)
-    rate, density_rate = learning_rates_at(options, state.step)
+    loss, gradients = trainee.losses(
+        with_arrays(like, state.params),
+        inputs,
+        lmbda_at(options, state.step),
+        softness_at(options, state.step),
+    )
+    rates = learning_rates_at(options, state.step)
     params, adam = adam_step(
         state.params,
-        named_arrays(to_model_backward(gradients, frame)),
+        clipped(named_arrays(gradients), options.clip_norm),
         state.adam,
-        {name: density_rate if name.startswith("density") else rate for name in state.params},
+        {name: getattr(rates, trainee.group(name)) for name in state.params},
     )
     sums = tuple(total + part for total, part in zip(state.sums, loss, strict=True))
     return TrainingState(state.step + 1, params, adam, state.history, sums, state.summed + 1), loss
 
 
 def validation_loss(
-    params: LinearParams, images: Array, options: TrainingOptions, step: int
+    trainee: Trainee, model: Any, images: Array, options: TrainingOptions, step: int
 ) -> Loss:
     """The loss on held-out images, with lambda and alpha of the step and always the same noise."""
     if not len(images):
         return Loss(math.nan, math.nan, math.nan)
+    device = _device(model)
     losses = []
     for number, image in enumerate(images):
-        blocks = to_device(linear.images_to_blocks(image[None]), _device(params))
-        u = to_device(validation_noise(number, blocks.shape), _device(params))
-        loss, _ = linear.loss_forward(
-            params,
-            blocks,
-            u,
-            lmbda=lmbda_at(options, step),
-            softness=softness_at(options, step),
+        inputs = trainee.inputs(image[None], noise_of_validation(number))
+        losses.append(
+            trainee.loss(
+                model,
+                tuple(to_device(a, device) for a in inputs),
+                lmbda_at(options, step),
+                softness_at(options, step),
+            )
         )
-        losses.append(loss)
     return Loss(*np.mean(losses, axis=0).tolist())
 
 
@@ -156,22 +138,23 @@ def train(
     folder: str | Path,
     options: TrainingOptions,
     *,
-    model: LinearParams | None = None,
+    model: Any | None = None,
     provenance: Mapping[str, Any] | None = None,
     resume: bool = False,
     device: str = "cpu",
     checkpoint_every: int = 1000,
     stop_after: int | None = None,
     progress: Progress | None = None,
-) -> LinearParams:
-    """Train the linear model as Sec. 5.2 says.
+) -> Any:
+    """Train a model as Sec. 5.2 says.
 
     Args:
         source: makes the batches, uint8 (N, H, W, 3).
         validation: uint8 (N, H, W, 3) images, possibly none.
         folder: of the run; made if it is not there.
         options: settings.
-        model: parameters to start from, instead of a fresh initialisation.
+        model: parameters to start from, LinearParams or HyperpriorParams as the options say,
+            instead of a fresh initialisation.
         provenance: what else the run depends on (data, initial model), as JSON can hold it; a run
             is resumed only where it is the same.
         resume: go on from the folder's checkpoint.
@@ -181,7 +164,7 @@ def train(
         progress: called with (step, loss) after each step.
 
     Returns:
-        The trained parameters, as pixels see them.
+        The model's trained parameters, of the type of `model`.
 
     Raises:
         TrainingError: the folder holds a checkpoint and `resume` is False, or the other way round;
@@ -191,15 +174,13 @@ def train(
     folder, provenance = Path(folder), provenance or {}
     checkpoint = folder / "checkpoint.npz"
     check_folder(folder, resume=resume)
-    like = initial_params(options, model)
+    trainee = trainee_of(options, device)
+    like = trainee.initial(model)
     params = named_arrays(like)
     state = TrainingState(0, params, adam_init(params), [])
     if resume:
         state = load_checkpoint(checkpoint, options, provenance, params)
     state = _moved(state, device)
-    frame = Coordinates(
-        *(to_device(m, device) for m in coordinates(options.coordinates, options.initial_step_size))
-    )
     stop = options.steps if stop_after is None else min(stop_after, options.steps)
     steps = batches(source, seed=options.seed, first_step=state.step, stop_step=stop)
     folder.mkdir(parents=True, exist_ok=True)
@@ -207,11 +188,11 @@ def train(
         # a diverging run ends in one error, without NumPy's warnings on the way
         with np.errstate(all="ignore"):
             for step, batch in steps:
-                blocks = linear.images_to_blocks(batch)
-                u = to_device(noise(options.seed, step, blocks.shape), device)
-                after, loss = training_step(
-                    state, like, frame, to_device(blocks, device), u, options
+                inputs = tuple(
+                    to_device(array, device)
+                    for array in trainee.inputs(batch, noise_of_step(options.seed, step))
                 )
+                after, loss = training_step(state, like, trainee, inputs, options)
                 if not math.isfinite(loss.loss):
                     raise TrainingError(
                         f"the loss is {loss.loss} at step {step}; lower --learning-rate "
@@ -219,10 +200,9 @@ def train(
                     )
                 row_due = after.step % checkpoint_every == 0 or after.step == options.steps
                 if row_due:
-                    now = to_model(with_arrays(like, after.params), frame)
-                    after = _with_row(
-                        after, options, validation_loss(now, validation, options, step)
-                    )
+                    now = trainee.to_model(with_arrays(like, after.params))
+                    held_out = validation_loss(trainee, now, validation, options, step)
+                    after = _with_row(after, options, held_out)
                 state = after  # not before: a step is interrupted as a whole, and done again
                 if progress is not None:
                     progress(state.step, loss)
@@ -234,7 +214,7 @@ def train(
         raise
     if stop < options.steps:
         save_checkpoint(checkpoint, state, options, provenance)
-    trained = to_model(with_arrays(like, state.params), frame)
+    trained = trainee.to_model(with_arrays(like, state.params))
     return with_arrays(trained, {k: to_host(a) for k, a in named_arrays(trained).items()})
 
 
@@ -256,8 +236,22 @@ def _moved(state: TrainingState, device: str) -> TrainingState:
     return state._replace(params=moved(state.params), adam=adam)
 
 
-def _device(params: LinearParams) -> str:
-    return "cpu" if isinstance(params.analysis, np.ndarray) else "cuda"
+def clipped(gradients: dict[str, Array], clip_norm: float | None) -> dict[str, Array]:
+    """Gradients shortened, all by one factor, to `clip_norm` where they are longer together.
+
+    The clipping of Pascanu, Mikolov & Bengio (2013, Alg. 1).
+    """
+    if clip_norm is None:
+        return gradients
+    norm = math.sqrt(sum(float((d * d).sum()) for d in gradients.values()))
+    if norm <= clip_norm:
+        return gradients
+    return {name: d * d.dtype.type(clip_norm / norm) for name, d in gradients.items()}
+
+
+def _device(params: Any) -> str:
+    first = next(iter(named_arrays(params).values()))
+    return "cpu" if isinstance(first, np.ndarray) else "cuda"
 
 
 def _write_history(path: Path, history: list[list[float]]) -> None:

@@ -30,6 +30,18 @@ def size_range(text: str) -> tuple[int, int]:
     return whole(low), whole(high)
 
 
+def size(text: str) -> tuple[int, int]:
+    """A name of a size, or N,M."""
+    from npuq.models.hyperprior import SIZES
+
+    if text in SIZES:
+        return SIZES[text]
+    channels, comma, latents = text.partition(",")
+    if not comma:
+        raise argparse.ArgumentTypeError(f"must be {', '.join(SIZES)} or N,M, not {text!r}")
+    return whole(channels), whole(latents)
+
+
 def decay(text: str) -> tuple[tuple[int, float], ...]:
     """STEP:FACTOR,..., possibly none."""
     pairs = [part.partition(":") for part in text.split(",") if part]
@@ -40,10 +52,18 @@ def decay(text: str) -> tuple[tuple[int, float], ...]:
 
 LMBDA_HELP = (
     "lambda, bits per pixel per squared grey level, at the end of training (the paper's presets "
-    "start at 4 times that and halve it twice)"
+    "start at 4 times that and halve it twice, for the hyperprior model at 10 times that)"
 )
 
 SETTINGS: tuple[tuple[str, Callable[[str], Any], str | None, str], ...] = (
+    ("model", str, None, "which model of Sec. 5.1"),
+    (
+        "size",
+        size,
+        "NAME|N,M",
+        "of the hyperprior model: small (64,96), base (128,192), full (192,320), or channels of "
+        "its hidden layers and of its latents",
+    ),
     ("lmbda", number, "X", LMBDA_HELP),
     (
         "lmbda_decay",
@@ -53,7 +73,7 @@ SETTINGS: tuple[tuple[str, Callable[[str], Any], str | None, str], ...] = (
     ),
     ("steps", positive, "N", "training steps"),
     ("batch_size", positive, "N", "crops a step"),
-    ("crop", positive, "N", "height and width of the crops, a multiple of 8"),
+    ("crop", positive, "N", "height and width of the crops, a multiple of 8, or of 64 for the hyperprior model"),
     ("smaller_side", size_range, "LOW,HIGH", "range of sizes to which images are resized, pixels"),
     ("learning_rate", number, "X", "of Adam, for the transforms"),
     ("density_rate", number, "X", "learning rate of the density relative to that"),
@@ -61,6 +81,7 @@ SETTINGS: tuple[tuple[str, Callable[[str], Any], str | None, str], ...] = (
     ("rate_final", number, "X", "last learning rate relative to the first"),
     ("rate_drop_at", number, "X", "fraction of the run after which it drops"),
     ("density_only_steps", whole, "N", "first steps in which the transforms rest"),
+    ("clip_norm", number, "X", "longer gradients are shortened to that"),
     ("alpha_start", number, "X", "softness at first; 0 and 0: plain uniform noise"),
     ("alpha_end", number, "X", "softness at the end, reached linearly"),
     ("alpha_r", number, "X", "softness of r, if it is not that of s (Fig. 2B)"),

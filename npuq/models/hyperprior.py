@@ -35,6 +35,8 @@ from npuq.nn.parameters import named_arrays, with_arrays
 ANALYSIS, SYNTHESIS = (DOWN,) * 4, (UP,) * 4
 HYPER_ANALYSIS, HYPER_SYNTHESIS = (FLAT, DOWN, DOWN), (UP, UP, FLAT)
 DENSITY_WIDTHS = (3, 3, 3, 3)
+SIZES = {"small": (64, 96), "base": (128, 192), "full": (192, 320)}
+"""(N, M) by name."""
 PEAK = 255.0
 """White in grey levels: the distortion is in units of them, as in the linear model."""
 
@@ -77,6 +79,7 @@ def init(
     *,
     channels: int = 128,
     latents: int = 192,
+    init_scale: float = 10.0,
     dtype: npt.DTypeLike = np.float32,
 ) -> HyperpriorParams:
     """Parameters to begin training from (Sec. 5.1).
@@ -88,6 +91,7 @@ def init(
         rng: source of randomness.
         channels: N, of all hidden layers and of the hyper-latents.
         latents: M, of the coefficients.
+        init_scale: initial scale of the density of hyper-latents.
         dtype: of all parameters.
 
     Raises:
@@ -114,7 +118,9 @@ def init(
         synthesis_gdn=(gdn(), gdn(), gdn()),
         hyper_analysis=(down(M, N, 3), down(N, N), down(N, N)),
         hyper_synthesis=(up(N, M), up(M, M * 3 // 2), down(M * 3 // 2, 2 * M, 3)),
-        hyper_density=nonparametric.init(rng, N, widths=DENSITY_WIDTHS, dtype=dtype),
+        hyper_density=nonparametric.init(
+            rng, N, widths=DENSITY_WIDTHS, init_scale=init_scale, dtype=dtype
+        ),
     )
 
 

@@ -27,13 +27,18 @@ from npuq.model_file import load_model
 from npuq.models.linear import LinearParams, Loss
 from npuq.nn.parameters import named_arrays
 from npuq.schedules import PRESETS, TrainingOptions
-from npuq.train import HISTORY, train, validation_noise
+from npuq.train import HISTORY, clipped, noise_of_step, noise_of_validation, train
+from npuq.trainees import trainee_of
 
 OPTIONS = TrainingOptions(
     steps=12, batch_size=2, crop=32, smaller_side=(40, 60), alpha_start=1.0, alpha_end=16.0, seed=3
 )
 PHOTOGRAPHS = [picture(64, 80, seed) for seed in range(3)]
-VALIDATION = np.stack([picture(48, 48, 9)])
+VALIDATION = np.stack([picture(64, 64, 9)])
+HYPERPRIOR = dataclasses.replace(
+    OPTIONS, model="hyperprior", size=(4, 6), crop=64, smaller_side=(64, 70), clip_norm=1.0,
+    density_only_steps=3, learning_rate=1e-3,
+)  # fmt: skip
 SMALL = [
     "--steps=6", "--batch-size=2", "--crop=32", "--smaller-side=40,60", "--validation-crop=32",
     "--seed=3",
@@ -127,6 +132,32 @@ def test_plain_noise_resumes_as_well(tmp_path: Path) -> None:
     assert identical(run(tmp_path / "a", options), run(tmp_path / "b", options, resume=True))
 
 
+def test_the_hyperprior_model_resumes_bit_for_bit_as_well(tmp_path: Path) -> None:
+    for number, stop in enumerate((2, 7, None)):
+        resumed = run(tmp_path / "a", HYPERPRIOR, resume=number > 0, stop_after=stop)
+    assert identical(run(tmp_path / "b", HYPERPRIOR), resumed)
+    rows = [(tmp_path / folder / "history.csv").read_bytes() for folder in "ab"]
+    assert rows[0] == rows[1]
+
+
+def test_encoder_and_decoder_rest_at_first_and_all_parameters_move_then(tmp_path: Path) -> None:
+    start = named_arrays(trainee_of(HYPERPRIOR).initial(None))
+    resting = named_arrays(run(tmp_path, HYPERPRIOR, stop_after=3))
+    moved = named_arrays(run(tmp_path, HYPERPRIOR, resume=True))
+    for name, array in start.items():
+        transform = name.startswith(("analysis", "synthesis"))
+        assert np.array_equal(array, resting[name]) == transform, name
+        assert not np.array_equal(array, moved[name]), name
+
+
+def test_clipping_keeps_the_direction_and_bounds_the_length() -> None:
+    gradients = {"a": np.array([3.0, 0.0]), "b": np.array([[4.0]])}
+    assert clipped(gradients, None) is clipped(gradients, 5.0) is gradients
+    shorter = clipped(gradients, 2.5)
+    np.testing.assert_allclose(shorter["a"], [1.5, 0.0])
+    np.testing.assert_allclose(shorter["b"], [[2.0]])
+
+
 def test_the_history_has_a_row_per_checkpoint_and_one_at_the_end(whole: Any) -> None:
     rows = history(whole[1])
     assert tuple(rows[0]) == HISTORY
@@ -179,7 +210,7 @@ def test_damage_anywhere_in_a_checkpoint_is_refused_or_without_effect(tmp_path: 
     run(tmp_path, stop_after=1)
     checkpoint = tmp_path / "checkpoint.npz"
     whole = checkpoint.read_bytes()
-    like = named_arrays(training.initial_params(OPTIONS, None))
+    like = named_arrays(trainee_of(OPTIONS).initial(None))
     expected = load_checkpoint(checkpoint, OPTIONS, {}, like)
     rng = np.random.default_rng(0)
     # the directory at the end says how to read the rest, and is short: half of the damage is there
@@ -247,19 +278,22 @@ def test_streams_of_randomness_have_nothing_in_common(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(np.random, "default_rng", noted)
     for step in range(2):
-        training.noise(3, step, (1,))
-        validation_noise(step, (1,))
+        for tensor in range(2):
+            noise_of_step(3, step)(tensor, (1,))
+            noise_of_validation(step)(tensor, (1,))
         training_batch(PHOTOGRAPHS, seed=3, step=step, batch_size=1, crop=8)
         dead_leaves.dead_leaves_batch(seed=3, step=step, batch_size=3, crop=8)
     dead_leaves.dead_leaves_validation(seed=3, count=3, crop=8)
-    training.initial_params(OPTIONS, None)
+    trainee_of(OPTIONS).initial(None)
     # the first number of each generator, as zeros at the end of a seed change nothing
-    assert len({rng(seed).random() for seed in seeds}) == len(seeds) == 16
+    assert len({rng(seed).random() for seed in seeds}) == len(seeds) == 20
     # those of photographs are what the models that come with npuq were trained with
     assert [seed for seed in seeds if seed[0] == 3] == [
         [3, 0, 1],
+        [3, 0, 1, 1],
         [3, 0],
         [3, 1, 1],
+        [3, 1, 1, 1],
         [3, 1],
         [3, 2],
     ]

@@ -30,6 +30,30 @@ def test_the_papers_lmbda_is_halved_at_100_000_and_at_200_000_steps() -> None:
     assert [lmbda_at(options, step) for step in steps] == pytest.approx(expected)
 
 
+def test_the_hyperpriors_lmbda_is_2_to_the_i_and_a_tenth_of_it_after_200_000_steps() -> None:
+    options = TrainingOptions(**PRESETS["paper-hyperprior-un"] | {"lmbda": 0.1 * 2.0**-6})
+    assert lmbda_at(options, 199_999) == pytest.approx(2.0**-6)
+    assert lmbda_at(options, 200_000) == pytest.approx(0.1 * 2.0**-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "alphas", "expected"),
+    [
+        ("sr", (1.0, 16.0), True),
+        ("sr-sampled", (1.0, 16.0), False),
+        ("7", (7.0, 7.0), True),
+        ("7-sampled", (7.0, 7.0), False),
+        ("13", (13.0, 13.0), True),
+        ("13-sampled", (13.0, 13.0), False),
+    ],
+)
+def test_presets_of_figure_3b(name: str, alphas: tuple[float, float], expected: bool) -> None:
+    options = TrainingOptions(**PRESETS[f"paper-hyperprior-{name}"])
+    first, last = (softness_at(options, step) for step in (0, options.steps))
+    assert (first.alpha, last.alpha) == alphas == (first.alpha_r, last.alpha_r)
+    assert first.expected_rate == first.expected_distortion == expected
+
+
 def test_without_decay_lmbda_is_constant() -> None:
     options = TrainingOptions(lmbda=0.05, lmbda_decay=())
     assert {lmbda_at(options, step) for step in (0, 1, options.steps)} == {0.05}
@@ -57,27 +81,28 @@ def test_expected_gradients_are_for_soft_rounding_only() -> None:
 
 def test_the_papers_learning_rate_drops_tenfold_after_80_percent() -> None:
     density_only, before = PAPER.density_only_steps, 1_599_999
-    assert learning_rates_at(PAPER, density_only) == pytest.approx((1e-4, 1e-4))
-    assert learning_rates_at(PAPER, before) == pytest.approx((1e-4, 1e-4))
-    assert learning_rates_at(PAPER, before + 1) == pytest.approx((1e-5, 1e-5))
+    assert learning_rates_at(PAPER, density_only) == pytest.approx((1e-4,) * 3)
+    assert learning_rates_at(PAPER, before) == pytest.approx((1e-4,) * 3)
+    assert learning_rates_at(PAPER, before + 1) == pytest.approx((1e-5,) * 3)
 
 
 def test_the_transforms_rest_in_the_first_5000_steps() -> None:
-    assert learning_rates_at(PAPER, 4999)[0] == 0
-    assert learning_rates_at(PAPER, 4999)[1] > 0
-    assert learning_rates_at(PAPER, 5000)[0] > 0
+    assert learning_rates_at(PAPER, 4999).transform == 0
+    assert min(learning_rates_at(PAPER, 4999)[1:]) > 0
+    assert learning_rates_at(PAPER, 5000).transform > 0
 
 
 def test_cosine_falls_from_1_to_its_final_value() -> None:
     options = TrainingOptions(
         rate_schedule="cosine", learning_rate=1.0, rate_final=0.1, density_rate=3.0, steps=1000
     )
-    rates = [learning_rates_at(options, step)[0] for step in range(1001)]
+    rates = [learning_rates_at(options, step).transform for step in range(1001)]
     assert rates[0] == pytest.approx(1.0)
     assert rates[500] == pytest.approx(0.55)
     assert rates[1000] == pytest.approx(0.1)
     assert all(a > b for a, b in zip(rates, rates[1:], strict=False))
-    assert learning_rates_at(options, 300)[1] == pytest.approx(3 * rates[300])
+    assert learning_rates_at(options, 300).hyper == rates[300]
+    assert learning_rates_at(options, 300).density == pytest.approx(3 * rates[300])
 
 
 def test_the_initial_step_size_is_the_best_one_of_its_formula() -> None:
@@ -96,6 +121,12 @@ def test_the_initial_step_size_is_the_best_one_of_its_formula() -> None:
     "wrong",
     [
         {"lmbda": 0.0},
+        {"model": "cubic"},
+        {"crop": 96, "model": "hyperprior"},
+        {"size": (0, 2)},
+        {"size": (1, 3)},
+        {"clip_norm": 0.0},
+        {"clip_norm": float("nan")},
         {"lmbda": float("inf")},
         {"lmbda_decay": ((0, 0.5),)},
         {"lmbda_decay": ((16_000, 0.5),)},
