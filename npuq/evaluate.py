@@ -20,7 +20,7 @@ from npuq.coding.container import unpack
 from npuq.errors import ModelError
 from npuq.images import read_image
 from npuq.metrics import ms_ssim, mse, psnr
-from npuq.model_file import Model
+from npuq.model import LINEAR, Model
 from npuq.shipped import shipped_model, shipped_qualities
 
 
@@ -78,13 +78,13 @@ class Job(NamedTuple):
     quality: int | None
 
 
-def jobs_for(methods: Sequence[str], qualities: Sequence[int]) -> list[Job]:
-    """Jobs with the models that come with the package, by quality, then by method.
+def jobs_for(methods: Sequence[str], qualities: Sequence[int], kind: str = LINEAR) -> list[Job]:
+    """Jobs with the models of a kind that come with the package, by quality, then by method.
 
     Raises:
-        ModelError: no such method or quality.
+        ModelError: no such method, quality or kind.
     """
-    return [Job(shipped_model(m, q), m, q) for q in qualities for m in methods]
+    return [Job(shipped_model(m, q, kind), m, q) for q in qualities for m in methods]
 
 
 def jobs_for_model(model: Model, methods: Sequence[str] | None) -> list[Job]:
@@ -100,15 +100,15 @@ def jobs_for_model(model: Model, methods: Sequence[str] | None) -> list[Job]:
     return [Job(model, method, None) for method in methods]
 
 
-def all_qualities() -> tuple[int, ...]:
-    """The qualities that come with the package.
+def all_qualities(kind: str = LINEAR) -> tuple[int, ...]:
+    """The qualities of a kind of model that come with the package.
 
     Raises:
         ModelError: none do.
     """
-    if not shipped_qualities():
-        raise ModelError("no models come with this copy of npuq; give a model file")
-    return shipped_qualities()
+    if not shipped_qualities(kind):
+        raise ModelError(f"no {kind} models come with this copy of npuq; give a model file")
+    return shipped_qualities(kind)
 
 
 def evaluate_image(
@@ -157,7 +157,7 @@ def evaluate_file(data: bytes, image: Array, job: Job, *, name: str, seed: int =
     model, method, quality = job
     symbols, _, _ = codec.read_symbols(data, model)
     sent = codec.quantize(image, model, method, seed)
-    if not (np.array_equal(symbols.k, sent.k) and np.array_equal(symbols.n, sent.n)):
+    if not all(np.array_equal(a, b) for a, b in zip(symbols, sent, strict=True)):
         raise AssertionError(f"{name}: the file does not decode to the symbols of the image")
     decoded = codec.dequantize(symbols, model, method)
     pixels = image.shape[0] * image.shape[1]

@@ -1,129 +1,100 @@
 """Trained models as files: parameters, integer tables and a manifest in one `.npz`.
 
-Everything that a decoder needs to find symbols is integers made once, when the model is saved, and
-never computed again: the tables of the distribution and the phases of soft rounding. A hash of what
-decoding depends on names the model in every compressed file; its name and history are free.
-
-A file is a NumPy `.npz` without pickled objects. Its member `manifest` is JSON as UTF-8 bytes:
-format, kind, name, lmbda, alpha, alpha_r, hash, and under `training` how the model was made.
+A hash of what decoding depends on names the model in every compressed file; its name and history
+are free. A file is a NumPy `.npz` without pickled objects. Its member `manifest` is JSON as UTF-8
+bytes: format, kind, name, lmbda, alpha, alpha_r, hash, and under `training` how the model was made.
+Parameters are float32, or float16 where that loses nothing; see `make_model`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from npuq.atomic import write_file_atomically
 from npuq.backend import Array
-from npuq.coding.dither import DITHER_LEVELS, dither_values
 from npuq.coding.tables import (
-    FIRST_KNOT,
-    PHASE_UNIT,
     IntegerTables,
     check_phases,
-    phase_table,
     tables_from_arrays,
     tables_to_arrays,
 )
-from npuq.coding.tabulate import build_tables
 from npuq.errors import ModelError, NpuqError
-from npuq.models.linear import BLOCK, CHANNELS, LinearParams
-from npuq.nn import nonparametric
+from npuq.model import (
+    HYPERPRIOR,
+    KINDS,
+    LINEAR,
+    HyperCoding,
+    Model,
+    check_params,
+    check_softness,
+    hyper_coding,
+    latents_of,
+    linear_tables,
+    scale_tables,
+    served_phases,
+)
+from npuq.models import hyperprior, linear
+from npuq.models.hyperprior import HyperpriorParams
+from npuq.models.integer_scales import LEVELS, IntegerScales, integer_layers
+from npuq.models.linear import LinearParams
 from npuq.nn.nonparametric import NonparametricParams
-from npuq.nn.parameters import cast, named_arrays
-from npuq.paper.soft_round import soft_round_inverse
+from npuq.nn.parameters import cast, named_arrays, with_arrays
 
 FORMAT = 1
-KIND = "linear"
 HASH_BYTES = 8
 
 
-class Model(NamedTuple):
-    """A trained linear model, ready to code with.
-
-    Attributes:
-        params: transforms and density, float32.
-        tables: the density as integers, one table per channel.
-        phases: (256,) uint16, the phase of each dither value under the model's alpha.
-        alpha: softness of s at test time; 0 for a model trained with plain uniform noise.
-        alpha_r: softness of r at test time.
-        lmbda: the lambda that it was trained with.
-        name: for reports.
-        training: how it was made, as JSON holds it.
-        hash: 8 bytes that name what decoding depends on.
-    """
-
-    params: LinearParams
-    tables: IntegerTables
-    phases: Array
-    alpha: float
-    alpha_r: float
-    lmbda: float
-    name: str
-    training: dict[str, Any]
-    hash: bytes
-
-
-def hard_phases() -> Array:
-    """Phases of hard rounding, v = 1/2 whatever the dither (Eq. 15): (256,) uint16."""
-    return np.full(DITHER_LEVELS, PHASE_UNIT // 2, np.uint16)
-
-
-def plain_phases() -> Array:
-    """Phases of the uniform noise channel, v = u + 1/2 = (2n + 1)/512 (Sec. 3.2): (256,) uint16."""
-    n = np.arange(DITHER_LEVELS)
-    return (FIRST_KNOT * (2 * n + 1)).astype(np.uint16)
-
-
-def soft_phases(alpha: float) -> Array:
-    """Phases under soft rounding, v = s_alpha^-1(u + 1/2) (Eq. 44): (256,) uint16.
-
-    With z = k + u the probability of k is c(s^-1(z + 1/2)) - c(s^-1(z - 1/2)), and as
-    s^-1(z + 1) = s^-1(z) + 1 this is c(k + v) - c(k - 1 + v). Computed in floating point, hence
-    once, by whoever saves the model.
-    """
-    u = dither_values(np.arange(DITHER_LEVELS), np.float64)
-    return phase_table(soft_round_inverse(u + 0.5, alpha))
-
-
 def make_model(
-    params: LinearParams,
+    params: LinearParams | HyperpriorParams,
     *,
     alpha: float,
     alpha_r: float | None = None,
     lmbda: float,
     name: str,
     training: dict[str, Any] | None = None,
+    half: bool = False,
+    offset: Array | None = None,
 ) -> Model:
     """A model of trained parameters: builds the integer tables of Sec. 3.2, once.
 
     Args:
-        params: of the linear model (Sec. 5.1).
+        params: of either model (Sec. 5.1).
         alpha: softness of s at test time, rounded to float32 as files hold it.
         alpha_r: softness of r, if it is another one (s_7 with r_16 in Fig. 2B).
         lmbda: the lambda that it was trained with.
         name: for reports.
         training: anything that JSON can hold about its making.
+        half: round the parameters to half precision, which makes the model file half as long.
+        offset: (N,) integers, in 1/512, about which the hyperprior model quantizes its
+            hyper-latents; by default 0.
 
     Raises:
         ModelError: a softness is negative or not finite, or the parameters are not those of a
-            linear model, or not finite.
+            model of ours, or not finite, or too large for the integers that they are made into.
     """
     alpha = float(np.float32(alpha))  # as compressed files hold it
     alpha_r = alpha if alpha_r is None else float(np.float32(alpha_r))
-    _check_params(params)
-    density = cast(params.density, np.float64)
-    phases = soft_phases(alpha) if alpha > 0 else plain_phases()
-    # plain dithering is possible with every model, and asks for the finest tables
-    used = [phases, plain_phases()] if alpha > 0 else [phases]
-    tables = build_tables(lambda y: nonparametric.cdf(y, density), used, channels=CHANNELS)
-    model = Model(params, tables, phases, alpha, alpha_r, lmbda, name, training or {}, b"")
-    _check_softness(model)
+    check_params(params, _like(params))
+    if half:
+        params = cast(cast(params, np.float16), np.float32)
+        check_params(params, _like(params))  # what is beyond half precision is infinite now
+    check_softness(alpha, alpha_r)
+    phases = served_phases(alpha)
+    hyper = None
+    if isinstance(params, LinearParams):
+        tables = linear_tables(params, phases)
+    else:
+        tables = scale_tables(phases)
+        channels = params.hyper_analysis[-1].w.shape[0]
+        hyper = hyper_coding(params, np.zeros(channels, np.int32) if offset is None else offset)
+    model = Model(
+        params, tables, phases[0], alpha, alpha_r, lmbda, name, training or {}, b"", hyper
+    )
     return model._replace(hash=_hash(model))
 
 
@@ -140,6 +111,9 @@ def save_model(path: str | Path, model: Model) -> None:
         "hash": model.hash.hex(),
     }
     arrays = _arrays(model)
+    parameters = named_arrays(model.params)
+    if all(np.array_equal(a, a.astype(np.float16)) for a in parameters.values()):
+        arrays |= {name: a.astype(np.float16) for name, a in parameters.items()}
     arrays["manifest"] = np.frombuffer(json.dumps(manifest, sort_keys=True).encode(), np.uint8)
 
     def write(temporary: Path) -> None:
@@ -163,7 +137,7 @@ def load_model(path: str | Path) -> Model:
             model = _from_arrays(dict(file), manifest)
         if _hash(model) != model.hash:
             raise ModelError(f"{path} is damaged: its contents do not match its hash")
-        _check_softness(model)
+        check_softness(model.alpha, model.alpha_r)
         return model
     except NpuqError:
         raise
@@ -175,36 +149,40 @@ def load_model(path: str | Path) -> Model:
 
 def _decisive(model: Model) -> dict[str, Any]:
     """What the manifest says that decoding depends on."""
-    return {"format": FORMAT, "kind": KIND, "alpha": model.alpha, "alpha_r": model.alpha_r}
+    return {"format": FORMAT, "kind": model.kind, "alpha": model.alpha, "alpha_r": model.alpha_r}
 
 
 def _arrays(model: Model) -> dict[str, Array]:
+    """All that decoding depends on, by name. The integer layers follow from the parameters."""
     arrays = dict(named_arrays(model.params))
     arrays |= {f"tables.{k}": a for k, a in tables_to_arrays(model.tables).items()}
-    return arrays | {"phases": model.phases}
+    arrays |= {"phases": model.phases}
+    if model.hyper is not None:
+        tables = tables_to_arrays(model.hyper.tables)
+        arrays |= {f"hyper_tables.{k}": a for k, a in tables.items()}
+        arrays |= {"offset": model.hyper.offset, "thresholds": model.hyper.scales.thresholds}
+    return arrays
 
 
 def _from_arrays(arrays: dict[str, Array], manifest: dict[str, Any]) -> Model:
     """The model of a file's contents; any exception means that they are not those of a model."""
-    if manifest["kind"] != KIND:
-        raise ValueError(f"unknown kind {manifest['kind']!r}")
-    count = sum(name.startswith("density.H.") for name in arrays)
-    density = NonparametricParams(
-        *(
-            tuple(arrays[f"density.{group}.{k}"] for k in range(size))
-            for group, size in (("H", count), ("a", count - 1), ("b", count))
-        )
-    )
-    params = LinearParams(arrays["analysis"], arrays["synthesis"], density)
-    _check_params(params)
-    prefix = "tables."
-    tables = tables_from_arrays(
-        {k.removeprefix(prefix): a for k, a in arrays.items() if k.startswith(prefix)}
-    )
+    kind = manifest["kind"]
+    if kind not in KINDS:
+        raise ValueError(f"unknown kind {kind!r}")
+    arrays = {n: a.astype(np.float32) if a.dtype == np.float16 else a for n, a in arrays.items()}
+    params: Any = (_linear_params if kind == LINEAR else _hyperprior_params)(arrays)
+    check_params(params, _like(params))
     check_phases(arrays["phases"])
-    if tables.first.size != CHANNELS or arrays["phases"].dtype != np.uint16:
-        raise ValueError("tables or phases do not fit")
-    return Model(
+    tables, hyper = _tables(arrays, "tables."), None
+    if kind == HYPERPRIOR:
+        hyper = HyperCoding(
+            _tables(arrays, "hyper_tables."),
+            IntegerScales(
+                integer_layers(params.hyper_synthesis, latents_of(params)), arrays["thresholds"]
+            ),
+            arrays["offset"],
+        )
+    model = Model(
         params=params,
         tables=tables,
         phases=arrays["phases"],
@@ -214,27 +192,69 @@ def _from_arrays(arrays: dict[str, Array], manifest: dict[str, Any]) -> Model:
         name=str(manifest["name"]),
         training=dict(manifest["training"]),
         hash=bytes.fromhex(manifest["hash"]),
+        hyper=hyper,
+    )
+    if not _integers_fit(model):
+        raise ValueError("tables or phases do not fit")
+    return model
+
+
+def _tables(arrays: dict[str, Array], prefix: str) -> IntegerTables:
+    return tables_from_arrays(
+        {k.removeprefix(prefix): a for k, a in arrays.items() if k.startswith(prefix)}
     )
 
 
-def _check_params(params: LinearParams) -> None:
-    shape = (CHANNELS, 3, BLOCK, BLOCK)
-    for name, array in named_arrays(params).items():
-        fits = (
-            array.shape[:1] == (CHANNELS,) if name.startswith("density") else array.shape == shape
+def _integers_fit(model: Model) -> bool:
+    """Whether the integers of a file have the sizes that the coder reads without another look."""
+    if model.phases.dtype != np.uint16:
+        return False
+    if model.hyper is None:
+        return model.tables.first.size == linear.CHANNELS
+    channels = model.params.hyper_analysis[-1].w.shape[0]
+    thresholds, offset = model.hyper.scales.thresholds, model.hyper.offset
+    return (
+        model.tables.first.size == LEVELS
+        and model.hyper.tables.first.size == channels
+        and (offset.shape, offset.dtype) == ((channels,), np.dtype(np.int32))
+        and (thresholds.shape, thresholds.dtype) == ((LEVELS - 1,), np.dtype(np.float64))
+        and bool(np.all(np.diff(thresholds) > 0) and np.all(thresholds == np.rint(thresholds)))
+    )
+
+
+def _linear_params(arrays: dict[str, Array]) -> LinearParams:
+    count = sum(name.startswith("density.H.") for name in arrays)
+    density = NonparametricParams(
+        *(
+            tuple(arrays[f"density.{group}.{k}"] for k in range(size))
+            for group, size in (("H", count), ("a", count - 1), ("b", count))
         )
-        if not fits or array.dtype != np.float32:
-            raise ModelError(
-                f"{name} has shape {array.shape} and type {array.dtype}, not a linear model's"
-            )
-        if not np.all(np.isfinite(array)):
-            raise ModelError(f"{name} holds values that are not finite")
+    )
+    return LinearParams(arrays["analysis"], arrays["synthesis"], density)
 
 
-def _check_softness(model: Model) -> None:
-    for name, value in (("alpha", model.alpha), ("alpha_r", model.alpha_r)):
-        if not (math.isfinite(value) and value >= 0):
-            raise ModelError(f"{name} of a model must be a number from 0 on, not {value}")
+def _hyperprior_params(arrays: dict[str, Array]) -> HyperpriorParams:
+    like = _like_hyperprior(arrays["hyper_analysis.2.w"].shape[0], arrays["analysis.3.w"].shape[0])
+    return with_arrays(like, {name: arrays[name] for name in named_arrays(like)})
+
+
+def _like(params: LinearParams | HyperpriorParams) -> Any:
+    """Parameters of the same kind and size, to compare shapes with.
+
+    Raises:
+        ModelError: no model of ours has such parameters.
+    """
+    try:
+        if isinstance(params, LinearParams):
+            widths = tuple(int(b.shape[1]) for b in params.density.b[:-1])
+            return linear.init(np.random.default_rng(0), widths=widths)
+        return _like_hyperprior(params.hyper_analysis[-1].w.shape[0], latents_of(params))
+    except (AttributeError, IndexError, ValueError) as error:
+        raise ModelError("the parameters are not those of a linear or hyperprior model") from error
+
+
+def _like_hyperprior(channels: int, latents: int) -> HyperpriorParams:
+    return hyperprior.init(np.random.default_rng(0), channels=channels, latents=latents)
 
 
 def _hash(model: Model) -> bytes:

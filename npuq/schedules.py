@@ -106,7 +106,7 @@ class TrainingOptions:
         low, high = self.smaller_side
         check("smaller_side", 1 <= low <= high, "be (low, high) with 1 <= low <= high")
         check("rate_drop_at", 0 <= self.rate_drop_at <= 1, "be a fraction of the run, 0 to 1")
-        multiple = 64 if self.model == "hyperprior" else 8
+        multiple = self.crop_multiple
         check("crop", self.crop % multiple == 0, f"be a multiple of {multiple}")
         check("seed", self.seed >= 0, "not be negative")
         for name, words in CHOICES.items():
@@ -126,6 +126,11 @@ class TrainingOptions:
             all(0 < factor < math.inf for _, factor in self.lmbda_decay),
             "have factors that are positive and finite",
         )
+
+    @property
+    def crop_multiple(self) -> int:
+        """What the sides of pictures must be multiples of: the coarsest grid of latents."""
+        return 64 if self.model == "hyperprior" else 8
 
     @property
     def initial_step_size(self) -> float:

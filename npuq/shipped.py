@@ -14,39 +14,43 @@ import numpy as np
 
 from npuq.coding.container import METHODS
 from npuq.errors import ModelError, WrongModelError
-from npuq.model_file import Model, load_model
+from npuq.model import KINDS, LINEAR, Model
+from npuq.model_file import load_model
 
 WEIGHTS = Path(__file__).parent / "weights"
 
 
 @functools.lru_cache(maxsize=16)
-def shipped_model(method: str, quality: int) -> Model:
+def shipped_model(method: str, quality: int, kind: str = LINEAR) -> Model:
     """The model that comes with the package for a method and a quality.
 
     Args:
         method: "un+q", "un+uq" (one model, Sec. 5.1) or "un+uq+sr".
         quality: from 1 (smallest files) up, see `shipped_qualities`.
+        kind: "linear" or "hyperprior".
 
     Raises:
-        ModelError: no such method or quality.
+        ModelError: no such method, quality or kind.
     """
     if method not in METHODS:
         raise ModelError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
-    if quality not in shipped_qualities():
-        known = ", ".join(map(str, shipped_qualities()))
-        raise ModelError(f"quality must be one of {known}, not {quality!r}")
+    if kind not in KINDS:
+        raise ModelError(f"model must be one of {', '.join(KINDS)}, not {kind!r}")
+    if quality not in shipped_qualities(kind):
+        known = ", ".join(map(str, shipped_qualities(kind)))
+        raise ModelError(f"quality must be one of {known} for a {kind} model, not {quality!r}")
     family = "sr" if method == "un+uq+sr" else "un"
-    return load_model(WEIGHTS / f"linear-{family}-{operator.index(quality)}.npz")
+    return load_model(WEIGHTS / f"{kind}-{family}-{operator.index(quality)}.npz")
 
 
 @functools.cache
-def shipped_qualities() -> tuple[int, ...]:
-    """The qualities for which models of both kinds, UN and UN + SR, come with the package."""
-    kinds = (
-        {int(path.stem.rpartition("-")[2]) for path in WEIGHTS.glob(f"linear-{kind}-*.npz")}
-        for kind in ("un", "sr")
+def shipped_qualities(kind: str = LINEAR) -> tuple[int, ...]:
+    """The qualities for which both models of a kind, UN and UN + SR, come with the package."""
+    found = (
+        {int(path.stem.rpartition("-")[2]) for path in WEIGHTS.glob(f"{kind}-{family}-*.npz")}
+        for family in ("un", "sr")
     )
-    return tuple(sorted(set.intersection(*kinds)))
+    return tuple(sorted(set.intersection(*found)))
 
 
 def find_model(wanted: bytes, model: Model | None = None) -> Model:

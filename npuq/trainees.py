@@ -50,9 +50,7 @@ class Trainee(Protocol):
     ) -> tuple[Loss, Any]:
         """The loss of Eq. (2) or (21), and its gradient in the run's coordinates."""
 
-    def loss(
-        self, model: Any, inputs: tuple[Array, ...], lmbda: float, softness: Softness
-    ) -> Loss:
+    def loss(self, model: Any, inputs: tuple[Array, ...], lmbda: float, softness: Softness) -> Loss:
         """The loss alone, of a model's parameters."""
 
     def group(self, name: str) -> str:

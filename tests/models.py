@@ -7,7 +7,8 @@ import functools
 import numpy as np
 
 from npuq.backend import Array
-from npuq.model_file import Model, make_model
+from npuq.model import Model
+from npuq.model_file import make_model
 from npuq.models import linear
 
 

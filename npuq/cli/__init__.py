@@ -96,8 +96,8 @@ def _parser(arguments: Sequence[str]) -> Parser:
     """
     parser = Parser(
         prog="npuq",
-        description="Universally Quantized Neural Compression: lossy image files by the linear "
-        "model of the paper, by three approaches.",
+        description="Universally Quantized Neural Compression: lossy image files by the two "
+        "models of the paper, by three approaches.",
     )
     parser.add_argument("--version", action="version", version=f"npuq {npuq.__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, dest="command")

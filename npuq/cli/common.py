@@ -14,10 +14,15 @@ from npuq.errors import MissingDependencyError, NpuqError
 
 if TYPE_CHECKING:
     from npuq.evaluate import Record
-    from npuq.model_file import Model
+    from npuq.model import Model
 
 DEFAULT_QUALITY = 4
-"""Of the models that come with npuq, 1 to 8, where none is asked for."""
+"""Of the models that come with npuq, where none is asked for."""
+QUALITY_HELP = (
+    f"which of npuq's own models, 1 (smallest files) to 8, of the hyperprior model 1, 2 or 4 "
+    f"(default: {DEFAULT_QUALITY})"
+)
+MODEL_HELP = "linear (default) or hyperprior, which come with npuq; or a model file of your own"
 
 
 def whole(text: str) -> int:
@@ -45,10 +50,26 @@ def positive(text: str) -> int:
 
 
 def load_model_option(path: str | None) -> Model | None:
-    """The model of --model, if there is one."""
+    """The model of a --model that takes files only, if there is one."""
     from npuq.model_file import load_model
 
     return None if path is None else load_model(path)
+
+
+def model_option(name: str, quality: int | str | None) -> Model | str:
+    """The model file of --model, or the kind that it names.
+
+    Raises:
+        NpuqError: there is no such model file, or a quality was asked of it.
+    """
+    from npuq.model import KINDS
+    from npuq.model_file import load_model
+
+    if name in KINDS:
+        return name
+    if isinstance(quality, int):
+        raise NpuqError("--quality chooses among the models of npuq: leave it or --model out")
+    return load_model(name)
 
 
 def check_not_same(target: str | Path, *sources: str | Path | None) -> None:

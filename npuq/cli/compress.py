@@ -7,9 +7,11 @@ from pathlib import Path
 
 from npuq.cli.common import (
     DEFAULT_QUALITY,
+    MODEL_HELP,
+    QUALITY_HELP,
     band_progress,
     check_not_same,
-    load_model_option,
+    model_option,
     seed,
     whole,
 )
@@ -28,14 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="un+q: rounding; un+uq: universal quantization; un+uq+sr: the same with soft "
         "rounding (default)",
     )
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument(
-        "--quality",
-        type=whole,
-        metavar="N",  # no default: argparse would take it, given with --model, for none given
-        help=f"1 (smallest files) to 8 (default: {DEFAULT_QUALITY}): which of npuq's own models",
-    )
-    which.add_argument("--model", metavar="PATH", help="a model of your own, see npuq train")
+    parser.add_argument("--model", metavar="NAME|PATH", default="linear", help=MODEL_HELP)
+    parser.add_argument("--quality", type=whole, metavar="N", help=QUALITY_HELP)
     parser.add_argument(
         "--seed",
         type=seed,
@@ -53,13 +49,14 @@ def run(args: argparse.Namespace) -> None:
 
     check_can_write(args.file)
     check_not_same(args.file, args.image, args.model)
+    model = model_option(args.model, args.quality)
     image = read_image(args.image)
     with band_progress() as progress:
         data = compress(
             image,
             method=args.method,
             quality=DEFAULT_QUALITY if args.quality is None else args.quality,
-            model=load_model_option(args.model),
+            model=model,
             seed=args.seed,
             progress=progress,
         )

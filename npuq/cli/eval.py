@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from npuq.cli.common import (
+    MODEL_HELP,
     check_not_same,
-    load_model_option,
+    model_option,
     print_json,
     print_table,
     progress_bar,
@@ -43,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N|all",
         help="of the models that come with npuq (default: all)",
     )
-    parser.add_argument("--model", metavar="PATH", help="a model of your own instead of those")
+    parser.add_argument("--model", metavar="NAME|PATH", default="linear", help=MODEL_HELP)
     parser.add_argument("--seed", type=seed, default=0, metavar="S", help="of the dither")
     parser.add_argument("--json", action="store_true", help="print the records as a JSON list")
     parser.add_argument("--csv", metavar="PATH", help="write the records to a CSV file as well")
@@ -96,13 +97,11 @@ def _jobs(args: argparse.Namespace) -> list[Job]:
     from npuq.coding.container import METHODS
     from npuq.evaluate import all_qualities, jobs_for, jobs_for_model
 
-    model = load_model_option(args.model)
-    if model is not None:
-        if isinstance(args.quality, int):
-            raise NpuqError("--quality chooses among the models of npuq: leave it or --model out")
+    model = model_option(args.model, args.quality)
+    if not isinstance(model, str):
         return jobs_for_model(model, None if args.method == "all" else [args.method])
-    qualities = [args.quality] if isinstance(args.quality, int) else all_qualities()
-    return jobs_for(METHODS if args.method == "all" else [args.method], qualities)
+    qualities = [args.quality] if isinstance(args.quality, int) else all_qualities(model)
+    return jobs_for(METHODS if args.method == "all" else [args.method], qualities, model)
 
 
 def _write_csv(path: str, records: Sequence[Record]) -> None:

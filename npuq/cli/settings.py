@@ -73,7 +73,12 @@ SETTINGS: tuple[tuple[str, Callable[[str], Any], str | None, str], ...] = (
     ),
     ("steps", positive, "N", "training steps"),
     ("batch_size", positive, "N", "crops a step"),
-    ("crop", positive, "N", "height and width of the crops, a multiple of 8, or of 64 for the hyperprior model"),
+    (
+        "crop",
+        positive,
+        "N",
+        "height and width of the crops, a multiple of 8, or of 64 for the hyperprior model",
+    ),
     ("smaller_side", size_range, "LOW,HIGH", "range of sizes to which images are resized, pixels"),
     ("learning_rate", number, "X", "of Adam, for the transforms"),
     ("density_rate", number, "X", "learning rate of the density relative to that"),

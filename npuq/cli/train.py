@@ -19,14 +19,14 @@ from npuq.errors import NpuqError
 if TYPE_CHECKING:
     from npuq.backend import Array
     from npuq.data import BatchSource
-    from npuq.model_file import Model
-    from npuq.models.linear import LinearParams, Loss
+    from npuq.model import Model
+    from npuq.models.linear import Loss
     from npuq.schedules import TrainingOptions
 
 PROCEDURAL = "dead-leaves"
 """In the place of a folder: the built-in pictures. A folder of that name is ./dead-leaves."""
 
-DEFAULT_PRESET = "fast-sr"
+DEFAULT_PRESETS = {"linear": "fast-sr", "hyperprior": "fast-hyperprior-sr"}
 AVERAGED_STEPS = 200  # in the figures beside the progress bar
 QUIET_INTERVAL = 30.0  # seconds between two states of the bar where stderr is a file
 
@@ -44,8 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preset",
         choices=tuple(PRESETS),
-        help=f"settings to begin with (default: {DEFAULT_PRESET}, or that of the resumed run); "
-        "the options below change single ones",
+        help="settings to begin with (default: that of the resumed run, or "
+        f"{' or '.join(DEFAULT_PRESETS.values())}, as --model says); the options below change "
+        "single ones",
     )
     parser.add_argument("--resume", action="store_true", help="go on from OUT/checkpoint.npz")
     parser.add_argument("--init-model", metavar="PATH", help="start from a model's parameters")
@@ -63,7 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=positive,
         default=512,
         metavar="N",
-        help="size of the held-out pictures, a multiple of 8 (default: 512)",
+        help="size of the held-out pictures, a multiple of what the crops are one of "
+        "(default: 512)",
     )
     add_settings(parser)
 
@@ -84,12 +86,17 @@ def run(args: argparse.Namespace) -> int:
     options = _options(args, provenance["preset"])
     if args.device == "cuda" and not has_cupy():
         raise NpuqError("no CUDA device: install npuq[cuda12] or npuq[cuda13], or leave --device")
-    if args.validation_crop % 8:
-        raise NpuqError(f"--validation-crop must be a multiple of 8, not {args.validation_crop}")
+    if args.validation_crop % options.crop_multiple:
+        raise NpuqError(
+            f"--validation-crop must be a multiple of {options.crop_multiple}, "
+            f"not {args.validation_crop}"
+        )
+    if start is not None:
+        _check_start(start, options)
     source, validation = _data(args, options)
     progress = Progress(options.steps)
     try:
-        params: LinearParams = train(
+        params = train(
             source,
             validation,
             out,
@@ -116,6 +123,7 @@ def run(args: argparse.Namespace) -> int:
         alpha_r=options.alpha_r,
         lmbda=options.lmbda,
         name=provenance["name"],
+        half=options.model == "hyperprior",
         training={
             "data": provenance["data"],
             "preset": provenance["preset"],
@@ -141,8 +149,29 @@ def _provenance(args: argparse.Namespace, start: Model | None) -> dict[str, Any]
         **data,
         "init_model": None if start is None else f"{start.name} {start.hash.hex()}",
         "name": args.name or begun.get("name", out.resolve().name),
-        "preset": args.preset or begun.get("preset", DEFAULT_PRESET),
+        "preset": args.preset or begun.get("preset", DEFAULT_PRESETS[args.model or "linear"]),
     }
+
+
+def _check_start(start: Model, options: TrainingOptions) -> None:
+    """Check that a model can be gone on from.
+
+    Raises:
+        NpuqError: it is of another kind or size.
+    """
+    from npuq.nn.parameters import named_arrays
+    from npuq.trainees import trainee_of
+
+    if start.kind == options.model:
+        fresh, given = (
+            {name: a.shape for name, a in named_arrays(params).items()}
+            for params in (trainee_of(options).initial(None), start.params)
+        )
+        if fresh == given or options.model == "linear":
+            return
+    raise NpuqError(
+        f"--init-model: {start.name} is not of the model and size that is to be trained"
+    )
 
 
 def _options(args: argparse.Namespace, preset: str) -> TrainingOptions:

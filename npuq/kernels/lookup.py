@@ -1,6 +1,6 @@
 """What depends on one of 256 dithers, looked up for each coefficient: the codec's two inner loops.
 
-Their plain twins are one line of NumPy each, in `npuq.codec`.
+Their plain twins are one line of NumPy each, in `npuq.quantizer`.
 """
 
 from __future__ import annotations

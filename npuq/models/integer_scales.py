@@ -5,7 +5,7 @@ that lies near the edge between two tables would fall on one side here and on th
 all that follows would decode to garbage. So a trained hyper-synthesis is made into a network of
 integers once, when a model is saved, and both sides compute with that:
 
-    X_0 = 512 w                                 w = k + u is a multiple of 1/512 (8-bit dither)
+    X_0 = 512 w                                 k + u is a multiple of 1/512 (8-bit dither)
     S_l = W_l * X_l + B_l                       a convolution of integers
     X_{l+1} = leaky((S_l + half) >> shift_l)    a fixed-point number with FRACTION bits again
     index = how many thresholds the last X reaches
@@ -16,11 +16,11 @@ absolute value is at most
 
     sum |W_l| max |X_l| + |B_l|,   max |X_0| = 512 LARGEST,   max |X_l| = LARGEST 2^FRACTION,
 
-where the maxima hold because values are clipped to them. `make_integer_scales` computes this bound
+where the maxima hold because values are clipped to them. `integer_layers` computes this bound
 for every output of every layer and refuses a network that reaches 2^53.
 
 Shapes:
-    w         (B, N, h, w): hyper-latents
+    w         (B, N, h, w): hyper-latents, in 1/512
     indexes   (B, M, 4h, 4w): of the tables of scales
 """
 
@@ -67,8 +67,23 @@ def scale_levels() -> Array:
     return np.geomspace(SMALLEST, GREATEST, LEVELS)
 
 
-def make_integer_scales(hyper_synthesis: tuple[Conv, ...], latents: int) -> IntegerScales:
-    """The integer network of a trained hyper-synthesis (Eq. 23).
+def level_thresholds() -> Array:
+    """The thresholds halfway, in ratio, between neighbouring levels, (LEVELS - 1,) float64.
+
+    Integers with FRACTION bits after the point. Roots and powers may end in another last bit
+    elsewhere, so they are computed once, when a model is made, and kept in its file.
+    """
+    levels = scale_levels()
+    return np.rint(np.sqrt(levels[1:] * levels[:-1]) * 2.0**FRACTION)
+
+
+def integer_layers(
+    hyper_synthesis: tuple[Conv, ...], latents: int
+) -> tuple[IntegerLayer, IntegerLayer, IntegerLayer]:
+    """The layers of the integer network of a trained hyper-synthesis (Eq. 23).
+
+    They take products with powers of two and rounding to integers only, which are exact: layers
+    made of the same float32 parameters are the same everywhere.
 
     Args:
         hyper_synthesis: two transposed convolutions and a convolution, whose first `latents`
@@ -97,33 +112,29 @@ def make_integer_scales(hyper_synthesis: tuple[Conv, ...], latents: int) -> Inte
                 f"{bound:.3g} is not below 2^53"
             )
         layers.append(layer)
-    levels = scale_levels()
-    middle = np.sqrt(levels[1:] * levels[:-1])  # halfway in ratio
-    return IntegerScales((layers[0], layers[1], layers[2]), np.rint(middle * 2.0**FRACTION))
+    return layers[0], layers[1], layers[2]
 
 
-def scale_indexes(symbols: Array, dither: Array, scales: IntegerScales) -> Array:
-    """The table of each coefficient, from the hyper-latents w = k + u (Eq. 23).
+def scale_indexes(w: Array, scales: IntegerScales) -> Array:
+    """The table of each coefficient, from the hyper-latents (Eq. 23).
 
     Args:
-        symbols: (B, N, h, w) integers k.
-        dither: (B, N, h, w) uint8, u = (2n + 1)/512 - 1/2.
+        w: (B, N, h, w) integers, hyper-latents in units of 1/512.
         scales: the integer network.
 
     Returns:
         (B, M, 4h, 4w) uint8.
     """
-    return indexes_of(fixed_point_scales(symbols, dither, scales), scales)
+    return indexes_of(fixed_point_scales(w, scales), scales)
 
 
-def fixed_point_scales(symbols: Array, dither: Array, scales: IntegerScales) -> Array:
+def fixed_point_scales(w: Array, scales: IntegerScales) -> Array:
     """The scales as integers of FRACTION bits after the point, float64 (Eq. 23).
 
     Arguments as for `scale_indexes`.
     """
-    xp = xp_of(symbols)
-    x = 512.0 * symbols + 2.0 * dither + (1.0 - 256.0)
-    x = xp.clip(x, -512.0 * LARGEST, 512.0 * LARGEST)
+    xp = xp_of(w)
+    x = xp.clip(w, -512 * LARGEST, 512 * LARGEST).astype(np.float64)
     for i, layer in enumerate(scales.layers):
         if i < 2:
             sums = conv_transpose2d(x, layer.w, layer.b, stride=2, padding=2, output_padding=1)

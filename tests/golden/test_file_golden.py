@@ -9,7 +9,8 @@ import pytest
 from golden.make_file_golden import HERE, METHODS, SEED, golden_image
 
 from npuq import codec
-from npuq.model_file import Model, load_model, make_model, save_model
+from npuq.model import Model
+from npuq.model_file import load_model, make_model, save_model
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 from npuq.coding.dither import dither_values
 from npuq.errors import ModelError
 from npuq.models import hyperprior, integer_scales
-from npuq.models.integer_scales import IntegerScales, make_integer_scales, scale_indexes
+from npuq.models.integer_scales import IntegerScales, scale_indexes
 from npuq.models.layers import Conv
 
 N, M = 12, 16
@@ -27,6 +27,16 @@ def case() -> Any:
     return params._replace(hyper_synthesis=convs), k, n
 
 
+def make_integer_scales(hyper_synthesis: Any, latents: int) -> IntegerScales:
+    layers = integer_scales.integer_layers(hyper_synthesis, latents)
+    return IntegerScales(layers, integer_scales.level_thresholds())
+
+
+def fixed(k: Any, n: Any) -> Any:
+    """k + u in 1/512."""
+    return 512 * k.astype(np.int64) + 2 * n.astype(np.int64) - 255
+
+
 def floats(params: Any, k: Any, n: Any) -> Any:
     w = (k + dither_values(n, np.float64)).transpose(0, 2, 3, 1)
     sigma, _, _ = hyperprior.hyper_synthesise(np.ascontiguousarray(w), params)
@@ -37,9 +47,9 @@ def test_they_are_the_float_scales_but_for_rounding(case: Any) -> None:
     params, k, n = case
     scales = make_integer_scales(params.hyper_synthesis, M)
     sigma = floats(params, k, n)
-    fixed = integer_scales.fixed_point_scales(k, n, scales) / 2**integer_scales.FRACTION
-    assert np.max(np.abs(fixed - sigma)) < 2e-3 * np.max(np.abs(sigma))
-    indexes = scale_indexes(k, n, scales)
+    found = integer_scales.fixed_point_scales(fixed(k, n), scales) / 2**integer_scales.FRACTION
+    assert np.max(np.abs(found - sigma)) < 2e-3 * np.max(np.abs(sigma))
+    indexes = scale_indexes(fixed(k, n), scales)
     assert indexes.dtype == np.uint8 and indexes.shape == (2, M, 16, 20)
     levels = integer_scales.scale_levels()
     nearest = np.abs(np.log(levels[:, None]) - np.log(sigma.clip(0.11).ravel())).argmin(axis=0)
@@ -51,7 +61,7 @@ def test_every_sum_is_an_integer_in_any_order(case: Any) -> None:
     """Channels shuffled on the way: other orders of summation, and not one bit of difference."""
     params, k, n = case
     scales = make_integer_scales(params.hyper_synthesis, M)
-    expected = integer_scales.fixed_point_scales(k, n, scales)
+    expected = integer_scales.fixed_point_scales(fixed(k, n), scales)
     assert np.array_equal(expected, np.rint(expected))
     rng = np.random.default_rng(1)
     first, second = rng.permutation(N), rng.permutation(M)
@@ -64,7 +74,7 @@ def test_every_sum_is_an_integer_in_any_order(case: Any) -> None:
         ),
         scales.thresholds,
     )
-    found = integer_scales.fixed_point_scales(k[:, first], n[:, first], shuffled)
+    found = integer_scales.fixed_point_scales(fixed(k, n)[:, first], shuffled)
     np.testing.assert_array_equal(found, expected)
 
 
@@ -83,7 +93,7 @@ def test_it_is_the_same_in_pure_integers(case: Any) -> None:
         if number < 2:
             x = [[[s if s >= 0 else s * integer_scales.SLOPE >> integer_scales.SLOPE_BITS
                    for s in row] for row in plane] for plane in x]  # fmt: skip
-    found = integer_scales.fixed_point_scales(k, n, scales)
+    found = integer_scales.fixed_point_scales(fixed(k, n), scales)
     np.testing.assert_array_equal(found[0], np.array(x, float))
 
 
@@ -152,4 +162,6 @@ def test_far_hyper_latents_are_clipped_not_wrapped(case: Any) -> None:
     scales = make_integer_scales(params.hyper_synthesis, M)
     far = np.full_like(k, 2**31 - 1)
     limit = np.full_like(k, 2 * integer_scales.LARGEST)
-    np.testing.assert_array_equal(scale_indexes(far, n, scales), scale_indexes(limit, n, scales))
+    np.testing.assert_array_equal(
+        scale_indexes(fixed(far, n), scales), scale_indexes(fixed(limit, n), scales)
+    )

@@ -11,16 +11,10 @@ import pytest
 from models import tiny_model
 
 from npuq.errors import ModelError, WrongModelError
-from npuq.model_file import (
-    Model,
-    hard_phases,
-    load_model,
-    make_model,
-    plain_phases,
-    save_model,
-    soft_phases,
-)
+from npuq.model import Model
+from npuq.model_file import load_model, make_model, save_model
 from npuq.models.linear import CHANNELS
+from npuq.quantizer import hard_phases, plain_phases, soft_phases
 from npuq.shipped import find_model
 
 FLIPS = 250

@@ -1,0 +1,168 @@
+"""A trained model with all that coding takes: parameters, and integers made of them once.
+
+Everything that a decoder needs to find symbols is integers that are made when a model is, and never
+computed again: tables of distributions, phases of soft rounding, thresholds between scales. What is
+named `kind` in files:
+
+    linear       one table for each of 192 channels
+    hyperprior   one table for each of 64 scales, one for each channel of hyper-latents, and the
+                 network of integers that finds the scales (`npuq.models.integer_scales`)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from npuq.backend import Array, scipy_special_of
+from npuq.coding.tables import IntegerTables
+from npuq.coding.tabulate import build_tables
+from npuq.errors import ModelError
+from npuq.models import linear
+from npuq.models.hyperprior import HyperpriorParams
+from npuq.models.integer_scales import (
+    IntegerScales,
+    integer_layers,
+    level_thresholds,
+    scale_levels,
+)
+from npuq.models.linear import LinearParams
+from npuq.nn import nonparametric
+from npuq.nn.nonparametric import NonparametricParams
+from npuq.nn.parameters import cast, named_arrays
+from npuq.quantizer import plain_phases, soft_phases
+
+LINEAR, HYPERPRIOR = "linear", "hyperprior"
+KINDS = (LINEAR, HYPERPRIOR)
+
+
+class HyperCoding(NamedTuple):
+    """What the hyperprior model codes with beside the tables of its latents.
+
+    Attributes:
+        tables: of hyper-latents, one per channel.
+        scales: the integer network of the scales.
+        offset: (N,) int32, in 1/512: hyper-latents are quantized about it; 0 for models trained
+            here, for the medians of imported ones.
+    """
+
+    tables: IntegerTables
+    scales: IntegerScales
+    offset: Array
+
+
+class Model(NamedTuple):
+    """A trained model, ready to code with.
+
+    Attributes:
+        params: LinearParams or HyperpriorParams, float32.
+        tables: of latents, one per channel or per scale.
+        phases: (256,) uint16, the phase of each dither value under the model's alpha.
+        alpha: softness of s at test time; 0 for a model trained with plain uniform noise.
+        alpha_r: softness of r at test time.
+        lmbda: the lambda that it was trained with.
+        name: for reports.
+        training: how it was made, as JSON holds it.
+        hash: 8 bytes that name what decoding depends on; empty until `npuq.model_file` knows it.
+        hyper: of the hyperprior model.
+    """
+
+    params: Any
+    tables: IntegerTables
+    phases: Array
+    alpha: float
+    alpha_r: float
+    lmbda: float
+    name: str
+    training: dict[str, Any]
+    hash: bytes
+    hyper: HyperCoding | None = None
+
+    @property
+    def kind(self) -> str:
+        """One of KINDS."""
+        return LINEAR if self.hyper is None else HYPERPRIOR
+
+
+def linear_tables(params: LinearParams, phases: list[Array]) -> IntegerTables:
+    """The density of each channel as integers, good at each of `phases` (Sec. 3.2)."""
+    return _density_tables(params.density, phases, np.zeros(linear.CHANNELS))
+
+
+def scale_tables(phases: list[Array]) -> IntegerTables:
+    """Normal distributions of the 64 levels of scales as integers (Eq. 23)."""
+    ndtr: Callable[[Array], Array] = scipy_special_of(phases[0]).ndtr
+    sigma = scale_levels()[:, None]
+    return build_tables(lambda y: ndtr(y / sigma), phases, channels=sigma.size)
+
+
+def hyper_coding(params: HyperpriorParams, offset: Array) -> HyperCoding:
+    """Tables of the hyper-latents, and the integer network of the scales (Eq. 23).
+
+    Args:
+        params: of the model.
+        offset: (N,) int32, see HyperCoding.
+
+    Raises:
+        ModelError: weights are too large for exact sums.
+    """
+    return HyperCoding(
+        _density_tables(params.hyper_density, [plain_phases()], offset / 512),
+        IntegerScales(
+            integer_layers(params.hyper_synthesis, latents_of(params)), level_thresholds()
+        ),
+        offset.astype(np.int32),
+    )
+
+
+def latents_of(params: HyperpriorParams) -> int:
+    """M."""
+    return int(params.analysis[-1].w.shape[0])
+
+
+def served_phases(alpha: float) -> list[Array]:
+    """The model's own phases, then those of plain dithering, which every model can do.
+
+    The latter ask for the finest tables.
+    """
+    return [soft_phases(alpha), plain_phases()] if alpha > 0 else [plain_phases()]
+
+
+def check_softness(alpha: float, alpha_r: float) -> None:
+    """Check what a file or a caller says.
+
+    Raises:
+        ModelError: a softness is negative, or not a finite number.
+    """
+    for name, value in (("alpha", alpha), ("alpha_r", alpha_r)):
+        if not (math.isfinite(value) and value >= 0):
+            raise ModelError(f"{name} of a model must be a number from 0 on, not {value}")
+
+
+def check_params(params: Any, like: Any) -> None:
+    """Check the arrays of a model against those of another one of its kind and size.
+
+    Raises:
+        ModelError: a shape or type differs, or a value is not finite.
+    """
+    expected = named_arrays(like)
+    for name, array in named_arrays(params).items():
+        if array.shape != expected[name].shape or array.dtype != np.float32:
+            raise ModelError(
+                f"{name} has shape {array.shape} and type {array.dtype}, "
+                f"not {expected[name].shape} and float32"
+            )
+        if not np.all(np.isfinite(array)):
+            raise ModelError(f"{name} holds values that are not finite")
+
+
+def _density_tables(
+    density: NonparametricParams, phases: list[Array], offset: Array
+) -> IntegerTables:
+    density = cast(density, np.float64)
+    return build_tables(
+        lambda y: nonparametric.cdf(y + offset[:, None], density), phases, channels=offset.size
+    )
