@@ -197,8 +197,9 @@ def read_streams(streams: list[bytes], header: Header, model: Model) -> HyperSym
 
 
 def streams_in(header: Header) -> int:
-    """How many streams the file of an image has."""
-    return 1 + -(-latent_size(header.height, header.width)[0] // header.rows_per_band)
+    """How many streams the file of an image has; none that fits another height of bands."""
+    rows, _ = latent_size(header.height, header.width)
+    return 1 + -(-rows // BAND_ROWS) if header.rows_per_band == BAND_ROWS else 0
 
 
 def estimated_bits(symbols: HyperSymbols, model: Model, method: str) -> float:

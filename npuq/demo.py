@@ -6,7 +6,7 @@ Every reconstruction comes out of a file that was written to the disk and read b
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,52 +86,72 @@ def most_detailed(image: Array, side: int) -> tuple[int, int]:
     return int(top), int(left)
 
 
-def write_comparison(path: str | Path, image: Array, evaluations: Sequence[Evaluation]) -> None:
+def write_comparison(
+    path: str | Path, image: Array, groups: Mapping[str, Sequence[Evaluation]]
+) -> None:
     """Draw the original and the reconstructions, each above the same enlarged detail (Fig. 7).
 
     Args:
         path: of the picture; its suffix chooses the format.
         image: (H, W, 3) uint8, the original.
-        evaluations: of the approaches; the first counts as 100 % in the captions.
+        groups: for each model, by its name, what the approaches made of the image: one row of
+            pictures. The first approach counts as 100 % in the captions.
 
     Raises:
         NpuqError: the file cannot be written.
         MissingDependencyError: matplotlib is not installed.
     """
-    figure = _draw(
-        [image, *(evaluation.decoded for evaluation in evaluations)],
-        ["Original", *titles(evaluations)],
-    )
+    rows = [
+        (
+            [image, *(evaluation.decoded for evaluation in group)],
+            [f"Original; {name} model:", *titles(group)],
+        )
+        for name, group in groups.items()
+    ]
+    figure = _draw(rows)
     write_file_atomically(path, lambda temporary: figure.savefig(temporary))
 
 
-def _draw(images: Sequence[Array], captions: Sequence[str]) -> Any:
-    from matplotlib.patches import Rectangle
-
-    height, width = images[0].shape[:2]
+def _draw(rows: Sequence[tuple[Sequence[Array], Sequence[str]]]) -> Any:
+    """Rows of pictures with captions, and details under each."""
+    image, count = rows[0][0][0], len(rows[0][0])
+    height, width = image.shape[:2]
     side = min(max(round(DETAIL * max(height, width)), 8), height, width)
-    top, left = most_detailed(images[0], side)
+    top, left = most_detailed(image, side)
     column = 4.8  # inches
     shape = min(max(height / width, 0.2), 2.0)
     figure = _figure_class()(
-        figsize=(column * len(images), column * (shape + 1.0) + 0.5), dpi=100, layout="constrained"
+        figsize=(column * count, (column * (shape + 1.0) + 0.5) * len(rows)),
+        dpi=100,
+        layout="constrained",
     )
-    axes = figure.subplots(2, len(images), squeeze=False, height_ratios=[shape, 1.0])
-    for above, below, picture, caption in zip(*axes, images, captions, strict=True):
-        above.imshow(picture)
-        above.set_title(caption, fontsize=13)
-        above.add_patch(
-            Rectangle((left - 0.5, top - 0.5), side, side, fill=False, color=MARK, linewidth=1.5)
-        )
-        below.imshow(picture[top : top + side, left : left + side], interpolation="nearest")
-        for axis in (above, below):
-            axis.set_xticks([])
-            axis.set_yticks([])
-        for spine in below.spines.values():
-            spine.set(color=MARK, linewidth=2)
-        for spine in above.spines.values():
-            spine.set_visible(False)
+    axes = figure.subplots(
+        2 * len(rows), count, squeeze=False, height_ratios=[shape, 1.0] * len(rows)
+    )
+    for number, (pictures, captions) in enumerate(rows):
+        pairs = zip(*axes[2 * number : 2 * number + 2], strict=True)
+        for (above, below), picture, caption in zip(pairs, pictures, captions, strict=True):
+            above.imshow(picture)
+            above.set_title(caption, fontsize=13)
+            _mark(above, below, picture, top, left, side)
     return figure
+
+
+def _mark(above: Any, below: Any, picture: Array, top: int, left: int, side: int) -> None:
+    """Show a detail of the upper picture in the lower one."""
+    from matplotlib.patches import Rectangle
+
+    above.add_patch(
+        Rectangle((left - 0.5, top - 0.5), side, side, fill=False, color=MARK, linewidth=1.5)
+    )
+    below.imshow(picture[top : top + side, left : left + side], interpolation="nearest")
+    for axis in (above, below):
+        axis.set_xticks([])
+        axis.set_yticks([])
+    for spine in below.spines.values():
+        spine.set(color=MARK, linewidth=2)
+    for spine in above.spines.values():
+        spine.set_visible(False)
 
 
 def _figure_class() -> Any:

@@ -9,7 +9,8 @@ import numpy as np
 from npuq.backend import Array
 from npuq.model import Model
 from npuq.model_file import make_model
-from npuq.models import linear
+from npuq.models import hyperprior, linear
+from npuq.models.layers import Conv
 
 
 @functools.cache
@@ -19,6 +20,23 @@ def tiny_model(alpha: float = 0.0, step: float = 30.0, alpha_r: float | None = N
     params = linear.init(rng, start="jpeg", step=step, init_scale=2.0)
     name = f"tiny-{'sr' if alpha > 0 else 'un'}"
     return make_model(params, alpha=alpha, alpha_r=alpha_r, lmbda=0.0125, name=name)
+
+
+@functools.cache
+def tiny_hyperprior(alpha: float = 0.0) -> Model:
+    """Random transforms, with latents of some quantization steps and scales about 3."""
+    params = hyperprior.init(np.random.default_rng(1), channels=6, latents=8, init_scale=20.0)
+    *analysis, last = params.analysis
+    *hyper_analysis, hyper_last = params.hyper_analysis
+    *hyper_synthesis, both = params.hyper_synthesis
+    scales = np.repeat(np.float32([3, 0]), 8)
+    params = params._replace(
+        analysis=(*analysis, Conv(last.w * np.float32(40), last.b)),
+        hyper_analysis=(*hyper_analysis, Conv(hyper_last.w * np.float32(20), hyper_last.b)),
+        hyper_synthesis=(*hyper_synthesis, Conv(both.w * np.float32(3), both.b + scales)),
+    )
+    name = f"tiny-hyperprior-{'sr' if alpha > 0 else 'un'}"
+    return make_model(params, alpha=alpha, lmbda=0.0125, name=name, half=True)
 
 
 def picture(height: int = 48, width: int = 64, seed: int = 0) -> Array:

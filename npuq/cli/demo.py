@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import argparse
 
-from npuq.cli.common import DEFAULT_QUALITY, check_not_same, print_json, print_table, seed, whole
+from npuq.cli.common import (
+    DEFAULT_QUALITY,
+    QUALITY_HELP,
+    check_not_same,
+    print_json,
+    print_table,
+    seed,
+    whole,
+)
 
 BUILT_IN = "dead leaves"
 BUILT_IN_SHAPE = (512, 768)
@@ -23,11 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the comparison to draw (default: npuq-demo.png)",
     )
     parser.add_argument(
-        "--quality",
-        type=whole,
-        default=DEFAULT_QUALITY,
-        metavar="N",
-        help=f"of the models, 1 (smallest files) to 8 (default: {DEFAULT_QUALITY})",
+        "--model", choices=("linear", "hyperprior"), help="only one of the models (default: both)"
+    )
+    parser.add_argument(
+        "--quality", type=whole, default=DEFAULT_QUALITY, metavar="N", help=QUALITY_HELP
     )
     parser.add_argument("--seed", type=seed, default=0, metavar="S", help="of the dither")
     parser.add_argument("--json", action="store_true", help="print the table as a JSON list")
@@ -40,17 +47,26 @@ def run(args: argparse.Namespace) -> None:
     from npuq.demo import check_drawable, run_demo, write_comparison
     from npuq.evaluate import as_json, jobs_for
     from npuq.images import read_image
+    from npuq.model import KINDS
+    from npuq.shipped import shipped_qualities
 
     check_drawable(args.out)
     check_not_same(args.out, args.image)
-    jobs = jobs_for(METHODS, [args.quality])
+    kinds = (
+        [args.model]
+        if args.model
+        else [kind for kind in KINDS if args.quality in shipped_qualities(kind)] or KINDS[:1]
+    )
+    jobs = {kind: jobs_for(METHODS, [args.quality], kind) for kind in kinds}
     if args.image is None:
         name, image = BUILT_IN, dead_leaves(*BUILT_IN_SHAPE, seed=BUILT_IN_SEED)
     else:
         name, image = args.image, read_image(args.image)
-    evaluations = run_demo(image, jobs, name=name, seed=args.seed)
-    records = [evaluation.record for evaluation in evaluations]
-    write_comparison(args.out, image, evaluations)
+    groups = {
+        kind: run_demo(image, of_kind, name=name, seed=args.seed) for kind, of_kind in jobs.items()
+    }
+    write_comparison(args.out, image, groups)
+    records = [evaluation.record for group in groups.values() for evaluation in group]
     if args.json:
         print_json(as_json(records))
         return

@@ -6,7 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from golden.make_file_golden import HERE, METHODS, SEED, golden_image
+from golden.make_file_golden import (
+    HERE,
+    METHODS,
+    SEED,
+    golden_hyperprior_symbols,
+    golden_image,
+)
 
 from npuq import codec
 from npuq.model import Model
@@ -71,3 +77,40 @@ def test_images_are_still_written_the_same(model: Model, method: str) -> None:
     """Exact arithmetic up to here: the transform divides by 16. (Soft rounding uses exp.)"""
     data = codec.compress(golden_image(), method=method, model=model, seed=SEED)
     assert data == (HERE / f"image_v1_{METHODS[method]}.npuq").read_bytes()
+
+
+# ---- the hyperprior model
+
+
+@pytest.fixture(scope="module")
+def hyperprior_model() -> Model:
+    return load_model(HERE / "model_hyperprior_v1.npz")
+
+
+def test_old_hyperprior_models_are_read(hyperprior_model: Model, tmp_path: Path) -> None:
+    model = hyperprior_model
+    assert (model.kind, model.alpha, model.alpha_r) == ("hyperprior", 7.0, 9.0)
+    assert model.hash.hex() == "6f5b826a1046e19d"
+    assert model.hyper is not None and model.hyper.offset.tolist() == [40, -300]
+    save_model(tmp_path / "again.npz", model)
+    assert load_model(tmp_path / "again.npz").hash == model.hash
+
+
+@pytest.mark.parametrize("kernels", ["fast", "reference"])
+@pytest.mark.parametrize("method", METHODS)
+def test_old_hyperprior_files_decode_and_are_still_written_the_same(
+    hyperprior_model: Model, method: str, kernels: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From symbols to bytes and back all is integers; pixels are floats at the end."""
+    monkeypatch.setenv("NPUQ_KERNELS", kernels)
+    model, symbols = hyperprior_model, golden_hyperprior_symbols()
+    data = (HERE / f"hyperprior_v1_{METHODS[method]}.npuq").read_bytes()
+    found, header, _ = codec.read_symbols(data, model)
+    for ours, theirs in zip(found, symbols, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert (header.height, header.width, header.seed) == (600, 70, SEED)
+    assert codec.write_symbols(symbols, model, method, SEED) == data
+    with np.load(HERE / "hyperprior_v1_expected.npz") as expected:
+        pixels = expected[METHODS[method]].astype(int)
+    assert pixels.std() > 10
+    assert np.abs(codec.decompress(data, model=model) - pixels).max() <= 1

@@ -170,7 +170,9 @@ def test_wrong_arguments_are_named(model: Model) -> None:
     with pytest.raises(ValueError, match="seed"):
         codec.compress(image, model=model, seed=-1)
     with pytest.raises(TypeError, match="load_model"):
-        codec.compress(image, model="model.npz")  # type: ignore[arg-type]
+        codec.compress(image, model=b"model.npz")  # type: ignore[arg-type]
+    with pytest.raises(ModelError, match="must be one of linear, hyperprior"):
+        codec.compress(image, model="model.npz")
     with pytest.raises(TypeError):
         codec.decompress("text", model=model)  # type: ignore[arg-type]
     data = codec.compress(image, model=model, seed=np.int32(3))  # type: ignore[arg-type]
