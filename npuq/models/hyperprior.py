@@ -214,7 +214,7 @@ def loss_backward(forward: Forward, params: HyperpriorParams, *, lmbda: float) -
         d_v, forward.v_kept, params.hyper_analysis, HYPER_ANALYSIS, None
     )
     _, d_analysis, d_analysis_gdn = stack_backward(
-        d_y + d_t, forward.y_kept, params.analysis, ANALYSIS, params.analysis_gdn
+        d_y + d_t, forward.y_kept, params.analysis, ANALYSIS, params.analysis_gdn, needs_d_x=False
     )
     assert d_analysis_gdn is not None and d_synthesis_gdn is not None
     d_density = {name: d * per_pixel for name, d in named_arrays(hyper.d_density).items()}

@@ -16,6 +16,8 @@ from npuq.nn.conv_last import (
     conv2d_last_backward,
     conv_transpose2d_last,
     conv_transpose2d_last_backward,
+    kernel_gradient_last,
+    offset_gradient_last,
 )
 from npuq.nn.gdn import gdn, gdn_backward, inverse_gdn, inverse_gdn_backward
 from npuq.nn.non_negative import non_negative, non_negative_backward_straight_through
@@ -77,14 +79,21 @@ def stack_forward(
 
 def stack_backward(
     d_y: Array, kept: list[Array], convs: Sequence[Conv], kinds: Sequence[Kind],
-    between: Sequence[Gdn] | None, *, inverse: bool = False,
-) -> tuple[Array, tuple[Conv, ...], tuple[Gdn, ...] | None]:  # fmt: skip
-    """Gradients of `stack_forward`: d_x, d_convs and d_between (None where there is none)."""
+    between: Sequence[Gdn] | None, *, inverse: bool = False, needs_d_x: bool = True,
+) -> tuple[Any, tuple[Conv, ...], tuple[Gdn, ...] | None]:  # fmt: skip
+    """Gradients of `stack_forward`: d_x, d_convs and d_between (None where there is none).
+
+    Without `needs_d_x`, for a stack that begins with a convolution of pixels, d_x is None.
+    """
     d_convs: list[Conv] = []
     d_between: list[Gdn] = []
     inputs = list(kept)
     for i in reversed(range(len(convs))):
         kind, conv = kinds[i], convs[i]
+        if i == 0 and not needs_d_x:
+            d_w = kernel_gradient_last(d_y, inputs.pop(), kernel=conv.w.shape[2:], **kind.static)
+            d_convs.append(Conv(d_w, offset_gradient_last(d_y)))
+            return None, tuple(d_convs[::-1]), None if between is None else tuple(d_between[::-1])
         d_y, d_w, d_b = kind.backward(d_y, inputs.pop(), conv.w, conv.b, **kind.static)
         d_convs.append(Conv(d_w, d_b))
         if i > 0:

@@ -1,14 +1,14 @@
 """Convolutions on channels-last images as accumulating matrix products on shifted views.
 
-What `npuq.nn.conv` computes (Dumoulin & Visin 2016), in the layout that is fastest on CPUs. An
-image is first taken apart into its s x s phases, s the stride (see `npuq.nn.phases`). Then offset
-(p, q) of the kernel meets phase (p mod s, q mod s), moved by (p div s, q div s). Phases are rows of
-pixels of one width, so that a move by rows and columns is a move by one number in memory,
+What `npuq.nn.conv` computes (Dumoulin & Visin 2016), in the layout that is fastest on CPUs. Images
+are first cut into blocks of s x s pixels, s the stride (see `npuq.nn.blocks`). Offsets of the
+kernel that meet pixels of one block are one matrix product, for all outputs m at once, added to
+what is there:
 
-    y[m] += phase[m + move] w[p, q],       m = i width + j,
+    y[m] += blocks[m + move] K,
 
-one matrix product of contiguous rows for each offset, added to what is there: nothing is unfolded
-or copied. At the end of each row stand a few pixels that belong to no output; they are left out.
+so that nothing is unfolded or copied. Images of few channels are the exception: their products
+would be so narrow that it is quicker to lay all inputs of an output side by side, and take one.
 
 Shapes (channels last; kernels as in `npuq.nn.conv`):
     x    (N, H, W, C_in)
@@ -19,14 +19,16 @@ Shapes (channels last; kernels as in `npuq.nn.conv`):
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 
 from npuq.backend import Array
-from npuq.nn.phases import Phases
+from npuq.kernels.products import add_product
+from npuq.nn.blocks import Blocks
 
-TILE = 1 << 10  # outputs
+AT_ONCE = 1 << 12  # outputs: enough for good products, and few enough to stay in the cache
+NARROW = 64  # numbers in a block
 
 
 def conv2d_last(x: Array, w: Array, b: Array, *, stride: int = 1, padding: int = 0) -> Array:
@@ -40,16 +42,16 @@ def conv2d_last(x: Array, w: Array, b: Array, *, stride: int = 1, padding: int =
     Returns:
         y.
     """
-    geometry = Phases(x.shape[1:3], w.shape[2:], stride, padding)
-    phases = geometry.take_apart(x)
-    taps = _taps(w)
-    y = np.empty((len(x), *geometry.output, w.shape[0]), np.result_type(x, w))
-    grid = np.empty((geometry.span, w.shape[0]), y.dtype)
-    for n in range(len(x)):
-        grid[:] = b
-        for p, q, phase, move in geometry.offsets():
-            _add_product(phases[n, phase, move : move + geometry.span], taps[p, q].T, grid)
-        y[n] = geometry.trimmed(grid)
+    geometry = Blocks(x.shape[1:3], x.shape[3], w.shape[2:], stride, padding)
+    kernel = geometry.kernel_matrix(w)
+    y = np.empty((len(x), *geometry.output, w.shape[0]), w.dtype)
+    grid = np.empty((_most(geometry, len(x)) * geometry.per_image, w.shape[0]), w.dtype)
+    for part, inputs in _inputs(geometry, x):
+        span = geometry.span(part.stop - part.start)
+        for i, (input_of_run, taps) in enumerate(inputs):
+            add_product(input_of_run, kernel[taps], grid[:span], overwrite=i == 0)
+        here = grid[: (part.stop - part.start) * geometry.per_image]
+        np.add(geometry.outputs(here), b, out=y[part])
     return y
 
 
@@ -59,23 +61,30 @@ def conv2d_last_backward(
     """Gradient of `conv2d_last` (Dumoulin & Visin 2016, Sec. 4): d_x, d_w, d_b."""
     d_x = input_gradient_last(d_y, w, size=x.shape[1:3], stride=stride, padding=padding)
     d_w = kernel_gradient_last(d_y, x, kernel=w.shape[2:], stride=stride, padding=padding)
-    return d_x, d_w, d_y.sum(axis=(0, 1, 2))
+    return d_x, d_w, offset_gradient_last(d_y)
 
 
 def input_gradient_last(
     d_y: Array, w: Array, *, size: tuple[int, ...], stride: int, padding: int
 ) -> Array:
     """The adjoint of x -> conv2d_last(x, w, 0), for images of `size` (Dumoulin & Visin 2016)."""
-    geometry = Phases(size, w.shape[2:], stride, padding)
-    taps = _taps(w)
-    d_x = np.empty((len(d_y), *size, w.shape[1]), np.result_type(d_y, w))
-    phases = np.empty((1, *geometry.phases_shape, w.shape[1]), d_x.dtype)
-    for n in range(len(d_y)):
-        grid = geometry.spread(d_y[n])
-        phases[:] = 0
-        for p, q, phase, move in geometry.offsets():
-            _add_product(grid, taps[p, q], phases[0, phase, move : move + geometry.span])
-        d_x[n] = geometry.put_together(phases)[0]
+    geometry = Blocks(size, w.shape[1], w.shape[2:], stride, padding)
+    kernel = geometry.kernel_matrix(w)
+    d_x = np.empty((len(d_y), *size, w.shape[1]), w.dtype)
+    blocks = np.empty((_most(geometry, len(d_y)) * geometry.per_image, geometry.depth), w.dtype)
+    unfolded = np.empty((len(blocks), len(kernel)), w.dtype) if _is_narrow(geometry) else None
+    for part, grid in _grids(geometry, d_y):
+        here = blocks[: (part.stop - part.start) * geometry.per_image]
+        here[:] = 0
+        if unfolded is not None:
+            np.matmul(grid, kernel.T, out=unfolded[: len(grid)])
+        for run in geometry.runs:
+            target = here[run.move : run.move + len(grid), run.inputs]
+            if unfolded is not None:
+                target += unfolded[: len(grid), run.taps]
+            else:
+                add_product(grid, kernel[run.taps].T, target)
+        geometry.put_together(here, d_x[part])
     return d_x
 
 
@@ -83,29 +92,18 @@ def kernel_gradient_last(
     d_y: Array, x: Array, *, kernel: tuple[int, ...], stride: int, padding: int
 ) -> Array:
     """The adjoint of w -> conv2d_last(x, w, 0) (Dumoulin & Visin 2016, Sec. 4)."""
-    geometry = Phases(x.shape[1:3], kernel, stride, padding)
-    phases, channels = geometry.take_apart(x), x.shape[-1]
-    taps: dict[int, list[tuple[int, int, int]]] = {}
-    for p, q, phase, move in geometry.offsets():
-        taps.setdefault(phase, []).append((p, q, move))
-    dtype = np.result_type(d_y, x)
-    # All offsets of a phase at once, TILE outputs at a time: one wide product is quicker than many
-    # of narrow ones, and their inputs, laid side by side, stay in the cache.
-    sums = {phase: np.zeros((d_y.shape[-1], len(t) * channels), dtype) for phase, t in taps.items()}
-    for n in range(len(x)):
-        grid = geometry.spread(d_y[n])
-        for phase, offsets in taps.items():
-            for start in range(0, geometry.span, TILE):
-                stop = min(start + TILE, geometry.span)
-                beside = np.concatenate(
-                    [phases[n, phase, move + start : move + stop] for _, _, move in offsets], axis=1
-                )
-                _add_product(grid[start:stop].T, beside, sums[phase])
-    d_w = np.empty((d_y.shape[-1], channels, *kernel), dtype)
-    for phase, offsets in taps.items():
-        for i, (p, q, _) in enumerate(offsets):
-            d_w[:, :, p, q] = sums[phase][:, i * channels : (i + 1) * channels]
-    return d_w
+    geometry = Blocks(x.shape[1:3], x.shape[3], kernel, stride, padding)
+    matrix = np.zeros((len(geometry.offsets) * x.shape[3], d_y.shape[3]), d_y.dtype)
+    for (_, grid), (_, inputs) in zip(_grids(geometry, d_y), _inputs(geometry, x), strict=True):
+        for input_of_run, taps in inputs:
+            add_product(input_of_run.T, grid, matrix[taps])
+    return geometry.from_kernel_matrix(matrix)
+
+
+def offset_gradient_last(d_y: Array) -> Array:
+    """The adjoint of b -> conv2d_last(0, w, b) (Dumoulin & Visin 2016, Sec. 4)."""
+    rows = d_y.reshape(-1, d_y.shape[-1])
+    return np.ones(len(rows), rows.dtype) @ rows
 
 
 def conv_transpose2d_last(
@@ -139,7 +137,7 @@ def conv_transpose2d_last_backward(
     none = np.zeros(len(w), w.dtype)
     d_x = conv2d_last(d_y, w, none, stride=stride, padding=padding)
     d_w = kernel_gradient_last(x, d_y, kernel=w.shape[2:], stride=stride, padding=padding)
-    return d_x, d_w, d_y.sum(axis=(0, 1, 2))
+    return d_x, d_w, offset_gradient_last(d_y)
 
 
 def _transposed_size(
@@ -152,23 +150,45 @@ def _transposed_size(
     return rows, columns
 
 
-def _taps(w: Array) -> Array:
-    """(k, k, C_out, C_in): the matrix of each offset, contiguous."""
-    return np.ascontiguousarray(w.transpose(2, 3, 0, 1))
+def _is_narrow(geometry: Blocks) -> bool:
+    return geometry.depth < NARROW
 
 
-def _add_product(a: Array, b: Array, c: Array) -> None:
-    """c += a b, for C-contiguous c and a, b that are contiguous in either order, in place.
+def _most(geometry: Blocks, count: int) -> int:
+    """How many images are taken at once."""
+    return min(count, max(1, AT_ONCE // geometry.per_image))
 
-    NumPy has no product that adds; BLAS has. It counts in columns, so it is given the transposes,
-    c' += b' a', which are views.
-    """
-    from scipy.linalg.blas import dgemm, sgemm
 
-    gemm: Any = sgemm if c.dtype == np.float32 else dgemm
-    left, left_transposed = (b.T, 0) if b.flags.c_contiguous else (b, 1)
-    right, right_transposed = (a.T, 0) if a.flags.c_contiguous else (a, 1)
-    gemm(
-        1.0, left, right, beta=1.0, c=c.T, overwrite_c=1,
-        trans_a=left_transposed, trans_b=right_transposed,
-    )  # fmt: skip
+def _parts(geometry: Blocks, count: int) -> Iterator[slice]:
+    most = _most(geometry, count)
+    for start in range(0, count, most):
+        yield slice(start, min(start + most, count))
+
+
+def _inputs(geometry: Blocks, x: Array) -> Iterator[tuple[slice, list[tuple[Array, slice]]]]:
+    """For each part of a batch: what is multiplied with which rows of the kernel matrix."""
+    room = _most(geometry, len(x)) * geometry.per_image
+    blocks = np.empty((room, geometry.depth), x.dtype)
+    size = len(geometry.offsets) * geometry.channels
+    unfolded = np.empty((room, size), x.dtype) if _is_narrow(geometry) else None
+    for part in _parts(geometry, len(x)):
+        count = part.stop - part.start
+        geometry.take_apart(x[part], blocks[: count * geometry.per_image])
+        span = geometry.span(count)
+        inputs = [
+            (blocks[run.move : run.move + span, run.inputs], run.taps) for run in geometry.runs
+        ]
+        if unfolded is not None:
+            for input_of_run, taps in inputs:
+                unfolded[:span, taps] = input_of_run
+            inputs = [(unfolded[:span], slice(0, size))]
+        yield part, inputs
+
+
+def _grids(geometry: Blocks, d_y: Array) -> Iterator[tuple[slice, Array]]:
+    """For each part of a batch: what belongs to its outputs, with zeros in between."""
+    grid = np.zeros((_most(geometry, len(d_y)) * geometry.per_image, d_y.shape[-1]), d_y.dtype)
+    for part in _parts(geometry, len(d_y)):
+        count = part.stop - part.start
+        geometry.outputs(grid[: count * geometry.per_image])[:] = d_y[part]
+        yield part, grid[: geometry.span(count)]
