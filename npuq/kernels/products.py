@@ -1,20 +1,30 @@
-"""Matrix products that add to what is there, on views as they lie in memory.
+"""Matrix products that add to what is there, on views as they lie in memory, one to a core.
 
 NumPy's product cannot add, and SciPy's wrappers of BLAS copy what is not contiguous. BLAS itself
 asks only that one of two strides be 1, so it is called here as SciPy's Cython interface offers it.
 The plain twin is `c += a @ b`.
+
+Whole jobs, each with products of its own, run best on a thread each: what one product leaves in the
+cache of a core the next one finds there, and no thread waits for others within a product, which is
+slow where a core is also used by somebody else.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
-from collections.abc import Callable
-from typing import Any
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
 from npuq.backend import Array
+from npuq.kernels.threads import map_in_threads
+
+S = TypeVar("S")
+T = TypeVar("T")
 
 
 def add_product(a: Array, b: Array, c: Array, *, overwrite: bool = False) -> None:
@@ -26,13 +36,12 @@ def add_product(a: Array, b: Array, c: Array, *, overwrite: bool = False) -> Non
         overwrite: whatever was in `c` is not read.
     """
     m, n = c.shape
+    assert a.dtype == b.dtype == c.dtype and c.strides[1] == c.itemsize
     # BLAS counts in columns, so it is given the transposes: c' = b' a'
     b_order, b_step = _order(b)
     a_order, a_step = _order(a)
     number = ctypes.c_double if c.dtype == np.float64 else ctypes.c_float
-    assert a.dtype == b.dtype == c.dtype and c.strides[1] == c.itemsize
-    by_reference = ctypes.byref
-    integer = ctypes.c_int
+    integer, by_reference = ctypes.c_int, ctypes.byref
     _gemm(c.dtype.char)(
         b_order, a_order,
         by_reference(integer(n)), by_reference(integer(m)), by_reference(integer(a.shape[1])),
@@ -61,3 +70,48 @@ def _gemm(dtype: str) -> Callable[..., Any]:
     address = get_cython_function_address("scipy.linalg.cython_blas", name)
     pointer = ctypes.c_void_p
     return ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_char_p, *[pointer] * 11)(address)
+
+
+def map_products(function: Callable[[S], T], jobs: Sequence[S]) -> list[T]:
+    """`map_in_threads` for functions that call `add_product`."""
+    with _one_thread_a_product():
+        return map_in_threads(function, jobs)
+
+
+_LOCK = threading.Lock()
+_users, _threads_before = 0, 1
+
+
+@contextlib.contextmanager
+def _one_thread_a_product() -> Iterator[None]:
+    """Keep SciPy's OpenBLAS from dividing products; another BLAS does as it likes."""
+    global _users, _threads_before
+    get_threads, set_threads = _openblas_threads()
+    with _LOCK:
+        if _users == 0:
+            _threads_before = get_threads()
+            set_threads(1)
+        _users += 1
+    try:
+        yield
+    finally:
+        with _LOCK:
+            _users -= 1
+            if _users == 0:
+                set_threads(_threads_before)
+
+
+@functools.cache
+def _openblas_threads() -> tuple[Callable[[], int], Callable[[int], Any]]:
+    """How to ask and to tell it its number of threads."""
+    import scipy.linalg.cython_blas
+
+    # looked up in what this library is linked with
+    library = ctypes.CDLL(scipy.linalg.cython_blas.__file__)
+    for prefix in ("scipy_openblas", "openblas"):
+        with contextlib.suppress(AttributeError):
+            return (
+                getattr(library, f"{prefix}_get_num_threads"),
+                getattr(library, f"{prefix}_set_num_threads"),
+            )
+    return lambda: 1, lambda _: None

@@ -5,19 +5,20 @@ field's space-to-depth. Offset (p, q) of the kernel meets pixel (p mod s, q mod 
 lies (p div s, q div s) blocks ahead: in memory, one number ahead for all outputs. Offsets whose
 pixels stand side by side in one block are taken together, as a `Run`.
 
-A batch is one long row of blocks. At the ends of its rows and images lie a few blocks at which no
-output begins.
+Work is divided into parts: some rows of one image, or several small images, whose blocks stay in
+the cache. At the ends of rows and images lie a few blocks at which no output begins.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from npuq.backend import Array
-from npuq.kernels.threads import for_each_range
+
+AT_ONCE = 1 << 9  # blocks in a part, about: enough for good products, few enough for the cache
+FEWEST_PARTS = 4  # if there are as many images, so that each core gets something to do
 
 
 class Run(NamedTuple):
@@ -32,6 +33,13 @@ class Run(NamedTuple):
     move: int
     inputs: slice
     taps: slice
+
+
+class Part(NamedTuple):
+    """Some images, and some rows of each."""
+
+    images: slice
+    rows: slice
 
 
 class Blocks:
@@ -50,14 +58,13 @@ class Blocks:
         self.output = tuple(
             (n + 2 * padding - k) // stride + 1 for n, k in zip(size, kernel, strict=True)
         )
-        reach = tuple((k - 1) // stride for k in kernel)  # of the kernel, in blocks
-        self.rows, self.columns = (n + r for n, r in zip(self.output, reach, strict=True))
-        self.per_image = self.rows * self.columns
+        self.reach = tuple((k - 1) // stride for k in kernel)  # of the kernel, in blocks
+        self.rows, self.columns = (n + r for n, r in zip(self.output, self.reach, strict=True))
         self.depth = stride * stride * channels
         self.offsets: list[tuple[int, int]] = []  # of the kernel, in the order of the runs
         self.runs: list[Run] = []
-        for i in range(reach[0] + 1):
-            for j in range(reach[1] + 1):
+        for i in range(self.reach[0] + 1):
+            for j in range(self.reach[1] + 1):
                 self._add_runs(i, j)
 
     def _add_runs(self, i: int, j: int) -> None:
@@ -68,16 +75,10 @@ class Blocks:
         # rows of a block stand side by side if they are used as a whole
         parts = [(0, height)] if width == s else [(a, a + 1) for a in range(height)]
         for top, bottom in parts:
-            size, at = (bottom - top) * width * C, len(self.offsets) * C
-            first = top * s * C
-            self.runs.append(
-                Run(i * self.columns + j, slice(first, first + size), slice(at, at + size))
-            )
+            size, at, first = (bottom - top) * width * C, len(self.offsets) * C, top * s * C
+            inputs, taps = slice(first, first + size), slice(at, at + size)
+            self.runs.append(Run(i * self.columns + j, inputs, taps))
             self.offsets += [(p + a, q + b) for a in range(top, bottom) for b in range(width)]
-
-    def span(self, count: int) -> int:
-        """From the first output of `count` images to the last, what lies between included."""
-        return (count - 1) * self.per_image + (self.output[0] - 1) * self.columns + self.output[1]
 
     def kernel_matrix(self, w: Array) -> Array:
         """(C_out, C, k, k) -> (k k C, C_out), in the order of the runs."""
@@ -91,49 +92,48 @@ class Blocks:
         w[p, q] = matrix.reshape(len(p), self.channels, -1)
         return np.ascontiguousarray(w.transpose(3, 2, 0, 1))
 
-    def take_apart(self, x: Array, blocks: Array) -> None:
-        """Fill `blocks` (N rows columns, s s C) with those of the images, zeros around them."""
-        s = self.stride
-        parts = blocks.reshape(len(x), self.rows, self.columns, s, s, self.channels)
+    def parts(self, count: int, rows: int) -> list[Part]:
+        """`count` images of so many rows of blocks, divided."""
+        if rows * self.columns < AT_ONCE:
+            most = max(1, min(AT_ONCE // (rows * self.columns), count // FEWEST_PARTS))
+            return [Part(images, slice(0, rows)) for images in _divided(count, most)]
+        at_once = _divided(rows, -(-AT_ONCE // self.columns))
+        return [Part(slice(n, n + 1), some) for n in range(count) for some in at_once]
 
-        def run(start: int, stop: int) -> None:
-            parts[start:stop] = 0
-            for a, b, target, source in self._parts():
-                parts[start:stop, target[0], target[1], a, b] = x[start:stop, source[0], source[1]]
+    def blocks(self, x: Array, part: Part) -> Array:
+        """What the outputs of a part are made of: (n, rows + reach, columns, s s C).
 
-        for_each_range(run, len(x))
+        Where a block reaches over the edge of the image, it holds zeros.
+        """
+        s, images = self.stride, x[part.images]
+        rows = slice(part.rows.start, part.rows.stop + self.reach[0])
+        shape = len(images), rows.stop - rows.start, self.columns
+        blocks = np.zeros((*shape, s, s, self.channels), x.dtype)
+        for a in range(s):
+            to_row, from_row = self._inside(rows, a, 0)
+            for b in range(s):
+                to_column, from_column = self._inside(slice(0, self.columns), b, 1)
+                blocks[:, to_row, to_column, a, b] = images[:, from_row, from_column]
+        return blocks.reshape(*shape, self.depth)
 
-    def put_together(self, blocks: Array, x: Array) -> None:
-        """The inverse of `take_apart`, without what was padded."""
-        s = self.stride
-        parts = blocks.reshape(len(x), self.rows, self.columns, s, s, self.channels)
+    def put_together(self, blocks: Array, part: Part, x: Array) -> None:
+        """Write rows of blocks, (n, rows, columns, s s C), to where they stand in the images."""
+        s, images = self.stride, x[part.images]
+        pixels = blocks.reshape(*blocks.shape[:3], s, s, self.channels)
+        for a in range(s):
+            from_row, to_row = self._inside(part.rows, a, 0)
+            for b in range(s):
+                from_column, to_column = self._inside(slice(0, self.columns), b, 1)
+                images[:, to_row, to_column] = pixels[:, from_row, from_column, a, b]
 
-        def run(start: int, stop: int) -> None:
-            for a, b, target, source in self._parts():
-                x[start:stop, source[0], source[1]] = parts[start:stop, target[0], target[1], a, b]
+    def _inside(self, blocks: slice, pixel: int, axis: int) -> tuple[slice, slice]:
+        """Of some rows of blocks, those whose pixel lies in the image, and which row that is."""
+        s, edge = self.stride, self.padding - pixel
+        first = max(blocks.start, -(-edge // s))
+        stop = max(first, min(blocks.stop, -(-(self.size[axis] + edge) // s)))
+        in_image = slice(first * s - edge, stop * s - edge, s)
+        return slice(first - blocks.start, stop - blocks.start), in_image
 
-        for_each_range(run, len(x))
 
-    def _parts(self) -> Iterator[tuple[int, int, tuple[slice, slice], tuple[slice, slice]]]:
-        """For each pixel of a block: the blocks where it lies in the image, and where there."""
-        for a in range(self.stride):
-            for b in range(self.stride):
-                (rows, image_rows), (columns, image_columns) = (
-                    self._part(start, n, m)
-                    for start, n, m in zip(
-                        (a, b), self.size, (self.rows, self.columns), strict=True
-                    )
-                )
-                yield a, b, (rows, columns), (image_rows, image_columns)
-
-    def _part(self, start: int, length: int, most: int) -> tuple[slice, slice]:
-        s, padding = self.stride, self.padding
-        first = max(0, -(-(padding - start) // s))  # of the blocks, in the image
-        begin = start + s * first - padding
-        count = max(0, min(most - first, -(-(length - begin) // s)))
-        return slice(first, first + count), slice(begin, begin + s * count, s)
-
-    def outputs(self, grid: Array) -> Array:
-        """(N rows columns, C_out) -> its view (N, H', W', C_out) at which outputs begin."""
-        rows, columns = self.output
-        return grid.reshape(-1, self.rows, self.columns, grid.shape[-1])[:, :rows, :columns]
+def _divided(length: int, most: int) -> list[slice]:
+    return [slice(start, min(start + most, length)) for start in range(0, length, most)]

@@ -19,16 +19,16 @@ Shapes (channels last; kernels as in `npuq.nn.conv`):
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
 
 import numpy as np
 
 from npuq.backend import Array
-from npuq.kernels.products import add_product
-from npuq.nn.blocks import Blocks
+from npuq.kernels.products import add_product, map_products
+from npuq.nn.blocks import Blocks, Part
 
-AT_ONCE = 1 << 12  # outputs: enough for good products, and few enough to stay in the cache
 NARROW = 64  # numbers in a block
+SUMS = 8  # of gradients of parameters, at most: a fixed number, so that threads change no result
 
 
 def conv2d_last(x: Array, w: Array, b: Array, *, stride: int = 1, padding: int = 0) -> Array:
@@ -44,14 +44,19 @@ def conv2d_last(x: Array, w: Array, b: Array, *, stride: int = 1, padding: int =
     """
     geometry = Blocks(x.shape[1:3], x.shape[3], w.shape[2:], stride, padding)
     kernel = geometry.kernel_matrix(w)
-    y = np.empty((len(x), *geometry.output, w.shape[0]), w.dtype)
-    grid = np.empty((_most(geometry, len(x)) * geometry.per_image, w.shape[0]), w.dtype)
-    for part, inputs in _inputs(geometry, x):
-        span = geometry.span(part.stop - part.start)
+    rows, columns = geometry.output
+    y = np.empty((len(x), rows, columns, w.shape[0]), w.dtype)
+
+    def compute(part: Part) -> None:
+        blocks, inputs = _inputs(geometry, x, part)
+        grid = np.empty((*blocks.shape[:3], w.shape[0]), w.dtype)
+        flat = grid.reshape(-1, w.shape[0])
         for i, (input_of_run, taps) in enumerate(inputs):
-            add_product(input_of_run, kernel[taps], grid[:span], overwrite=i == 0)
-        here = grid[: (part.stop - part.start) * geometry.per_image]
-        np.add(geometry.outputs(here), b, out=y[part])
+            add_product(input_of_run, kernel[taps], flat[: len(input_of_run)], overwrite=i == 0)
+        outputs = grid[:, : part.rows.stop - part.rows.start, :columns]
+        np.add(outputs, b, out=y[part.images, part.rows])
+
+    map_products(compute, geometry.parts(len(x), rows))
     return y
 
 
@@ -70,21 +75,30 @@ def input_gradient_last(
     """The adjoint of x -> conv2d_last(x, w, 0), for images of `size` (Dumoulin & Visin 2016)."""
     geometry = Blocks(size, w.shape[1], w.shape[2:], stride, padding)
     kernel = geometry.kernel_matrix(w)
-    d_x = np.empty((len(d_y), *size, w.shape[1]), w.dtype)
-    blocks = np.empty((_most(geometry, len(d_y)) * geometry.per_image, geometry.depth), w.dtype)
-    unfolded = np.empty((len(blocks), len(kernel)), w.dtype) if _is_narrow(geometry) else None
-    for part, grid in _grids(geometry, d_y):
-        here = blocks[: (part.stop - part.start) * geometry.per_image]
-        here[:] = 0
+    up, left = geometry.reach
+    d_x = np.zeros((len(d_y), *size, w.shape[1]), w.dtype)
+
+    def compute(part: Part) -> None:
+        # outputs begin at a block, or up to `up` rows and `left` columns before it
+        start, stop = part.rows.start, part.rows.stop
+        grid = _grid(geometry, d_y, Part(part.images, slice(start - up, stop)), before=left)
+        count = part.images.stop - part.images.start
+        blocks = np.zeros((count, up + stop - start, geometry.columns, geometry.depth), w.dtype)
+        first = up * geometry.columns
+        here = blocks.reshape(-1, geometry.depth)[first:]
+        unfolded = np.empty((len(grid), len(kernel)), w.dtype) if _is_narrow(geometry) else None
         if unfolded is not None:
-            np.matmul(grid, kernel.T, out=unfolded[: len(grid)])
+            add_product(grid, kernel.T, unfolded, overwrite=True)
         for run in geometry.runs:
-            target = here[run.move : run.move + len(grid), run.inputs]
+            begin = first + left - run.move
+            outputs = slice(begin, begin + len(here))
             if unfolded is not None:
-                target += unfolded[: len(grid), run.taps]
+                here[:, run.inputs] += unfolded[outputs, run.taps]
             else:
-                add_product(grid, kernel[run.taps].T, target)
-        geometry.put_together(here, d_x[part])
+                add_product(grid[outputs], kernel[run.taps].T, here[:, run.inputs])
+        geometry.put_together(blocks[:, up:], part, d_x)
+
+    map_products(compute, geometry.parts(len(d_y), geometry.rows))
     return d_x
 
 
@@ -93,17 +107,26 @@ def kernel_gradient_last(
 ) -> Array:
     """The adjoint of w -> conv2d_last(x, w, 0) (Dumoulin & Visin 2016, Sec. 4)."""
     geometry = Blocks(x.shape[1:3], x.shape[3], kernel, stride, padding)
-    matrix = np.zeros((len(geometry.offsets) * x.shape[3], d_y.shape[3]), d_y.dtype)
-    for (_, grid), (_, inputs) in zip(_grids(geometry, d_y), _inputs(geometry, x), strict=True):
-        for input_of_run, taps in inputs:
-            add_product(input_of_run.T, grid, matrix[taps])
-    return geometry.from_kernel_matrix(matrix)
+    parts = geometry.parts(len(x), geometry.output[0])
+
+    def compute(some: list[Part]) -> Array:
+        matrix = np.zeros((len(geometry.offsets) * x.shape[3], d_y.shape[3]), d_y.dtype)
+        for part in some:
+            rows = slice(part.rows.start, part.rows.stop + geometry.reach[0])
+            grid = _grid(geometry, d_y, Part(part.images, rows))
+            for input_of_run, taps in _inputs(geometry, x, part)[1]:
+                add_product(input_of_run.T, grid[: len(input_of_run)], matrix[taps])
+        return matrix
+
+    sums = map_products(compute, _shares(parts))
+    return geometry.from_kernel_matrix(np.sum(sums, axis=0))
 
 
 def offset_gradient_last(d_y: Array) -> Array:
     """The adjoint of b -> conv2d_last(0, w, b) (Dumoulin & Visin 2016, Sec. 4)."""
     rows = d_y.reshape(-1, d_y.shape[-1])
-    return np.ones(len(rows), rows.dtype) @ rows
+    sums = map_products(lambda some: some.sum(axis=0), np.array_split(rows, SUMS))
+    return np.sum(sums, axis=0)
 
 
 def conv_transpose2d_last(
@@ -150,45 +173,37 @@ def _transposed_size(
     return rows, columns
 
 
+def _inputs(geometry: Blocks, x: Array, part: Part) -> tuple[Array, list[tuple[Array, slice]]]:
+    """The blocks of a part; and what is multiplied with which rows of the kernel matrix."""
+    blocks = geometry.blocks(x, part)
+    flat = blocks.reshape(-1, geometry.depth)
+    span = len(flat) - geometry.runs[-1].move  # up to the last output, and what lies between
+    inputs = [(flat[run.move : run.move + span, run.inputs], run.taps) for run in geometry.runs]
+    if _is_narrow(geometry):
+        beside = np.concatenate([input_of_run for input_of_run, _ in inputs], axis=1)
+        inputs = [(beside, slice(0, beside.shape[1]))]
+    return blocks, inputs
+
+
+def _grid(geometry: Blocks, d_y: Array, part: Part, *, before: int = 0) -> Array:
+    """What belongs to outputs in some rows, after `before` rows of zeros: (n, C_out).
+
+    Where no output begins, also in rows before the first or after the last, there are zeros.
+    """
+    (rows, columns), wanted = geometry.output, part.rows
+    first, stop = max(wanted.start, 0), min(wanted.stop, rows)
+    shape = part.images.stop - part.images.start, wanted.stop - wanted.start, geometry.columns
+    grid = np.zeros((before + math.prod(shape), d_y.shape[-1]), d_y.dtype)
+    in_rows = grid[before:].reshape(*shape, -1)
+    outputs = in_rows[:, first - wanted.start : stop - wanted.start, :columns]
+    outputs[:] = d_y[part.images, first:stop]
+    return grid
+
+
 def _is_narrow(geometry: Blocks) -> bool:
     return geometry.depth < NARROW
 
 
-def _most(geometry: Blocks, count: int) -> int:
-    """How many images are taken at once."""
-    return min(count, max(1, AT_ONCE // geometry.per_image))
-
-
-def _parts(geometry: Blocks, count: int) -> Iterator[slice]:
-    most = _most(geometry, count)
-    for start in range(0, count, most):
-        yield slice(start, min(start + most, count))
-
-
-def _inputs(geometry: Blocks, x: Array) -> Iterator[tuple[slice, list[tuple[Array, slice]]]]:
-    """For each part of a batch: what is multiplied with which rows of the kernel matrix."""
-    room = _most(geometry, len(x)) * geometry.per_image
-    blocks = np.empty((room, geometry.depth), x.dtype)
-    size = len(geometry.offsets) * geometry.channels
-    unfolded = np.empty((room, size), x.dtype) if _is_narrow(geometry) else None
-    for part in _parts(geometry, len(x)):
-        count = part.stop - part.start
-        geometry.take_apart(x[part], blocks[: count * geometry.per_image])
-        span = geometry.span(count)
-        inputs = [
-            (blocks[run.move : run.move + span, run.inputs], run.taps) for run in geometry.runs
-        ]
-        if unfolded is not None:
-            for input_of_run, taps in inputs:
-                unfolded[:span, taps] = input_of_run
-            inputs = [(unfolded[:span], slice(0, size))]
-        yield part, inputs
-
-
-def _grids(geometry: Blocks, d_y: Array) -> Iterator[tuple[slice, Array]]:
-    """For each part of a batch: what belongs to its outputs, with zeros in between."""
-    grid = np.zeros((_most(geometry, len(d_y)) * geometry.per_image, d_y.shape[-1]), d_y.dtype)
-    for part in _parts(geometry, len(d_y)):
-        count = part.stop - part.start
-        geometry.outputs(grid[: count * geometry.per_image])[:] = d_y[part]
-        yield part, grid[: geometry.span(count)]
+def _shares(parts: list[Part]) -> list[list[Part]]:
+    size = -(-len(parts) // SUMS)
+    return [parts[i : i + size] for i in range(0, len(parts), size)]

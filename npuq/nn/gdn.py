@@ -18,7 +18,6 @@ import numpy as np
 
 from npuq.backend import Array, xp_of
 from npuq.kernels.compile import use_reference
-from npuq.kernels.threads import for_each_range
 
 
 def gdn(x: Array, beta: Array, gamma: Array) -> Array:
@@ -66,14 +65,12 @@ def inverse_gdn_backward(
 def _normalize(x: Array, beta: Array, gamma: Array, *, inverse: bool) -> Array:
     _check(x, beta, gamma)
     rows = x.reshape(-1, x.shape[-1])
-    pooled = (rows * rows) @ gamma.T
     if _is_fast(rows, beta, gamma):
         from npuq.kernels import gdn as kernel
 
-        y = np.empty_like(rows)
-        for_each_range(lambda a, b: kernel.normalize(a, b, rows, pooled, beta, inverse, y), len(y))
+        y = kernel.normalize(np.ascontiguousarray(rows), beta, gamma, inverse=inverse)
     else:
-        root = xp_of(x).sqrt(pooled + beta)
+        root = xp_of(x).sqrt((rows * rows) @ gamma.T + beta)
         y = rows * root if inverse else rows / root
     return y.reshape(x.shape)
 
@@ -83,30 +80,18 @@ def _normalize_backward(
 ) -> tuple[Array, Array, Array]:
     _check(x, beta, gamma)
     rows, d_rows = x.reshape(-1, x.shape[-1]), d_y.reshape(-1, x.shape[-1])
-    squares = rows * rows
-    pooled = squares @ gamma.T
-    fast = _is_fast(rows, d_rows, beta, gamma)
-    if fast:
+    if _is_fast(rows, d_rows, beta, gamma):
         from npuq.kernels import gdn as kernel
 
-        d_norm, d_x = np.empty_like(rows), np.empty_like(rows)
-        for_each_range(
-            lambda a, b: kernel.normalize_backward(
-                a, b, d_rows, rows, pooled, beta, inverse, d_norm, d_x
-            ),
-            len(rows),
-        )
-    else:
-        norm = pooled + beta
-        root = xp_of(x).sqrt(norm)
-        d_norm = 0.5 * d_rows * rows / root if inverse else -0.5 * d_rows * rows / (root * norm)
-        d_x = d_rows * root if inverse else d_rows / root
-    # n depends on x as well: beside what has reached x by itself, 2 x gamma' d_norm
-    through = d_norm @ gamma
-    if fast:
-        for_each_range(lambda a, b: kernel.add_through(a, b, rows, through, d_x), len(rows))
-    else:
-        d_x = d_x + 2 * rows * through
+        rows, d_rows = np.ascontiguousarray(rows), np.ascontiguousarray(d_rows)
+        d_x, d_beta, d_gamma = kernel.normalize_backward(d_rows, rows, beta, gamma, inverse=inverse)
+        return d_x.reshape(x.shape), d_beta, d_gamma
+    squares = rows * rows
+    norm = squares @ gamma.T + beta
+    root = xp_of(x).sqrt(norm)
+    d_norm = 0.5 * d_rows * rows / root if inverse else -0.5 * d_rows * rows / (root * norm)
+    # n depends on x as well: beside what reaches x by itself, 2 x gamma' d_norm
+    d_x = (d_rows * root if inverse else d_rows / root) + 2 * rows * (d_norm @ gamma)
     return d_x.reshape(x.shape), d_norm.sum(axis=0), d_norm.T @ squares
 
 
