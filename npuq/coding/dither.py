@@ -57,7 +57,7 @@ def dither_integers(
     blocks = -(-(skipped + columns) // BLOCK)
     key = np.array([seed & WORD_MASK, seed >> 32], np.uint32)
     place = channels, rows, blocks, first_block, first_row, tensor
-    words = dither_words_reference(*place, key) if use_reference() else _words(*place, key)
+    words = dither_words(*place, key)
     n = words.astype("<u4", copy=False).view(np.uint8).reshape(channels, rows, blocks * BLOCK)
     return np.ascontiguousarray(n[:, :, skipped : skipped + columns])
 
@@ -81,10 +81,12 @@ def dither_words_reference(
     return philox4x32(counter, key)
 
 
-def _words(
+def dither_words(
     channels: int, rows: int, blocks: int, first_block: int, first_row: int, tensor: int, key: Array
 ) -> Array:
-    """The compiled twin of `dither_words_reference`."""
+    """`dither_words_reference`, or its compiled twin where that is allowed. Sec. 3.2."""
+    if use_reference():
+        return dither_words_reference(channels, rows, blocks, first_block, first_row, tensor, key)
     from npuq.kernels import philox
 
     words = np.empty((channels, rows, blocks, 4), np.uint32)
