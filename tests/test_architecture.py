@@ -26,6 +26,7 @@ LEVELS = {
     "paper": 2,
     "nn": 2,
     "coding": 2,
+    "candidates": 3,
     "models": 3,
     "bands": 4,
     "tiles": 4,
