@@ -252,7 +252,7 @@ def test_equation_3_bounds_the_bits_of_the_poisson_functional_representation(
 
 
 def test_equation_3_on_average_over_x() -> None:
-    """X and Z normal of correlation r: KL depends on x, its mean is I[X, Z] = -1/2 log2(1 - r^2)."""
+    """X, Z normal of correlation r: KL depends on x, its mean is I[X, Z] = -1/2 log2(1 - r^2)."""
     r = 0.95
     scale = math.sqrt(1 - r**2)
     information = -math.log2(scale)
