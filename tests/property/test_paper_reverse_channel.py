@@ -40,7 +40,7 @@ from npuq.paper.random_coding import (
     random_coding_count,
 )
 from npuq.paper.rejection import rejection_sampling
-from npuq.paper.reverse_channel import receive, total_variation
+from npuq.paper.reverse_channel import ranges, receive, total_variation
 
 Q = np.array([0.42, 0.05, 0.0, 0.2, 0.3, 0.03])
 P = np.array([0.1, 0.3, 0.2, 0.25, 0.05, 0.1])
@@ -120,6 +120,18 @@ def test_total_variation_of_random_coding_falls_with_the_number_of_candidates(co
         assert total_variation(np.array([1 - one, one]), q) == pytest.approx(abs(one - q[1]))
     assert np.all(np.diff(distances) < 0)
     assert distances[-1] < 0.05
+
+
+def test_minimal_random_coding_chooses_by_weight() -> None:
+    """Of five given candidates, n with probability w_n over the sum of all."""
+    z = np.array([0.0, 0.3, 0.9, 1.4, -0.5])
+    target = gaussian(1.0, 0.6)
+    weights = np.exp(target.log_q(z) - scipy.stats.norm.logpdf(z))
+    n = []
+    for m in range(2 * N):
+        candidates = target.candidates(m)._replace(sample=lambda first, count: z[first:][:count])
+        n.append(minimal(5)(target, candidates).n)
+    assert chi_square_p(np.array(n), weights / weights.sum()) > FALSE_ALARM
 
 
 @pytest.mark.parametrize("coding", [minimal, ordered])
@@ -295,7 +307,8 @@ def test_lemma_1_candidates_grow_exponentially_with_dimension() -> None:
     for dimensions in (1, 2, 3, 4):
         target = uniform_channel(np.full(dimensions, 1.3), 4.0)
         for method in (rejection, poisson):
-            _, examined, _ = transmit(method, target, 400)
+            _, examined, z = transmit(method, target, 400)
+            assert np.all(abs(z - 1.3) <= 0.5)
             mean, error = mean_and_error(examined)
             assert abs(mean - 4.0**dimensions) < SIGMAS * error
             assert mean == pytest.approx(2**target.information_bits, rel=0.3)
@@ -350,6 +363,23 @@ def test_receiver_finds_what_the_sender_saw(first: int, count: int, m: int) -> N
     seen = candidates.sample(first, count)
     for i in {0, count // 2, count - 1}:
         np.testing.assert_array_equal(receive(first + i, candidates), seen[i])
+
+
+@given(st.integers(1, 10**5))
+def test_ranges_of_candidates_follow_each_other(count: int) -> None:
+    end = 0
+    for first, size in ranges(count):
+        assert first == end
+        assert size > 0
+        end += size
+    assert end == count
+
+
+def test_no_two_messages_share_their_randomness() -> None:
+    """Neither do candidates and the chance in their selection."""
+    messages = [uniform_channel(np.zeros(1), 1.0).candidates(m) for m in range(6)]
+    numbers = [c.sample(0, 50)[:, 0] for c in messages] + [c.uniforms(0, 50) for c in messages]
+    assert np.unique(numbers).size == 12 * 50
 
 
 def test_number_of_candidates_of_minimal_random_coding() -> None:
