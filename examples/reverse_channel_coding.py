@@ -15,9 +15,10 @@ under the method's own code: Zipf's for the Poisson functional representation, o
 and greedy rejection; a geometric one for rejection sampling; log2 N for minimal random coding.
 
 The table of the uniform channel has, for each method: how many candidates to expect, and how many
-there were; the entropy of the index, and the measured mean of -log2 of its law; the mean length of
-a real code, Elias's delta or one of fixed length; milliseconds of CPU time a message. Errors are
-standard errors. The likelihood encoder is minimal random coding in another notation.
+there were; the entropy of the index, and the measured mean of -log2 of its law, unless that is
+uniform (for universal quantization, under the model p); the mean length of a real code, Elias's
+delta or one of fixed length; milliseconds of CPU time a message. Errors are standard errors. The
+likelihood encoder is minimal random coding in another notation.
 
 Needs matplotlib: pip install 'npuq[cli]'.
 """
@@ -274,10 +275,11 @@ def print_uniform_channel(dimensions: int, costs: list[Cost]) -> None:
         f"{'code':>15}{'ms':>9}"
     )
     for cost in costs:
+        law_bits = None
         if cost.method == MINIMAL:
-            law_bits, code_bits = np.array([math.log2(count)]), [fixed_length_bits(count)]
+            code_bits = [fixed_length_bits(count)]
         elif cost.method == UNIVERSAL:
-            law_bits, code_bits = np.array([information]), [fixed_length_bits(WIDTH**dimensions)]
+            code_bits = [fixed_length_bits(WIDTH**dimensions)]
         else:
             numbers = cost.n.reshape(len(cost.n), -1) + 1  # of each block
             code_bits = [sum(len(elias_delta(n)) for n in row) for row in numbers.tolist()]
@@ -287,10 +289,10 @@ def print_uniform_channel(dimensions: int, costs: list[Cost]) -> None:
                 accepted = one if cost.method == BLOCKS else acceptance
                 law_bits = geometric_bits(numbers, accepted).sum(axis=1)
         examined, entropy = theory[cost.method]
+        measured = "uniform" if law_bits is None else with_error(law_bits)
         print(
             f"{cost.method:34}{examined:11.0f}{with_error(cost.examined):>15}{entropy:9.2f}"
-            f"{with_error(law_bits):>16}{with_error(np.array(code_bits)):>15}"
-            f"{1e3 * cost.seconds:9.3f}"
+            f"{measured:>16}{with_error(np.array(code_bits)):>15}{1e3 * cost.seconds:9.3f}"
         )
 
 

@@ -104,8 +104,8 @@ def _first_arrival(
 def poisson_functional_bound_bits(information_bits: float) -> float:
     """I + log2(I + 1) + 4, the bound of Li and El Gamal (2017), Eq. (3).
 
-    It bounds the entropy of the index given the candidates, and so the mean length under the ideal
-    code of `index_codes.zipf_bits`. A prefix code for single messages may need a bit more.
+    It bounds the mean length of the index under the ideal code `index_codes.zipf_bits`, and so its
+    entropy given the candidates. A prefix code for single messages needs up to a bit more.
 
     Args:
         information_bits: mutual information I[X, Z]; or, for one target, KL of q from p.

@@ -2,8 +2,9 @@
 
 The likelihood encoder (Cuff 2008; Cuff and Song 2013) and minimal random coding, or MIRACLE (Havasi
 et al. 2019), are one method in two notations. Both are approximate: the law of the chosen candidate
-tends to q as their number grows beyond 2^KL. The index is nearly uniform, and costs log2 of their
-number. Ordered random coding (`poisson_functional.py`) chooses the same way, with cheaper indices.
+tends to q as their number grows beyond 2^KL. All being alike, the index is uniform, and costs log2
+of their number. Ordered random coding (`poisson_functional.py`) chooses likewise, with cheaper
+indices.
 """
 
 from __future__ import annotations

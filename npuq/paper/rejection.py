@@ -58,8 +58,8 @@ def greedy_rejection(q: Array, p: Array, candidates: Candidates) -> Message:
 
         min(q(x) - what it has, (1 - what all have) p(x)).
 
-    So small indices are as probable as they can be. With S = KL, following their proof,
-    E[log2(index + 1)] <= S + log2 e + 1. Each step takes the whole alphabet into account.
+    So small indices are as probable as they can be: E[log2(n + 1)] <= KL + log2 e + 1, by the steps
+    of their proof. Each candidate takes time proportional to A.
 
     Args:
         q: probabilities of the target, shape (A,), their sum 1.

@@ -1,9 +1,9 @@
 """Reverse channel coding: what all its methods share. Secs. 2 and 3, Appendix B.
 
-The task is to communicate a sample of a target q, of which the receiver knows nothing, with few
-bits. Sender and receiver share candidates z_0, z_1, z_2, ... drawn from a proposal p. The sender
-selects one, so that it is distributed as q, and sends its index; the receiver looks it up.
-The methods differ in how they select:
+The task is to communicate a sample of a target q, which only the sender knows, with few bits.
+Sender and receiver share candidates z_0, z_1, z_2, ... drawn from a proposal p. The sender selects
+one, so that it is distributed as q, and sends its index; the receiver looks it up. The methods
+differ in how they select:
 
     file                   function                            law of z    candidates
     random_coding.py       likelihood_encoder                  near q      as many as are asked for
@@ -13,9 +13,9 @@ The methods differ in how they select:
     rejection.py           rejection_sampling                  q           max q/p on average
                            greedy_rejection                    q           max q/p on average
 
-max q/p is at least 2^KL, and to be near q takes 2^KL candidates or more: all are exponential in the
+max q/p is at least 2^KL, and to be near q takes about as many: all are exponential in the
 information, and by Lemma 1 (`npuq.paper.boltzmann`) nothing else can be hoped for while q may be
-anything. Universal quantization (`npuq.paper.channel`) does it in linear time, for one kind of q.
+anything. Universal quantization (`npuq.paper.channel`) takes linear time, for one kind of q.
 `index_codes.py` turns an index into bits; `blocks.py` divides a vector to keep 2^KL small.
 
 Shapes: z_n has any shape; arrays over candidates have them along their first axis. Log-densities
