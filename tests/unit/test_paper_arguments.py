@@ -14,7 +14,16 @@ from strategies import ALPHAS, DTYPES
 
 from npuq.backend import floats
 from npuq.nn import logistic
-from npuq.paper import channel, conditional_mean, density, expected_gradient, loss, soft_round
+from npuq.paper import (
+    channel,
+    conditional_mean,
+    density,
+    expected_gradient,
+    loss,
+    scale_mixture,
+    soft_round,
+    unimodal,
+)
 
 Call = Callable[..., Any]
 PARAMS = {dtype: logistic.Params(np.array(0.1, dtype), np.array(0.5, dtype)) for dtype in DTYPES}
@@ -43,6 +52,10 @@ UNARY: dict[str, Call] = {
     "rate_bits": of_rate(density.rate_bits, alpha=2),
     "density": of_rate(density.density, alpha=2),
     "conditional_mean": of_rate(conditional_mean.conditional_mean, alpha=2),
+    "mixing_density": lambda s: scale_mixture.mixing_density(s, unimodal.LOGISTIC),
+    "mixture_rate_bits": of_rate(
+        lambda z, params, cdf: scale_mixture.mixture_rate_bits(z, 0.5, params, cdf=cdf)
+    ),
     "expected_derivative": lambda y: expected_gradient.expected_derivative(abs, y),
 }
 BINARY: dict[str, Call] = {
@@ -50,6 +63,8 @@ BINARY: dict[str, Call] = {
     "uniform_noise_channel": channel.uniform_noise_channel,
     "universal_quantize": channel.universal_quantize,
     "universal_dequantize": channel.universal_dequantize,
+    "mixture_quantize": lambda y, u: scale_mixture.mixture_quantize(y, u, 0.5),
+    "mixture_dequantize": lambda k, u: scale_mixture.mixture_dequantize(k, u, 0.5),
     "soft_round_backward": at_alpha(soft_round.soft_round_backward),
     "soft_round_inverse_backward": at_alpha(soft_round.soft_round_inverse_backward),
     "mean_backward": at_alpha(soft_round.soft_round_conditional_mean_backward),

@@ -1,0 +1,69 @@
+"""The coders of the examples: what is decoded, and how many bytes it takes."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from npuq.paper.lattice_quantization import lattice_quantize, voronoi_noise
+from npuq.paper.lattices import Lattice
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def load(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+lattice_example = load("lattice_quantization")
+gaussian_example = load("gaussian_noise_channel")
+
+
+@pytest.mark.parametrize("lattice", lattice_example.LATTICES[:-1], ids=lambda lattice: lattice.name)
+def test_lattice_points_come_back_from_the_bits_that_their_density_promises(
+    lattice: Lattice,
+) -> None:
+    """-log2(V p(z)) each, for the Gaussian density p that the coder takes: Eq. 7 for a lattice."""
+    n, rng = lattice.box.size, np.random.default_rng(0)
+    u = voronoi_noise(rng, (1_600 // n,), lattice)
+    q = lattice_quantize(rng.normal(0, 2, u.shape), u, lattice)
+    sigma = 2.1
+    files = lattice_example.encode_points(q, u, lattice, sigma)
+    decoded = lattice_example.decode_points(files, u, lattice, sigma)
+    np.testing.assert_allclose(decoded, q, rtol=0, atol=1e-9)
+    log_p = scipy.stats.norm(0, sigma).logpdf(q + u).sum() + len(q) * math.log(lattice.volume)
+    assert 8 * sum(map(len, files)) == pytest.approx(-log_p / math.log(2), rel=0.002, abs=32)
+
+
+def test_gaussian_channel_delivers_gaussian_noise_for_the_bits_of_equation_30() -> None:
+    """Seeded; a correct channel fails this with probability 1e-6."""
+    scales, shape = np.array([0.3, 5.0, 60.0]), (3, 40, 50)
+    y = np.random.default_rng(0).laplace(0, scales[:, None, None], shape)
+    tables = gaussian_example.laplace_tables()
+    result = gaussian_example.transmit(y, scales, 4.0, "gaussian", tables)
+    error = (result.z - y).ravel() / 4.0
+    assert scipy.stats.kstest(error, scipy.stats.norm.cdf).pvalue > 1e-6
+    side_information = 8 * len(scales) / y.size
+    assert result.coded - side_information == pytest.approx(result.ideal, rel=0.005)
+    assert gaussian_example.information_bits(y, result.z, scales, 4.0) < result.ideal
+    uniform = gaussian_example.transmit(y, scales, 4.0, "uniform", tables)
+    assert abs(uniform.z - y).max() <= math.sqrt(3) * 4 + 1e-9
+    assert uniform.coded < result.coded
+
+
+def test_pictures_are_their_coefficients() -> None:
+    shape = (gaussian_example.HEIGHT, gaussian_example.WIDTH, 3)
+    image = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+    y = gaussian_example.analyse(image)
+    assert (y**2).sum() == pytest.approx(((image - 127.5) ** 2).sum())
+    np.testing.assert_array_equal(gaussian_example.synthesise(y), image)
