@@ -7,7 +7,7 @@ A: Figure 4. The hexagonal lattice with its Voronoi cells, a vector y, and what 
 B: the density of one coordinate of the noise, at equal variance: it tends to a Gaussian.
 C: what a Gaussian source costs, in bits per dimension more than the information that it sends over
    a Gaussian channel of the same noise: by the entropy H[Q | U], and by the bytes of a real coder.
-   No source costs more than the line, 1/2 log2(2 pi e G) (Zamir & Feder 1996).
+   The line is the bound for Gaussian sources, 1/2 log2(2 pi e G) (Zamir & Feder 1996).
 
 Needs matplotlib: pip install 'npuq[cli]'.
 """

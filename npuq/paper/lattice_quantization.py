@@ -2,9 +2,9 @@
 
     Q(y - U) + U ~ y + U,   U uniform on the Voronoi cell of the lattice
 
-The error has covariance G V^(2/n) I for the lattices of `npuq.paper.lattices` (Zamir & Feder 1996),
-and the better the lattice, the closer is its law to the Gaussian one. The receiver adds u, as in
-one dimension: `channel.universal_dequantize`; the channel is `channel.uniform_noise_channel`.
+The error has covariance G V^(2/n) I for the symmetric lattices of `npuq.paper.lattices`, and the
+smaller G, the closer is its law to the Gaussian one (Zamir & Feder 1996). The receiver adds u, as
+in one dimension: `channel.universal_dequantize`; the channel is `channel.uniform_noise_channel`.
 
 Shapes: points are (..., n), the last axis being the dimension n of the lattice; V is the volume of
 its Voronoi cell. A lattice of another size is had by scaling: quantize y / step, multiply by step.
@@ -115,8 +115,9 @@ def gaussian_divergence_bits(second_moment: float) -> float:
     """1/2 log2(2 pi e G): how far the noise U of Eq. (28) is from a Gaussian. Appendix C.
 
     It is the divergence in bits per dimension between U and white Gaussian noise of its variance
-    (Zamir & Feder 1996). No source costs more than that above the information that it would send
-    over the Gaussian channel.
+    (Zamir & Feder 1996). A Gaussian source costs at most that much more than the information that
+    it would send over the Gaussian channel; and any source at most half a bit more than that above
+    its rate-distortion function (Zamir & Feder 1992).
 
     Args:
         second_moment: G, from `normalized_second_moment`.

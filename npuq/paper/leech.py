@@ -22,7 +22,7 @@ from npuq.paper.channel import round_half_up
 from npuq.paper.lattices import Lattice
 
 _UNIT = math.sqrt(8)
-_CHUNK = 64  # points decoded together: bounds the memory, to 100 MB where all words are equal
+_CHUNK = 32  # points decoded together: bounds the memory, to 100 MB where all words tie
 
 
 @cache

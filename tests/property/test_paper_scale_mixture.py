@@ -200,6 +200,7 @@ def information_with_steps(sigma_y: float) -> float:
 
 
 def test_the_largest_excess_is_the_information_between_step_and_noise() -> None:
+    """The excess is I[Y, S | Z] = I[S, S U'] - I[S, Z]."""
     mean_log = STEPS.expect(np.log2)
     assert ENTROPY_OF_NOISE - mean_log == pytest.approx(MOST_EXCESS, abs=1e-4)
 
