@@ -131,7 +131,7 @@ class Measured(NamedTuple):
 def measure(lattice: Lattice, rng: np.random.Generator) -> Measured:
     """Send a white Gaussian source through the lattice."""
     n = lattice.box.size
-    noise = voronoi_noise(rng, (20_000 if lattice is LEECH else 1_000_000 // n,), lattice)
+    noise = voronoi_noise(rng, (8_000 if lattice is LEECH else 1_000_000 // n,), lattice)
     moment = normalized_second_moment(noise, lattice.volume)
     variance = moment * lattice.volume ** (2 / n)
     sigma = math.sqrt(SNR * variance)
