@@ -33,8 +33,7 @@ import numpy as np
 from npuq.backend import Array, xp_of
 from npuq.errors import ModelError
 from npuq.models.layers import Conv
-from npuq.nn.conv import conv2d
-from npuq.nn.conv_transpose import conv_transpose2d
+from npuq.nn.conv_last import conv2d_last, conv_transpose2d_last
 
 INPUT_FRACTION = 9  # bits: u = (2n + 1)/512 - 1/2
 FRACTION = 16  # bits after the point of what the layers pass on
@@ -135,17 +134,18 @@ def fixed_point_scales(w: Array, scales: IntegerScales) -> Array:
     """
     xp = xp_of(w)
     x = xp.clip(w, -512 * LARGEST, 512 * LARGEST).astype(np.float64)
+    x = xp.ascontiguousarray(x.transpose(0, 2, 3, 1))  # channels last
     for i, layer in enumerate(scales.layers):
         if i < 2:
-            sums = conv_transpose2d(x, layer.w, layer.b, stride=2, padding=2, output_padding=1)
+            sums = conv_transpose2d_last(x, layer.w, layer.b, stride=2, padding=2, output_padding=1)
         else:
-            sums = conv2d(x, layer.w, layer.b, stride=1, padding=1)
+            sums = conv2d_last(x, layer.w, layer.b, stride=1, padding=1)
         # dividing by a power of two is exact, and so is floor
         x = xp.floor((sums + 2.0 ** (layer.shift - 1)) / 2.0**layer.shift)
         x = xp.clip(x, -float(LARGEST << FRACTION), float(LARGEST << FRACTION))
         if i < 2:
             x = xp.where(x < 0, xp.floor(x * SLOPE / 2.0**SLOPE_BITS), x)
-    return x
+    return x.transpose(0, 3, 1, 2)
 
 
 def indexes_of(fixed_point: Array, scales: IntegerScales) -> Array:

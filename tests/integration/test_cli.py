@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from models import picture, tiny_model
+from models import picture, tiny_hyperprior, tiny_model
 from PIL import Image
 
 from npuq import cli
@@ -44,11 +44,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A package whose weights are two small models of quality 4."""
+    """A package whose weights are small models of quality 4, two of each kind."""
     folder = tmp_path / "weights"
     folder.mkdir()
     save_model(folder / "linear-un-4.npz", tiny_model(0.0))
     save_model(folder / "linear-sr-4.npz", tiny_model(16.0))
+    save_model(folder / "hyperprior-un-4.npz", tiny_hyperprior(0.0))
+    save_model(folder / "hyperprior-sr-4.npz", tiny_hyperprior(16.0))
     monkeypatch.setattr(shipped_models, "WEIGHTS", folder)
     caches = [f for f in vars(shipped_models).values() if hasattr(f, "cache_clear")]
     for cache in caches:
@@ -127,6 +129,30 @@ def test_models_of_the_package_need_not_be_named(
     assert "tiny-sr" in capsys.readouterr().out
 
 
+def test_the_hyperprior_model_is_chosen_by_its_name(
+    shipped: None, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo, file, out = f"{place}/photo.png", tmp_path / "a.npuq", tmp_path / "a.png"
+    assert main(["compress", photo, str(file), "--model=hyperprior", "--quality=4"]) == 0
+    expected = compress(picture(), model=tiny_hyperprior(16.0))
+    assert file.read_bytes() == expected
+    assert main(["decompress", str(file), str(out)]) == 0
+    assert np.array_equal(read_image(out), decompress(expected))
+    capsys.readouterr()
+    assert main(["info", str(file), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["model"], facts["tensors"]) == ("tiny-hyperprior-sr", 2)
+    assert main(["eval", photo, "--model=hyperprior", "--json"]) == 0
+    records = json.loads(capsys.readouterr().out)
+    assert [(r["method"], r["quality"]) for r in records] == [(m, 4) for m in METHODS]
+    assert "must be one of 4" in fails(
+        capsys, "compress", photo, file, "--model=hyperprior", "--quality=5"
+    )
+    assert "leave it or --model out" in fails(
+        capsys, "compress", photo, file, f"--model={place}/sr.npz", "--quality=4"
+    )
+
+
 def test_info_tells_the_header(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info", f"{place}/photo.npuq", "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
@@ -174,9 +200,12 @@ def test_demo_writes_a_table_and_a_picture(
     out = tmp_path / "demo.png"
     assert main(["demo", f"{place}/photo.png", f"--out={out}", "--json"]) == 0
     records = json.loads(capsys.readouterr().out)
-    assert [list(record) for record in records] == [KEYS] * 3
+    assert [list(record) for record in records] == [KEYS] * 6
+    assert [record["model"].split("-")[1] for record in records] == [
+        "un", "un", "sr", "hyperprior", "hyperprior", "hyperprior"
+    ]  # fmt: skip
     height, width = read_image(out).shape[:2]
-    assert width > 1000 and height > 400
+    assert width > 1000 and height > 800
     assert not list(tmp_path.glob("*.npuq"))
 
 

@@ -353,6 +353,29 @@ def test_procedural_pictures_need_no_folder(tmp_path: Path) -> None:
     assert math.isfinite(float(history(tmp_path)[-1]["validation_loss"]))
 
 
+def test_the_command_trains_the_hyperprior_model(
+    photographs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In half precision; and a model of another kind or size is no start for it."""
+    sizes = ["--crop=64", "--validation-crop=64", "--smaller-side=64,70", "--size=4,6"]
+    command = ["train", photographs, str(tmp_path / "run"), "--model=hyperprior", *SMALL, *sizes]
+    assert main(command) == 0
+    model = load_model(tmp_path / "run" / "model.npz")
+    assert (model.kind, model.alpha) == ("hyperprior", 16.0)
+    assert model.training["preset"] == "fast-hyperprior-sr"
+    assert model.training["options"]["size"] == [4, 6]
+    for array in named_arrays(model.params).values():
+        np.testing.assert_array_equal(array, array.astype(np.float16))
+    start = f"--init-model={tmp_path}/run/model.npz"
+    assert main([*command[:2], str(tmp_path / "next"), *command[3:], start]) == 0
+    capsys.readouterr()
+    for other in ([*command, "--size=4,8"], ["train", photographs, "", *SMALL]):
+        assert main([*other[:2], str(tmp_path / "no"), *other[3:], start]) == 2
+        assert "another kind or size" in capsys.readouterr().err
+    assert main([*command[:2], str(tmp_path / "no"), *command[3:], "--crop=32"]) == 2
+    assert "multiple of 64" in capsys.readouterr().err
+
+
 def test_an_interrupted_command_says_how_to_go_on(
     photographs: str,
     tmp_path: Path,
