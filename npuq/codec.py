@@ -1,7 +1,7 @@
-"""Images as bytes and back, by either model: universal quantization at test time, Sec. 3.2.
+"""Images as bytes and back, by any model: universal quantization at test time, Sec. 3.2.
 
-What the models do with an image is in `npuq.codec_linear` and `npuq.codec_hyperprior`, under the
-same names; here is what concerns a file as a whole.
+What the models do with an image is in `npuq.codec_linear`, `npuq.codec_hyperprior` and
+`npuq.codec_factorized`, under the same names; here is what concerns a file as a whole.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ import operator
 from types import ModuleType
 from typing import Any
 
-from npuq import codec_hyperprior, codec_linear
+from npuq import codec_factorized, codec_hyperprior, codec_linear
 from npuq.backend import Array
 from npuq.coding.container import METHODS, Header, pack, unpack
 from npuq.errors import CorruptFileError, InvalidFileError, InvalidImageError
 from npuq.images import PIXELS_MAX, check_image
-from npuq.model import HYPERPRIOR, LINEAR, Model
+from npuq.model import FACTORIZED, HYPERPRIOR, LINEAR, Model
 from npuq.quantizer import softness_of_method
 from npuq.shipped import find_model, shipped_model
 from npuq.tiles import Progress
 
-_CODECS = {LINEAR: codec_linear, HYPERPRIOR: codec_hyperprior}
+_CODECS = {LINEAR: codec_linear, HYPERPRIOR: codec_hyperprior, FACTORIZED: codec_factorized}
 
 
 def compress(
@@ -98,7 +98,7 @@ def softness_of(model: Model, method: str) -> tuple[float, float]:
 
 
 def quantize(image: Array, model: Model, method: str, seed: int) -> Any:
-    """The symbols of an image: `Symbols` or `HyperSymbols` of the model's codec.
+    """The symbols of an image: `Symbols`, `HyperSymbols` or `FactorizedSymbols`.
 
     Raises:
         ModelError: the method does not go with the model, or a coefficient is beyond 32 bits.

@@ -7,6 +7,7 @@ named `kind` in files:
     linear       one table for each of 192 channels
     hyperprior   one table for each of 64 scales, one for each channel of hyper-latents, and the
                  network of integers that finds the scales (`npuq.models.integer_scales`)
+    factorized   one table for each channel of latents
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ from npuq.coding.tables import IntegerTables
 from npuq.coding.tabulate import build_tables
 from npuq.errors import ModelError
 from npuq.models import linear
-from npuq.models.hyperprior import HyperpriorParams
+from npuq.models.factorized import FactorizedParams
+from npuq.models.hyperprior import HyperpriorParams, has_means
 from npuq.models.integer_scales import (
+    SLOPE,
     IntegerScales,
     integer_layers,
     level_thresholds,
@@ -35,8 +38,9 @@ from npuq.nn.nonparametric import NonparametricParams
 from npuq.nn.parameters import cast, named_arrays
 from npuq.quantizer import plain_phases, soft_phases
 
-LINEAR, HYPERPRIOR = "linear", "hyperprior"
-KINDS = (LINEAR, HYPERPRIOR)
+LINEAR, HYPERPRIOR, FACTORIZED = "linear", "hyperprior", "factorized"
+KINDS = {LinearParams: LINEAR, HyperpriorParams: HYPERPRIOR, FactorizedParams: FACTORIZED}
+"""By type of the parameters."""
 
 
 class HyperCoding(NamedTuple):
@@ -58,7 +62,7 @@ class Model(NamedTuple):
     """A trained model, ready to code with.
 
     Attributes:
-        params: LinearParams or HyperpriorParams, float32.
+        params: of one of KINDS, float32.
         tables: of latents, one per channel or per scale.
         phases: (256,) uint16, the phase of each dither value under the model's alpha.
         alpha: softness of s at test time; 0 for a model trained with plain uniform noise.
@@ -68,6 +72,7 @@ class Model(NamedTuple):
         training: how it was made, as JSON holds it.
         hash: 8 bytes that name what decoding depends on; empty until `npuq.model_file` knows it.
         hyper: of the hyperprior model.
+        offset: of the factorized model, (M,) int32, in 1/512: latents are quantized about it.
     """
 
     params: Any
@@ -80,16 +85,24 @@ class Model(NamedTuple):
     training: dict[str, Any]
     hash: bytes
     hyper: HyperCoding | None = None
+    offset: Array | None = None
 
     @property
     def kind(self) -> str:
         """One of KINDS."""
-        return LINEAR if self.hyper is None else HYPERPRIOR
+        return KINDS[type(self.params)]
 
 
 def linear_tables(params: LinearParams, phases: list[Array]) -> IntegerTables:
     """The density of each channel as integers, good at each of `phases` (Sec. 3.2)."""
     return _density_tables(params.density, phases, np.zeros(linear.CHANNELS))
+
+
+def factorized_tables(
+    params: FactorizedParams, phases: list[Array], offset: Array
+) -> IntegerTables:
+    """The same of latents less their offset, see Model."""
+    return _density_tables(params.density, phases, offset / 512)
 
 
 def scale_tables(phases: list[Array]) -> IntegerTables:
@@ -111,14 +124,22 @@ def hyper_coding(params: HyperpriorParams, offset: Array) -> HyperCoding:
     """
     return HyperCoding(
         _density_tables(params.hyper_density, [plain_phases()], offset / 512),
-        IntegerScales(
-            integer_layers(params.hyper_synthesis, latents_of(params)), level_thresholds()
-        ),
+        integer_scales(params, level_thresholds()),
         offset.astype(np.int32),
     )
 
 
-def latents_of(params: HyperpriorParams) -> int:
+def integer_scales(params: HyperpriorParams, thresholds: Array) -> IntegerScales:
+    """The integer network of the scales; it follows from the parameters (Eq. 23).
+
+    Raises:
+        ModelError: weights are too large for exact sums.
+    """
+    layers = integer_layers(params.hyper_synthesis, latents_of(params))
+    return IntegerScales(layers, thresholds, SLOPE if has_means(params) else 0)
+
+
+def latents_of(params: HyperpriorParams | FactorizedParams) -> int:
     """M."""
     return int(params.analysis[-1].w.shape[0])
 

@@ -25,22 +25,25 @@ from npuq.coding.tables import (
 )
 from npuq.errors import ModelError, NpuqError
 from npuq.model import (
+    FACTORIZED,
     HYPERPRIOR,
-    KINDS,
     LINEAR,
     HyperCoding,
     Model,
     check_params,
     check_softness,
+    factorized_tables,
     hyper_coding,
+    integer_scales,
     latents_of,
     linear_tables,
     scale_tables,
     served_phases,
 )
-from npuq.models import hyperprior, linear
-from npuq.models.hyperprior import HyperpriorParams
-from npuq.models.integer_scales import LEVELS, IntegerScales, integer_layers
+from npuq.models import factorized, hyperprior, linear
+from npuq.models.factorized import FactorizedParams
+from npuq.models.hyperprior import HyperpriorParams, has_means
+from npuq.models.integer_scales import LEVELS
 from npuq.models.linear import LinearParams
 from npuq.nn.nonparametric import NonparametricParams
 from npuq.nn.parameters import cast, named_arrays, with_arrays
@@ -50,7 +53,7 @@ HASH_BYTES = 8
 
 
 def make_model(
-    params: LinearParams | HyperpriorParams,
+    params: LinearParams | HyperpriorParams | FactorizedParams,
     *,
     alpha: float,
     alpha_r: float | None = None,
@@ -63,15 +66,15 @@ def make_model(
     """A model of trained parameters: builds the integer tables of Sec. 3.2, once.
 
     Args:
-        params: of either model (Sec. 5.1).
+        params: of any kind of model (Sec. 5.1).
         alpha: softness of s at test time, rounded to float32 as files hold it.
         alpha_r: softness of r, if it is another one (s_7 with r_16 in Fig. 2B).
         lmbda: the lambda that it was trained with.
         name: for reports.
         training: anything that JSON can hold about its making.
         half: round the parameters to half precision, which makes the model file half as long.
-        offset: (N,) integers, in 1/512, about which the hyperprior model quantizes its
-            hyper-latents; by default 0.
+        offset: integers, in 1/512, about which the hyperprior model quantizes its hyper-latents,
+            (N,), or the factorized model its latents, (M,); by default 0.
 
     Raises:
         ModelError: a softness is negative or not finite, or the parameters are not those of a
@@ -89,11 +92,14 @@ def make_model(
     if isinstance(params, LinearParams):
         tables = linear_tables(params, phases)
     else:
-        tables = scale_tables(phases)
-        channels = params.hyper_analysis[-1].w.shape[0]
-        hyper = hyper_coding(params, np.zeros(channels, np.int32) if offset is None else offset)
+        channels = _offset_channels(params)
+        offset = np.zeros(channels, np.int32) if offset is None else offset.astype(np.int32)
+        if isinstance(params, FactorizedParams):
+            tables = factorized_tables(params, phases, offset)
+        else:
+            tables, hyper, offset = scale_tables(phases), hyper_coding(params, offset), None
     model = Model(
-        params, tables, phases[0], alpha, alpha_r, lmbda, name, training or {}, b"", hyper
+        params, tables, phases[0], alpha, alpha_r, lmbda, name, training or {}, b"", hyper, offset
     )
     return model._replace(hash=_hash(model))
 
@@ -161,25 +167,23 @@ def _arrays(model: Model) -> dict[str, Array]:
         tables = tables_to_arrays(model.hyper.tables)
         arrays |= {f"hyper_tables.{k}": a for k, a in tables.items()}
         arrays |= {"offset": model.hyper.offset, "thresholds": model.hyper.scales.thresholds}
+    if model.offset is not None:
+        arrays |= {"offset": model.offset}
     return arrays
 
 
 def _from_arrays(arrays: dict[str, Array], manifest: dict[str, Any]) -> Model:
     """The model of a file's contents; any exception means that they are not those of a model."""
     kind = manifest["kind"]
-    if kind not in KINDS:
-        raise ValueError(f"unknown kind {kind!r}")
     arrays = {n: a.astype(np.float32) if a.dtype == np.float16 else a for n, a in arrays.items()}
-    params: Any = (_linear_params if kind == LINEAR else _hyperprior_params)(arrays)
+    params: Any = _PARAMS[kind](arrays)
     check_params(params, _like(params))
     check_phases(arrays["phases"])
     tables, hyper = _tables(arrays, "tables."), None
     if kind == HYPERPRIOR:
         hyper = HyperCoding(
             _tables(arrays, "hyper_tables."),
-            IntegerScales(
-                integer_layers(params.hyper_synthesis, latents_of(params)), arrays["thresholds"]
-            ),
+            integer_scales(params, arrays["thresholds"]),
             arrays["offset"],
         )
     model = Model(
@@ -193,6 +197,7 @@ def _from_arrays(arrays: dict[str, Array], manifest: dict[str, Any]) -> Model:
         training=dict(manifest["training"]),
         hash=bytes.fromhex(manifest["hash"]),
         hyper=hyper,
+        offset=arrays["offset"] if kind == FACTORIZED else None,
     )
     if not _integers_fit(model):
         raise ValueError("tables or phases do not fit")
@@ -209,14 +214,18 @@ def _integers_fit(model: Model) -> bool:
     """Whether the integers of a file have the sizes that the coder reads without another look."""
     if model.phases.dtype != np.uint16:
         return False
-    if model.hyper is None:
+    if isinstance(model.params, LinearParams):
         return model.tables.first.size == linear.CHANNELS
-    channels = model.params.hyper_analysis[-1].w.shape[0]
-    thresholds, offset = model.hyper.scales.thresholds, model.hyper.offset
+    offset = model.offset if model.hyper is None else model.hyper.offset
+    channels = _offset_channels(model.params)
+    if offset is None or (offset.shape, offset.dtype) != ((channels,), np.dtype(np.int32)):
+        return False
+    if model.hyper is None:
+        return model.tables.first.size == channels
+    thresholds = model.hyper.scales.thresholds
     return (
         model.tables.first.size == LEVELS
         and model.hyper.tables.first.size == channels
-        and (offset.shape, offset.dtype) == ((channels,), np.dtype(np.int32))
         and (thresholds.shape, thresholds.dtype) == ((LEVELS - 1,), np.dtype(np.float64))
         and bool(np.all(np.diff(thresholds) > 0) and np.all(thresholds == np.rint(thresholds)))
     )
@@ -234,11 +243,36 @@ def _linear_params(arrays: dict[str, Array]) -> LinearParams:
 
 
 def _hyperprior_params(arrays: dict[str, Array]) -> HyperpriorParams:
-    like = _like_hyperprior(arrays["hyper_analysis.2.w"].shape[0], arrays["analysis.3.w"].shape[0])
+    latents = arrays["analysis.3.w"].shape[0]
+    like = hyperprior.init(
+        np.random.default_rng(0),
+        channels=arrays["analysis.0.w"].shape[0],
+        latents=latents,
+        means=arrays["hyper_synthesis.2.w"].shape[0] == 2 * latents,
+    )
     return with_arrays(like, {name: arrays[name] for name in named_arrays(like)})
 
 
-def _like(params: LinearParams | HyperpriorParams) -> Any:
+def _factorized_params(arrays: dict[str, Array]) -> FactorizedParams:
+    like = factorized.init(
+        np.random.default_rng(0),
+        channels=arrays["analysis.0.w"].shape[0],
+        latents=arrays["analysis.3.w"].shape[0],
+    )
+    return with_arrays(like, {name: arrays[name] for name in named_arrays(like)})
+
+
+_PARAMS = {LINEAR: _linear_params, HYPERPRIOR: _hyperprior_params, FACTORIZED: _factorized_params}
+
+
+def _offset_channels(params: HyperpriorParams | FactorizedParams) -> int:
+    """Of the tensor that a non-parametric density codes."""
+    if isinstance(params, FactorizedParams):
+        return latents_of(params)
+    return int(params.hyper_analysis[-1].w.shape[0])
+
+
+def _like(params: LinearParams | HyperpriorParams | FactorizedParams) -> Any:
     """Parameters of the same kind and size, to compare shapes with.
 
     Raises:
@@ -248,13 +282,14 @@ def _like(params: LinearParams | HyperpriorParams) -> Any:
         if isinstance(params, LinearParams):
             widths = tuple(int(b.shape[1]) for b in params.density.b[:-1])
             return linear.init(np.random.default_rng(0), widths=widths)
-        return _like_hyperprior(params.hyper_analysis[-1].w.shape[0], latents_of(params))
+        rng, channels = np.random.default_rng(0), params.analysis[0].w.shape[0]
+        if isinstance(params, FactorizedParams):
+            return factorized.init(rng, channels=channels, latents=latents_of(params))
+        return hyperprior.init(
+            rng, channels=channels, latents=latents_of(params), means=has_means(params)
+        )
     except (AttributeError, IndexError, ValueError) as error:
-        raise ModelError("the parameters are not those of a linear or hyperprior model") from error
-
-
-def _like_hyperprior(channels: int, latents: int) -> HyperpriorParams:
-    return hyperprior.init(np.random.default_rng(0), channels=channels, latents=latents)
+        raise ModelError("the parameters are not those of a model of ours") from error
 
 
 def _hash(model: Model) -> bytes:

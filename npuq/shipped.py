@@ -14,10 +14,12 @@ import numpy as np
 
 from npuq.coding.container import METHODS
 from npuq.errors import ModelError, WrongModelError
-from npuq.model import KINDS, LINEAR, Model
+from npuq.model import HYPERPRIOR, LINEAR, Model
 from npuq.model_file import load_model
 
 WEIGHTS = Path(__file__).parent / "weights"
+KINDS = (LINEAR, HYPERPRIOR)
+"""Of the models that come with the package."""
 
 
 @functools.lru_cache(maxsize=16)

@@ -1,4 +1,4 @@
-"""The transforms of the hyperprior model for whole images, in tiles that bound the memory.
+"""The transforms of the convolutional models for whole images, in tiles that bound the memory.
 
 A tile is computed with what its neighbours overlap it by, the receptive field of the transform, and
 cut out of the result; so every value is what it would be in the whole image, but for the order in
@@ -13,7 +13,8 @@ image does, and zeros lie beyond as in training.
 
 Shapes, of one image, channels first as the coder has them:
     image           (H, W, 3) uint8
-    y, mu, y_hat    (M, h, w) float32, h = H/16 and w = W/16 after padding H and W to 64s
+    y, mu, y_hat    (M, h, w) float32, h = H/16 and w = W/16 after padding H and W to 64s, or to
+                    16s where there is no hyperprior
     v, w            (N, h/4, w/4) float32
 """
 
@@ -25,18 +26,12 @@ from typing import NamedTuple
 import numpy as np
 
 from npuq.backend import Array
-from npuq.models.hyperprior import (
-    ANALYSIS,
-    HYPER_ANALYSIS,
-    PEAK,
-    SYNTHESIS,
-    HyperpriorParams,
-    hyper_synthesise,
-)
+from npuq.models import hyperprior
+from npuq.models.factorized import FactorizedParams
+from npuq.models.hyperprior import ANALYSIS, PEAK, SYNTHESIS, HyperpriorParams, hyper_synthesise
 from npuq.models.layers import stack_forward
 
 LATENT, HYPER = 16, 4  # pixels of a latent, latents of a hyper-latent, each way
-UNIT = LATENT * HYPER
 OVERLAP = 2
 ALL = slice(None)
 TILE = (32, 48)
@@ -70,20 +65,21 @@ def windows(size: tuple[int, int], tile: tuple[int, int] = TILE) -> list[Window]
     return found
 
 
-def latent_size(height: int, width: int) -> tuple[int, int]:
-    """Rows and columns of latents of an image; whole hyper-latents."""
-    return HYPER * -(-height // UNIT), HYPER * -(-width // UNIT)
+def latent_size(height: int, width: int, *, step: int = HYPER) -> tuple[int, int]:
+    """Rows and columns of latents of an image, in whole steps: by default, hyper-latents."""
+    return step * -(-height // (LATENT * step)), step * -(-width // (LATENT * step))
 
 
 def analyse(
     image: Array,
-    params: HyperpriorParams,
+    params: HyperpriorParams | FactorizedParams,
     *,
+    step: int = HYPER,
     tile: tuple[int, int] = TILE,
     progress: Progress | None = None,
 ) -> Array:
-    """y = f(x) (Sec. 5.1); the last rows and columns of pixels are repeated up to whole units."""
-    size = latent_size(*image.shape[:2])
+    """y = f(x) (Sec. 5.1); the last rows and columns of pixels are repeated up to whole steps."""
+    size = latent_size(*image.shape[:2], step=step)
     y = np.empty((params.analysis[-1].w.shape[0], *size), np.float32)
     for core, outer, inner in _reported(windows(size, tile), progress):
         pixels = _pixels(image, scaled(outer, LATENT))
@@ -99,7 +95,7 @@ def hyper_analyse(y: Array, params: HyperpriorParams, *, tile: tuple[int, int] =
     v = np.empty((params.hyper_analysis[-1].w.shape[0], *size), np.float32)
     for core, outer, inner in windows(size, tile):
         part = _last(y[(ALL, *scaled(outer, HYPER))])
-        part = stack_forward(part, params.hyper_analysis, HYPER_ANALYSIS, None)[0]
+        part = hyperprior.hyper_analyse(part, params)[0]
         v[(ALL, *core)] = _first(part)[(ALL, *inner)]
     return v
 
@@ -115,7 +111,7 @@ def hyper_synthesise_window(
 
 def synthesise(
     y_hat: Array,
-    params: HyperpriorParams,
+    params: HyperpriorParams | FactorizedParams,
     shape: tuple[int, int],
     *,
     tile: tuple[int, int] = TILE,

@@ -24,8 +24,11 @@ COMMANDS = {
     "train": "train a model on a folder of photographs, or on procedural pictures",
     "eval": "measure rate and distortion of real files",
     "demo": "compress a picture by the three approaches of the paper and show what comes out",
+    "import-compressai": "turn a state dict of CompressAI into a model file",
+    "export-compressai": "turn a model file into a state dict of CompressAI",
 }
-"""The commands, each the name of a module in this folder with `add_arguments` and `run`."""
+"""The commands, each the name of a module in this folder with `add_arguments` and `run`; there,
+dashes are underscores."""
 
 FAILURE, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
 
@@ -107,7 +110,7 @@ def _parser(arguments: Sequence[str]) -> Parser:
             name, help=summary, description=summary[0].upper() + summary[1:] + "."
         )
         if name == wanted:
-            module = import_module(f"npuq.cli.{name}")
+            module = import_module(f"npuq.cli.{name.replace('-', '_')}")
             module.add_arguments(command)
             command.set_defaults(run=module.run)
     return parser

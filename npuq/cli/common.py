@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -49,6 +50,17 @@ def positive(text: str) -> int:
     return value
 
 
+def number(text: str) -> float:
+    """A float that is one: nan and inf pass no comparison and fail later, obscurely."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"must be a finite number, not {text!r}")
+    return value
+
+
 def load_model_option(path: str | None) -> Model | None:
     """The model of a --model that takes files only, if there is one."""
     from npuq.model_file import load_model
@@ -62,8 +74,8 @@ def model_option(name: str, quality: int | str | None) -> Model | str:
     Raises:
         NpuqError: there is no such model file, or a quality was asked of it.
     """
-    from npuq.model import KINDS
     from npuq.model_file import load_model
+    from npuq.shipped import KINDS
 
     if name in KINDS:
         return name

@@ -3,23 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Callable
 from typing import Any
 
-from npuq.cli.common import positive, seed, whole
+from npuq.cli.common import number, positive, seed, whole
 from npuq.schedules import CHOICES
-
-
-def number(text: str) -> float:
-    """A float that is one: nan and inf pass no comparison and fail later, obscurely."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"must be a finite number, not {text!r}")
-    return value
 
 
 def size_range(text: str) -> tuple[int, int]:

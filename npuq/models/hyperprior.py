@@ -7,7 +7,10 @@ Four stacks of convolutions around two noise channels:
 
 Coefficients y are coded by normal densities N(mu, sigma) (Eq. 23), hyper-latents v by
 non-parametric ones. Layer for layer the architecture is that of CompressAI's
-`MeanScaleHyperprior`, so that parameters can be exchanged.
+`MeanScaleHyperprior`, so that parameters can be exchanged (`npuq.compressai`).
+
+Imported models may be of the older scale hyperprior (Ballé, Minnen, Singh, Hwang & Johnston 2018),
+see `has_means`. They can be coded with, not trained.
 
 Shapes, channels last:
     x, x_hat       (B, H, W, 3) pixels of 0..1, H and W multiples of 64
@@ -28,6 +31,7 @@ from npuq.models.conditional_rate import ConditionalRate, conditional_rate
 from npuq.models.layers import DOWN, FLAT, UP, Conv, Gdn, stack_backward, stack_forward
 from npuq.models.noisy_rate import NoisyRate, Softness, noisy_rate
 from npuq.nn import nonparametric
+from npuq.nn.activations import leaky_relu
 from npuq.nn.non_negative import non_negative_inverse
 from npuq.nn.nonparametric import NonparametricParams
 from npuq.nn.parameters import named_arrays, with_arrays
@@ -81,6 +85,7 @@ def init(
     latents: int = 192,
     init_scale: float = 10.0,
     dtype: npt.DTypeLike = np.float32,
+    means: bool = True,
 ) -> HyperpriorParams:
     """Parameters to begin training from (Sec. 5.1).
 
@@ -93,13 +98,16 @@ def init(
         latents: M, of the coefficients.
         init_scale: initial scale of the density of hyper-latents.
         dtype: of all parameters.
+        means: or else of the scale hyperprior, see `has_means`.
 
     Raises:
-        ValueError: a width is not positive, or M is odd.
+        ValueError: a width is not positive, or M is odd where there are means.
     """
     N, M = channels, latents
-    if N < 1 or M < 2 or M % 2:
-        raise ValueError(f"channels must be positive and latents even, not {N} and {M}")
+    if N < 1 or M < 1 or (means and M % 2):
+        raise ValueError(
+            f"channels must be positive and latents even, or odd without means, not {N} and {M}"
+        )
 
     def down(c_in: int, c_out: int, k: int = 5) -> Conv:
         return _uniform_conv(rng, (c_out, c_in, k, k), c_out, c_in * k * k, dtype)
@@ -117,7 +125,11 @@ def init(
         synthesis=(up(M, N), up(N, N), up(N, N), up(N, 3)),
         synthesis_gdn=(gdn(), gdn(), gdn()),
         hyper_analysis=(down(M, N, 3), down(N, N), down(N, N)),
-        hyper_synthesis=(up(N, M), up(M, M * 3 // 2), down(M * 3 // 2, 2 * M, 3)),
+        hyper_synthesis=(
+            (up(N, M), up(M, M * 3 // 2), down(M * 3 // 2, 2 * M, 3))
+            if means
+            else (up(N, N), up(N, N), down(N, M, 3))
+        ),
         hyper_density=nonparametric.init(
             rng, N, widths=DENSITY_WIDTHS, init_scale=init_scale, dtype=dtype
         ),
@@ -136,8 +148,27 @@ def _uniform_conv(
     return Conv(w.astype(dtype), b.astype(dtype))
 
 
+def has_means(params: HyperpriorParams) -> bool:
+    """Whether the hyper-synthesis gives means beside scales, 2M channels in all (Eq. 23).
+
+    With M channels, the model is the scale hyperprior of Ballé et al. (2018): mu = 0, the
+    hyper-analysis sees |y|, and ReLUs stand in the place of leaky ones and after the scales.
+    """
+    return params.hyper_synthesis[-1].w.shape[0] == 2 * params.analysis[-1].w.shape[0]
+
+
+def hyper_analyse(y: Array, params: HyperpriorParams) -> tuple[Array, list[Array]]:
+    """h: the hyper-latents v of coefficients, and what the backward pass needs (Sec. 5.1)."""
+    if has_means(params):
+        return stack_forward(y, params.hyper_analysis, HYPER_ANALYSIS, None)
+    return stack_forward(xp_of(y).abs(y), params.hyper_analysis, HYPER_ANALYSIS, None, slope=0.0)
+
+
 def hyper_synthesise(w: Array, params: HyperpriorParams) -> tuple[Array, Array, list[Array]]:
     """m: sigma and mu of the coefficients, and what the backward pass needs (Eq. 23)."""
+    if not has_means(params):
+        sigma, kept = stack_forward(w, params.hyper_synthesis, HYPER_SYNTHESIS, None, slope=0.0)
+        return leaky_relu(sigma, 0.0), xp_of(w).zeros_like(sigma), kept
     both, kept = stack_forward(w, params.hyper_synthesis, HYPER_SYNTHESIS, None)
     sigma, mu = xp_of(w).split(both, 2, axis=-1)
     return sigma, mu, kept
@@ -163,9 +194,14 @@ def loss_forward(
 
     Returns:
         The loss and what `loss_backward` needs.
+
+    Raises:
+        ValueError: a model without means.
     """
+    if not has_means(params):
+        raise ValueError("params are of a scale hyperprior, which has no means and is not trained")
     y, y_kept = stack_forward(x, params.analysis, ANALYSIS, params.analysis_gdn)
-    v, v_kept = stack_forward(y, params.hyper_analysis, HYPER_ANALYSIS, None)
+    v, v_kept = hyper_analyse(y, params)
     hyper = noisy_rate(_rows(v), _rows(u_1), params.hyper_density, Softness())
     sigma, mu, w_kept = hyper_synthesise(v + u_1, params)
     coded = conditional_rate(y - mu, u_2, sigma, softness)

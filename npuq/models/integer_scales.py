@@ -55,10 +55,12 @@ class IntegerLayer(NamedTuple):
 
 
 class IntegerScales(NamedTuple):
-    """Three layers, and the thresholds between the levels of scales, (LEVELS - 1,) float64."""
+    """Three layers, the thresholds between the levels of scales, (LEVELS - 1,) float64, and the
+    slope of the leaky ReLUs in 2^-SLOPE_BITS; 0 for the ReLUs of the scale hyperprior."""
 
     layers: tuple[IntegerLayer, IntegerLayer, IntegerLayer]
     thresholds: Array
+    slope: int = SLOPE
 
 
 def scale_levels() -> Array:
@@ -144,7 +146,7 @@ def fixed_point_scales(w: Array, scales: IntegerScales) -> Array:
         x = xp.floor((sums + 2.0 ** (layer.shift - 1)) / 2.0**layer.shift)
         x = xp.clip(x, -float(LARGEST << FRACTION), float(LARGEST << FRACTION))
         if i < 2:
-            x = xp.where(x < 0, xp.floor(x * SLOPE / 2.0**SLOPE_BITS), x)
+            x = xp.where(x < 0, xp.floor(x * scales.slope / 2.0**SLOPE_BITS), x)
     return x.transpose(0, 3, 1, 2)
 
 

@@ -60,9 +60,11 @@ FLAT = Kind(conv2d_last, conv2d_last_backward, {"stride": 1, "padding": 1})
 
 def stack_forward(
     x: Array, convs: Sequence[Conv], kinds: Sequence[Kind], between: Sequence[Gdn] | None, *,
-    inverse: bool = False,
+    inverse: bool = False, slope: float = 0.01,
 ) -> tuple[Array, list[Array]]:  # fmt: skip
     """Convolutions, with GDN (or its inverse) between them, or leaky ReLUs where `between` is None.
+
+    `slope` is that of the leaky ReLUs; `stack_backward` knows the usual one only.
 
     Returns:
         The result, and the inputs of all steps, which `stack_backward` needs.
@@ -71,7 +73,7 @@ def stack_forward(
     for i, (conv, kind) in enumerate(zip(convs, kinds, strict=True)):
         if i > 0:
             kept.append(x)
-            x = _between(x, None if between is None else between[i - 1], inverse)
+            x = leaky_relu(x, slope) if between is None else _gdn(x, between[i - 1], inverse)
         kept.append(x)
         x = kind.forward(x, conv.w, conv.b, **kind.static)
     return x, kept
@@ -104,9 +106,7 @@ def stack_backward(
     return d_y, tuple(d_convs[::-1]), None if between is None else tuple(d_between[::-1])
 
 
-def _between(x: Array, params: Gdn | None, inverse: bool) -> Array:
-    if params is None:
-        return leaky_relu(x)
+def _gdn(x: Array, params: Gdn, inverse: bool) -> Array:
     function = inverse_gdn if inverse else gdn
     return function(x, non_negative(params.beta, SMALLEST_BETA), non_negative(params.gamma))
 

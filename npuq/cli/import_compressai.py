@@ -1,0 +1,51 @@
+"""`npuq import-compressai`: a state dict of CompressAI becomes a model file."""
+
+from __future__ import annotations
+
+import argparse
+
+from npuq.cli.common import check_not_same, naming, number
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `npuq import-compressai`."""
+    parser.description = (
+        "Turn a state dict of CompressAI (mbt2018-mean, bmshj2018-hyperprior or "
+        "bmshj2018-factorized) into a model file for npuq compress --model, with the methods un+q "
+        "and un+uq."
+    )
+    parser.add_argument(
+        "state",
+        metavar="STATE",
+        help=".npz of arrays by state-dict name; or .pth, .pt or .pth.tar, which needs PyTorch",
+    )
+    parser.add_argument("out", metavar="OUT", help="the model file to write")
+    parser.add_argument("--name", help="of the model, for reports (default: that of STATE)")
+    parser.add_argument(
+        "--lmbda",
+        type=number,
+        default=0.0,
+        metavar="X",
+        help="the lambda that it was trained with, for reports (default: 0, not known)",
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Import, and say what it is."""
+    from npuq.atomic import check_can_write
+    from npuq.compressai import architecture, import_state
+    from npuq.model_file import save_model
+    from npuq.state_dict import read_state_dict, stem
+
+    check_can_write(args.out)
+    check_not_same(args.out, args.state)
+    state = read_state_dict(args.state)
+    with naming(args.state):
+        model = import_state(state, name=args.name or stem(args.state), lmbda=args.lmbda)
+    save_model(args.out, model)
+    analysis = model.params.analysis
+    sizes = f"N = {analysis[0].w.shape[0]}, M = {analysis[-1].w.shape[0]}"
+    print(
+        f"{args.out}: model {model.name}, {architecture(model.params)}, {sizes}, "
+        f"hash {model.hash.hex()}"
+    )

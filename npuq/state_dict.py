@@ -1,0 +1,103 @@
+"""State dicts of PyTorch as files: arrays by name, in `.npz`, or in PyTorch's own format.
+
+`.npz` needs NumPy alone. The other format is read and written by PyTorch itself, which is imported
+here and nowhere else in `npuq`, and never to run code that a file holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from npuq.atomic import write_file_atomically
+from npuq.backend import Array
+from npuq.errors import MissingDependencyError, ModelError
+
+TORCH_SUFFIXES = (".pth", ".pt", ".pth.tar")
+WRAPPERS = ("state_dict", "network")  # under which training scripts keep it, beside other things
+
+
+def read_state_dict(path: str | Path) -> dict[str, Array]:
+    """The arrays of a state dict by name.
+
+    Args:
+        path: a `.npz` of arrays; or a `.pth`, `.pt` or `.pth.tar` of PyTorch, where the state dict
+            may be wrapped under "state_dict" or "network".
+
+    Raises:
+        ModelError: no such file, one of another kind, a damaged one, or one that holds code.
+        MissingDependencyError: PyTorch is needed and not installed.
+    """
+    torch = _torch_for(path)
+    try:
+        if torch is None:
+            with np.load(path, allow_pickle=False) as file:
+                return dict(file)
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+        for key in WRAPPERS:
+            loaded = loaded.get(key, loaded)
+        return {str(name): _to_numpy(tensor) for name, tensor in loaded.items()}
+    except FileNotFoundError:
+        raise ModelError(f"{path}: there is no such file") from None
+    except Exception as error:  # damaged archives raise whatever zipfile and pickle come across
+        raise ModelError(
+            f"{path} is not a state dict, or is damaged, or holds other objects than arrays, "
+            "which are not loaded"
+        ) from error
+
+
+def write_state_dict(path: str | Path, arrays: Mapping[str, Array]) -> None:
+    """Write a file that `read_state_dict` reads, whole or not at all; its name says which.
+
+    Raises:
+        ModelError: the name has another ending.
+        MissingDependencyError: PyTorch is needed and not installed.
+        NpuqError: the folder does not exist or cannot be written.
+    """
+    torch = _torch_for(path)
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:
+            if torch is None:
+                np.savez(file, **arrays)  # type: ignore[arg-type]
+            else:
+                torch.save({k: torch.from_numpy(a.copy()) for k, a in arrays.items()}, file)
+
+    write_file_atomically(Path(path), write)
+
+
+def stem(path: str | Path) -> str:
+    """The name of the file without its ending.
+
+    Raises:
+        ModelError: it has another ending than those of state dicts.
+    """
+    name = Path(path).name
+    for suffix in (".npz", *TORCH_SUFFIXES):
+        if name.endswith(suffix):
+            return name.removesuffix(suffix)
+    raise ModelError(f"{path}: must end in .npz, .pth, .pt or .pth.tar, as state dicts do")
+
+
+def _torch_for(path: str | Path) -> Any:
+    """PyTorch if the file is of its format, or else None."""
+    stem(path)
+    if str(path).endswith(".npz"):
+        return None
+    try:
+        import torch
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"{path}: this format needs PyTorch: pip install 'npuq[crosscheck]'"
+        ) from error
+    return torch
+
+
+def _to_numpy(tensor: Any) -> Array:
+    """The tensor's values; NumPy has no bfloat16."""
+    tensor = tensor.detach()
+    array: Array = (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+    return array
