@@ -52,6 +52,7 @@ QUANTILES = "entropy_bottleneck.quantiles"
 TAIL_MASS = 1e-9  # outside of the quantiles
 FARTHEST = 2.0**16  # where the search for them ends
 FARTHEST_MEDIAN = 2.0**20
+CONSTANTS_TOLERANCE = 0.01  # a state dict may be of half precision
 _STACKS = {"analysis": "g_a", "synthesis": "g_s", "hyper_analysis": "h_a", "hyper_synthesis": "h_s"}
 _GROUPS = {"H": "matrices", "a": "factors", "b": "biases"}
 _FIELDS = {"w": "weight", "b": "bias"}
@@ -93,9 +94,10 @@ def import_state(state: Mapping[str, Array], *, name: str, lmbda: float = 0.0) -
     arrays = {
         ours: _array(state, theirs, shapes[ours].shape, like) for theirs, ours in wanted.items()
     }
-    for key in constants.keys() & state.keys():
-        if not np.allclose(state[key], constants[key], rtol=1e-4, atol=0):
-            raise ModelError(f"{key} of the state dict is {state[key]}, not {constants[key]}")
+    for key in sorted(constants.keys() & state.keys()):
+        value = float(_array(state, key, (1,), like)[0])
+        if not math.isclose(value, constants[key][0], rel_tol=CONSTANTS_TOLERANCE):
+            raise ModelError(f"{key} of the state dict is {value:.3g}, not {constants[key][0]:.3g}")
     quantiles = _array(state, QUANTILES, (_density(like).H[0].shape[0], 1, 3), like)
     medians = quantiles[:, 0, 1].astype(np.float64)
     if np.max(np.abs(medians)) > FARTHEST_MEDIAN:

@@ -78,7 +78,8 @@ def make_model(
 
     Raises:
         ModelError: a softness is negative or not finite, or the parameters are not those of a
-            model of ours, or not finite, or too large for the integers that they are made into.
+            model of ours, or not finite, or too large for the integers that they are made into, or
+            the offset is of another shape or type.
     """
     alpha = float(np.float32(alpha))  # as compressed files hold it
     alpha_r = alpha if alpha_r is None else float(np.float32(alpha_r))
@@ -93,7 +94,12 @@ def make_model(
         tables = linear_tables(params, phases)
     else:
         channels = _offset_channels(params)
-        offset = np.zeros(channels, np.int32) if offset is None else offset.astype(np.int32)
+        offset = np.zeros(channels, np.int32) if offset is None else offset
+        if offset.shape != (channels,) or offset.dtype.kind != "i":
+            raise ModelError(
+                f"offset must be {channels} integers, not {offset.dtype} of shape {offset.shape}"
+            )
+        offset = offset.astype(np.int32)
         if isinstance(params, FactorizedParams):
             tables = factorized_tables(params, phases, offset)
         else:

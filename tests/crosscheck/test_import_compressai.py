@@ -1,0 +1,257 @@
+"""Imported models beside CompressAI's own: the same function, and files as long as it promises."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import peers
+import pytest
+from models import picture
+
+from npuq import codec
+from npuq.cli import main
+from npuq.compressai import CLASSES, architecture, export_state, import_state
+from npuq.model import Model
+from npuq.model_file import load_model
+from npuq.models import hyperprior
+from npuq.models.layers import stack_forward
+from npuq.nn import nonparametric, normal
+from npuq.nn.non_negative import lower_bound
+from npuq.nn.parameters import cast, named_arrays
+from npuq.paper.density import rate_bits
+from npuq.state_dict import read_state_dict
+
+N, M = 6, 10
+EPSILON = 1e-9  # CompressAI's least likelihood
+
+
+def their_net(arch: str) -> Any:
+    """A net with latents of some units, scales that fit them, and medians in 1/512."""
+    models = peers.compressai("compressai.models")
+    import torch
+
+    torch.manual_seed(1)
+    net = getattr(models, CLASSES[arch])(N, M)
+    with torch.no_grad():
+        for name, parameter in net.named_parameters():
+            if name.endswith("weight"):
+                parameter *= 2.0
+            if "factors" in name:
+                parameter.uniform_(-0.5, 0.5)
+        net.g_a[6].weight *= 3
+        if arch != "bmshj2018-factorized":
+            net.h_s[4].bias[:M].uniform_(2.0, 6.0)
+        quantiles = net.entropy_bottleneck.quantiles
+        quantiles[:, 0, 1] = torch.randint(-700, 700, quantiles.shape[:1]) / 512
+    return net.eval()
+
+
+def state_of(net: Any) -> dict[str, Any]:
+    return {name: tensor.numpy() for name, tensor in net.state_dict().items()}
+
+
+@pytest.fixture(scope="module", params=sorted(CLASSES))
+def case(request: Any) -> tuple[str, Any, Model]:
+    net = their_net(request.param)
+    return request.param, net, import_state(state_of(net), name="theirs", lmbda=0.013)
+
+
+def ours(model: Model, x: Any) -> dict[str, Any]:
+    """What the model computes of pixels of 0..1 where it rounds, channels last."""
+    params = cast(model.params, x.dtype)
+    y, _ = stack_forward(x, params.analysis, hyperprior.ANALYSIS, params.analysis_gdn)
+    found = {"y": y}
+    density: Any = nonparametric
+    if model.hyper is None:
+        offset = (model.offset / 512).astype(x.dtype)
+        y_hat = np.rint(y - offset) + offset
+        rows = y_hat.reshape(-1, M).T
+        found["bits_y"] = rate_bits(rows, params.density, cdf=density).T.reshape(y.shape)
+    else:
+        offset = (model.hyper.offset / 512).astype(x.dtype)
+        v, _ = hyperprior.hyper_analyse(y, params)
+        w = np.rint(v - offset) + offset
+        rows = w.reshape(-1, N).T
+        bits = rate_bits(rows, params.hyper_density, cdf=density)
+        sigma, mu, _ = hyperprior.hyper_synthesise(w, params)
+        scale = normal.Params(np.zeros((), x.dtype), lower_bound(sigma, 0.11))
+        t = np.rint(y - mu)
+        y_hat = t + mu
+        found |= {"z": v, "sigma": sigma, "mu": mu, "bits_z": bits.T.reshape(v.shape)}
+        found["bits_y"] = rate_bits(t, scale, cdf=normal)
+    gdn = params.synthesis_gdn
+    x_hat, _ = stack_forward(y_hat, params.synthesis, hyperprior.SYNTHESIS, gdn, inverse=True)
+    return found | {"x_hat": x_hat}
+
+
+def theirs(net: Any, x: Any) -> dict[str, Any]:
+    """The same of CompressAI, in evaluation mode."""
+    import torch
+
+    net = net.to(getattr(torch, x.dtype.name))
+    x = torch.tensor(x).permute(0, 3, 1, 2)
+    with torch.no_grad():
+        out = net(x)
+        found = {"y": net.g_a(x), "x_hat": out["x_hat"]}
+        if "z" in out["likelihoods"]:
+            absolute = type(net).__name__ == "ScaleHyperprior"
+            found["z"] = net.h_a(found["y"].abs() if absolute else found["y"])
+            both = net.h_s(net.entropy_bottleneck(found["z"])[0])
+            found["sigma"] = both[:, :M]
+            found["mu"] = both[:, M:] if both.shape[1] > M else torch.zeros_like(both)
+        found |= {f"bits_{name}": -p.log2() for name, p in out["likelihoods"].items()}
+    net.float()
+    return {name: a.permute(0, 2, 3, 1).numpy() for name, a in found.items()}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_an_imported_model_is_the_same_function(case: Any, dtype: Any) -> None:
+    """To 1e-5 of the largest value; likelihoods in float64 to 1e-5 of themselves."""
+    arch, net, model = case
+    assert architecture(model.params) == arch
+    x = np.stack([picture(64, 128, seed) for seed in (1, 2)]).astype(dtype) / dtype(255)
+    found, expected = ours(model, x), theirs(net, x)
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        without = name == "mu" and arch == "bmshj2018-hyperprior"
+        assert found[name].dtype == dtype and (np.std(value) > 0.01) != without, name
+        error = np.abs(found[name] - value)
+        if name.startswith("bits"):
+            assert np.max(value) < -np.log2(EPSILON)  # nothing is cut off
+            error, value = np.abs(2.0 ** -found[name] - 2.0**-value), 2.0**-value
+            if dtype == np.float64:
+                assert np.all(error <= 1e-5 * value), name
+        assert np.max(error) <= 1e-5 * np.max(np.abs(value)), name
+
+
+def test_a_file_is_as_long_as_their_likelihoods_and_decodes_to_their_picture(case: Any) -> None:
+    """Within 1 % and 64 bytes, and within a grey level."""
+    _, net, model = case
+    image = picture(320, 448, 3)
+    expected = theirs(net, image[None].astype(np.float32) / np.float32(255))
+    data = codec.compress(image, method="un+q", model=model)
+    nominal = sum(value.sum() for name, value in expected.items() if name.startswith("bits")) / 8
+    estimated = codec.estimated_bits(codec.quantize(image, model, "un+q", 0), model, "un+q") / 8
+    assert estimated == pytest.approx(nominal, rel=1e-5)
+    assert nominal > 2000 and abs(len(data) - nominal) <= 0.01 * nominal + 64
+    decoded = codec.decompress(data, model=model)
+    pixels = np.rint(255 * expected["x_hat"][0].clip(0, 1))
+    assert np.max(np.abs(decoded - pixels)) <= 1 and np.std(pixels) > 10
+
+
+def test_there_and_back_is_the_same_model(case: Any) -> None:
+    _, _, model = case
+    again = import_state(export_state(model), name="again")
+    assert again.hash == model.hash  # of parameters, tables and offsets
+
+
+def test_a_strict_load_of_an_export_is_the_same_net(case: Any) -> None:
+    """Its coder's tables reach far enough for what it codes after update()."""
+    arch, net, model = case
+    import torch
+
+    image = picture(64, 64, 4)
+    x = torch.tensor(image).permute(2, 0, 1)[None] / 255
+    state = {name: torch.from_numpy(array) for name, array in export_state(model).items()}
+    loaded = type(net)(N, M)
+    assert state.keys() == loaded.state_dict().keys()
+    loaded.load_state_dict(state, strict=True)
+    loaded.eval()
+    assert loaded.update()
+    with torch.no_grad():
+        expected, found = net(x), loaded(x)
+        torch.testing.assert_close(found["x_hat"], expected["x_hat"], rtol=0, atol=0)
+        torch.testing.assert_close(found["likelihoods"], expected["likelihoods"], rtol=0, atol=0)
+        sent = loaded.compress(x)
+        decoded = loaded.decompress(sent["strings"], sent["shape"])["x_hat"]
+    torch.testing.assert_close(decoded, expected["x_hat"].clamp(0, 1))
+    bits = sum(float(-p.log2().sum()) for p in found["likelihoods"].values())
+    assert 8 * sum(len(s[0]) for s in sent["strings"]) <= 1.05 * bits + 128
+
+
+def test_quantiles_of_an_export_bound_the_tails(case: Any) -> None:
+    _, net, model = case
+    loaded = type(net)(N, M)
+    import torch
+
+    loaded.load_state_dict({k: torch.from_numpy(a) for k, a in export_state(model).items()})
+    quantiles = loaded.entropy_bottleneck.quantiles
+    logits = loaded.entropy_bottleneck._logits_cumulative(quantiles, stop_gradient=True)
+    target = loaded.entropy_bottleneck.target
+    torch.testing.assert_close(logits[:, 0, ::2], target[None, ::2].expand(len(logits), -1))
+    assert torch.equal(quantiles[:, 0, 1], net.entropy_bottleneck.quantiles[:, 0, 1])
+
+
+def test_medians_are_rounded_to_the_unit_of_hyper_latents(case: Any) -> None:
+    _, net, model = case
+    state = state_of(net) | {}
+    quantiles = state["entropy_bottleneck.quantiles"].copy()
+    quantiles[:, 0, 1] += np.float32(0.3 / 512)
+    state["entropy_bottleneck.quantiles"] = quantiles
+    assert import_state(state, name="x").hash == model.hash
+
+
+def older_group(name: str, dotted: bool) -> str:
+    for current, plural, singular in (
+        ("matrices.", "_matrices.", "_matrix"),
+        ("biases.", "_biases.", "_bias"),
+        ("factors.", "_factors.", "_factor"),
+    ):
+        name = name.replace(
+            f"entropy_bottleneck.{current}",
+            f"entropy_bottleneck.{plural if dotted else singular}",
+        )
+    return name
+
+
+@pytest.mark.parametrize("dotted", [False, True])
+def test_checkpoints_as_scripts_write_them(case: Any, dotted: bool, tmp_path: Path) -> None:
+    """With the tables of update(), wrapped, from several GPUs, and in the names of older versions;
+    the command makes the file that the library does."""
+    arch, _, model = case
+    import torch
+
+    net = their_net(arch)
+    net.update()
+    names = {name: f"module.{older_group(name, dotted)}" for name in net.state_dict()}
+    state = {names[name]: tensor for name, tensor in net.state_dict().items()}
+    path, out = tmp_path / f"{arch}.pth.tar", tmp_path / "model.npz"
+    torch.save({"epoch": 3, "state_dict": state, "loss": 1.5}, path)
+    assert main(["import-compressai", str(path), str(out), "--lmbda=0.013"]) == 0
+    found = load_model(out)
+    assert (found.name, found.lmbda, found.hash) == (arch, 0.013, model.hash)
+    assert found.training == {"imported": f"CompressAI, {arch}"}
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".pth"])
+def test_commands_there_and_back(case: Any, suffix: str, tmp_path: Path, capsys: Any) -> None:
+    arch, net, model = case
+    state, first, second = (tmp_path / n for n in ("a.npz", "b.npz", f"c{suffix}"))
+    np.savez(state, **state_of(net))
+    assert main(["import-compressai", str(state), str(first), "--name=mine"]) == 0
+    said = capsys.readouterr().out
+    assert arch in said and f"N = {N}, M = {M}" in said and model.hash.hex() in said
+    assert main(["export-compressai", str(first), str(second)]) == 0
+    assert CLASSES[arch] in capsys.readouterr().out
+    found, expected = read_state_dict(second), export_state(model)
+    assert found.keys() == expected.keys()
+    for name, array in expected.items():
+        assert found[name].dtype == array.dtype
+        np.testing.assert_array_equal(found[name], array)
+
+
+def test_half_precision_is_read(case: Any, tmp_path: Path) -> None:
+    """bfloat16 too, which NumPy does not have."""
+    _, net, model = case
+    import torch
+
+    state = {
+        name: tensor.bfloat16() if tensor.is_floating_point() else tensor
+        for name, tensor in net.state_dict().items()
+    }
+    torch.save(state, tmp_path / "half.pt")
+    half = import_state(read_state_dict(tmp_path / "half.pt"), name="half")
+    for name, array in named_arrays(half.params).items():
+        np.testing.assert_allclose(array, named_arrays(model.params)[name], rtol=2**-8)
