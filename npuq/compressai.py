@@ -11,9 +11,6 @@ A state dict names the same arrays otherwise, in the same shapes. Beside them it
     constants    of GDN and of the smallest scale: they must be those that we compute with
     the rest     integer tables of its coder, and bounds for training: of no use here; exported
                  empty, or as they are in a fresh model, since loading is strict
-
-Departure: medians are rounded to 1/512, the unit in which hyper-latents enter the integer network
-of the scales. That moves a reconstructed value by less than 0.001.
 """
 
 from __future__ import annotations
@@ -79,6 +76,9 @@ def import_state(state: Mapping[str, Array], *, name: str, lmbda: float = 0.0) -
     Raises:
         ModelError: not of these architectures; an array is missing, unknown, of another shape, or
             not finite; or a constant is not that of the architecture.
+
+    Departure: medians are rounded to 1/512, the unit in which hyper-latents enter the integer
+        network of the scales. That moves what is rounded about them by less than 0.001.
     """
     state = {_current_name(key): array for key, array in state.items()}
     like = _like(state)

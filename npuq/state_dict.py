@@ -6,6 +6,7 @@ here and nowhere else in `npuq`, and never to run code that a file holds.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,9 @@ def read_state_dict(path: str | Path) -> dict[str, Array]:
         if torch is None:
             with np.load(path, allow_pickle=False) as file:
                 return dict(file)
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what wrote it and how: the values are checked
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
         for key in WRAPPERS:
             loaded = loaded.get(key, loaded)
         return {str(name): _to_numpy(tensor) for name, tensor in loaded.items()}

@@ -1,0 +1,149 @@
+"""State dicts of CompressAI without CompressAI: names, and what is refused."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+import pytest
+
+from npuq.backend import Array
+from npuq.compressai import CLASSES, QUANTILES, architecture, export_state, import_state
+from npuq.errors import ModelError
+from npuq.model_file import make_model
+from npuq.models import factorized, hyperprior, linear
+
+N, M = 3, 4
+SCALES = "entropy_bottleneck.matrices.2"
+
+
+@functools.cache
+def _exported(arch: str) -> dict[str, Array]:
+    rng = np.random.default_rng(0)
+    params: Any
+    if arch == "bmshj2018-factorized":
+        params, offset = factorized.init(rng, channels=N, latents=M), [5, -6, 0, 700]
+    else:
+        means = arch == "mbt2018-mean"
+        params = hyperprior.init(rng, channels=N, latents=M, means=means)
+        offset = [5, -6, 700]
+    return export_state(make_model(params, alpha=0.0, lmbda=1.0, name="x", offset=np.array(offset)))
+
+
+def exported(arch: str = "mbt2018-mean") -> dict[str, Any]:
+    return dict(_exported(arch))
+
+
+@pytest.mark.parametrize("arch", CLASSES)
+def test_architecture_and_sizes_follow_from_the_state_dict(arch: str) -> None:
+    model = import_state(exported(arch), name="x", lmbda=0.25)
+    assert architecture(model.params) == arch
+    assert (model.name, model.lmbda, model.alpha) == ("x", 0.25, 0.0)
+    assert model.params.analysis[0].w.shape == (N, 3, 5, 5)
+    assert model.params.analysis[-1].w.shape == (M, N, 5, 5)
+    offset = model.offset if model.hyper is None else model.hyper.offset
+    assert offset is not None and offset[0] == 5 and offset[-1] == 700
+
+
+def needed(state: dict[str, Any]) -> dict[str, Any]:
+    """Without buffers."""
+    kept = (".weight", ".bias", ".beta", ".gamma")
+    groups = ("matrices", "factors", "biases")
+    return {
+        name: array
+        for name, array in state.items()
+        if name.endswith(kept) or name == QUANTILES or name.split(".")[-2] in groups
+    }
+
+
+@pytest.mark.parametrize("arch", CLASSES)
+def test_buffers_are_not_needed(arch: str) -> None:
+    """Nor are tables of whatever size an obstacle; nor is double precision."""
+    state = exported(arch)
+    model = import_state(state, name="x")
+    less = {name: array.astype(np.float64) for name, array in needed(state).items()}
+    less["entropy_bottleneck._quantized_cdf"] = np.ones((M, 17), np.int32)
+    less["entropy_bottleneck._offset"] = np.ones(M, np.int32)
+    assert len(less) < len(state)
+    assert import_state(less, name="x").hash == model.hash
+
+
+@pytest.mark.parametrize("arch", CLASSES)
+def test_every_array_that_is_needed_is_missed(arch: str) -> None:
+    state = needed(exported(arch))
+    stacks = (4, 4) if arch == "bmshj2018-factorized" else (4, 4, 3, 3)
+    assert len(state) == 2 * sum(stacks) + 2 * (3 + 3) + (5 + 4 + 5) + 1
+    for name in state:
+        less = {key: array for key, array in state.items() if key != name}
+        with pytest.raises(ModelError, match=f"no {name}"):
+            import_state(less, name="x")
+
+
+def nan(name: str) -> dict[str, Any]:
+    array = exported()[name].copy()
+    array.flat[-1] = np.nan
+    return {name: array}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"context_prediction.weight": np.zeros(3)}, "context_prediction.weight, which mbt2018"),
+        ({"h_s.6.weight": np.zeros(3)}, "h_s.6.weight"),
+        ({"g_a.1.beta": np.ones(N + 1, np.float32)}, "g_a.1.beta"),
+        ({"g_a.0.weight": np.float32(1)}, "a size that npuq does not know"),
+        ({"g_a.0.weight": np.zeros((2, 3, 5, 5), np.float32)}, "g_a.0.bias"),
+        ({"g_a.6.weight": np.zeros((5, N, 5, 5), np.float32)}, "g_a.6.bias"),
+        ({"h_s.4.weight": np.zeros((M + 1, 6, 3, 3), np.float32)}, "h_s.0.weight"),
+        ({"h_s.4.bias": np.zeros(M, np.float32)}, "h_s.4.bias"),
+        ({"h_a.0.bias": np.zeros(N, np.int64)}, "type int64"),
+        ({"h_a.0.bias": np.full(N, "a")}, "h_a.0.bias"),
+        ({"h_a.0.bias": np.full(N, 1e300)}, "h_a.0.bias of the state dict holds values"),
+        (nan("g_s.6.weight"), "g_s.6.weight of the state dict holds values"),
+        (nan(SCALES), SCALES),
+        (nan(QUANTILES), QUANTILES),
+        ({QUANTILES: np.zeros((N, 3), np.float32)}, QUANTILES),
+        ({QUANTILES: np.full((N, 1, 3), 1e9, np.float32)}, "beyond 2"),
+        ({"g_a.1.beta_reparam.pedestal": np.array([1e-3], np.float32)}, "pedestal"),
+        ({"g_a.1.beta_reparam.pedestal": np.zeros((2, 2), np.float32)}, "pedestal"),
+        ({"gaussian_conditional.scale_bound": np.array([0.5], np.float32)}, "scale_bound"),
+        ({"h_s.0.weight": np.full((N, M, 5, 5), 1e6, np.float32)}, "too large"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_what_is_wrong_is_named(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        import_state(exported() | changes, name="x")
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {},
+        {"weight": np.zeros(3, np.float32)},
+        {"analysis.0.w": np.zeros((N, 3, 5, 5), np.float32)},
+        {"g_a.0.weight": np.zeros((N, 3, 5, 5), np.float32)},
+    ],
+    ids=str,
+)
+def test_other_state_dicts_are_of_no_architecture_that_we_know(state: dict[str, Any]) -> None:
+    with pytest.raises(ModelError, match=r"no g_a\.[06]\.weight: it is not that of mbt2018-mean"):
+        import_state(state, name="x")
+
+
+def test_relu_in_the_place_of_gdn_is_refused() -> None:
+    """bmshj2018-factorized-relu has the same names otherwise."""
+    state = {
+        name: array
+        for name, array in exported("bmshj2018-factorized").items()
+        if not any(f".{i}." in name for i in (1, 3, 5)) or name.startswith("entropy")
+    }
+    with pytest.raises(ModelError, match="no g_a.1.beta"):
+        import_state(state, name="x")
+
+
+def test_linear_models_have_no_place_in_compressai() -> None:
+    params = linear.init(np.random.default_rng(0), start="jpeg", step=30.0)
+    with pytest.raises(ModelError, match="linear kind"):
+        export_state(make_model(params, alpha=0.0, lmbda=1.0, name="x"))
