@@ -127,9 +127,9 @@ def read_streams(streams: list[bytes], header: Header, model: Model) -> Factoriz
 
 
 def streams_in(header: Header) -> int:
-    """How many streams the file of an image has."""
+    """How many streams the file of an image has; none that fits another height of bands."""
     rows, _ = latent_size(header.height, header.width, step=1)
-    return -(-rows // header.rows_per_band)
+    return -(-rows // BAND_ROWS) if header.rows_per_band == BAND_ROWS else 0
 
 
 def estimated_bits(symbols: FactorizedSymbols, model: Model, method: str) -> float:

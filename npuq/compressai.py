@@ -53,7 +53,7 @@ CONSTANTS_TOLERANCE = 0.01  # a state dict may be of half precision
 _STACKS = {"analysis": "g_a", "synthesis": "g_s", "hyper_analysis": "h_a", "hyper_synthesis": "h_s"}
 _GROUPS = {"H": "matrices", "a": "factors", "b": "biases"}
 _FIELDS = {"w": "weight", "b": "bias"}
-_OLDER_GROUPS = (  # as versions before 1.2.7 called them: _matrix0, or _matrices.0
+_OLDER_GROUPS = (  # what older versions call matrices.0 and so on: _matrix0, or _matrices.0
     (re.compile(r"(entropy_bottleneck)\._(?:matrix|matrices\.)(\d+)"), r"\1.matrices.\2"),
     (re.compile(r"(entropy_bottleneck)\._(?:factor|factors\.)(\d+)"), r"\1.factors.\2"),
     (re.compile(r"(entropy_bottleneck)\._(?:bias|biases\.)(\d+)"), r"\1.biases.\2"),

@@ -47,8 +47,7 @@ def run(args: argparse.Namespace) -> None:
     from npuq.demo import check_drawable, run_demo, write_comparison
     from npuq.evaluate import as_json, jobs_for
     from npuq.images import read_image
-    from npuq.model import KINDS
-    from npuq.shipped import shipped_qualities
+    from npuq.shipped import KINDS, shipped_qualities
 
     check_drawable(args.out)
     check_not_same(args.out, args.image)

@@ -1,4 +1,4 @@
-"""Kinds of models that are imported, as codecs: the factorized prior, and no means."""
+"""The models that are only imported, as codecs: the factorized prior, and the scale hyperprior."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pytest
 from models import picture
 
 from npuq import codec
-from npuq.coding.container import METHODS, unpack
+from npuq.coding.container import METHODS, pack, unpack
 from npuq.coding.dither import dither_values
-from npuq.errors import ModelError
+from npuq.errors import CorruptFileError, ModelError
 from npuq.model import Model
 from npuq.model_file import load_model, make_model, save_model
 from npuq.models import factorized, hyperprior, integer_scales
@@ -104,6 +104,20 @@ def test_bits_of_un_q_are_those_of_the_density_at_the_offset() -> None:
     p = nonparametric.cdf(y_hat + 0.5, density) - nonparametric.cdf(y_hat - 0.5, density)
     estimated = codec.estimated_bits(symbols, model, "un+q")
     assert estimated == pytest.approx(-np.log2(p).sum(), rel=1e-9)
+
+
+def test_a_file_that_does_not_fit_is_refused() -> None:
+    model = factorized_model()
+    header, streams = unpack(codec.compress(picture(70, 70, 4), method="un+q", model=model))
+    for changed in (
+        header._replace(tensors=2),
+        header._replace(height=16 * 33),
+        header._replace(rows_per_band=64),
+    ):
+        with pytest.raises(CorruptFileError):
+            codec.decompress(pack(changed, streams), model=model)
+    with pytest.raises(CorruptFileError):
+        codec.decompress(pack(header, [*streams, b""]), model=model)
 
 
 @pytest.mark.parametrize("kind", MODELS)
