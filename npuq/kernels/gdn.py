@@ -33,23 +33,26 @@ def _normalize(x, pooled, beta, inverse, y):  # type: ignore[no-untyped-def]
 
 
 @jit(fastmath=_FAST, error_model="numpy")
-def _normalize_backward(  # type: ignore[no-untyped-def]
-    d_y, x, pooled, beta, inverse, d_norm, d_x
-):
-    """Gradients with respect to n, and to x where n is held."""
+def _normalize_backward(d_y, x, pooled, beta, inverse, d_norm, d_x):  # type: ignore[no-untyped-def]
+    """Gradients with respect to n, and to x where n is held; `pooled` is overwritten.
+
+    Each loop writes to one array only, or LLVM would have too many to compare before it dares to
+    use vectors.
+    """
     for i in range(np.uintp(len(x))):
-        d_y_i, x_i, pooled_i, d_norm_i, d_x_i = d_y[i], x[i], pooled[i], d_norm[i], d_x[i]
+        d_y_i, x_i, root, d_norm_i, d_x_i = d_y[i], x[i], pooled[i], d_norm[i], d_x[i]
+        for c in range(np.uintp(x_i.size)):
+            root[c] = np.sqrt(root[c] + beta[c])
         if inverse:
             for c in range(np.uintp(x_i.size)):
-                root = np.sqrt(pooled_i[c] + beta[c])
-                d_norm_i[c] = _HALF * d_y_i[c] * x_i[c] / root
-                d_x_i[c] = d_y_i[c] * root
+                d_x_i[c] = d_y_i[c] * root[c]
+            for c in range(np.uintp(x_i.size)):
+                d_norm_i[c] = _HALF * d_y_i[c] * x_i[c] / root[c]
         else:
             for c in range(np.uintp(x_i.size)):
-                norm = pooled_i[c] + beta[c]
-                scaled = d_y_i[c] / np.sqrt(norm)
-                d_norm_i[c] = -_HALF * scaled * x_i[c] / norm
-                d_x_i[c] = scaled
+                d_x_i[c] = d_y_i[c] / root[c]
+            for c in range(np.uintp(x_i.size)):
+                d_norm_i[c] = -_HALF * d_x_i[c] * x_i[c] / (root[c] * root[c])
 
 
 @jit(fastmath=_FAST, error_model="numpy")

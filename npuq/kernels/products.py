@@ -37,39 +37,46 @@ def add_product(a: Array, b: Array, c: Array, *, overwrite: bool = False) -> Non
     """
     m, n = c.shape
     assert a.dtype == b.dtype == c.dtype and c.strides[1] == c.itemsize
+    gemm, number = _gemm(c.dtype.char)
     # BLAS counts in columns, so it is given the transposes: c' = b' a'
     b_order, b_step = _order(b)
     a_order, a_step = _order(a)
-    number = ctypes.c_double if c.dtype == np.float64 else ctypes.c_float
-    integer, by_reference = ctypes.c_int, ctypes.byref
-    _gemm(c.dtype.char)(
-        b_order, a_order,
-        by_reference(integer(n)), by_reference(integer(m)), by_reference(integer(a.shape[1])),
-        by_reference(number(1)),
-        b.ctypes.data, by_reference(integer(b_step)),
-        a.ctypes.data, by_reference(integer(a_step)),
-        by_reference(number(0 if overwrite else 1)),
-        c.ctypes.data, by_reference(integer(c.strides[0] // c.itemsize)),
+    gemm(
+        b_order, a_order, _integer(n), _integer(m), _integer(a.shape[1]),
+        number[1], _address(b), b_step, _address(a), a_step,
+        number[0 if overwrite else 1], _address(c), _integer(max(n, c.strides[0] // c.itemsize)),
     )  # fmt: skip
 
 
-def _order(a: Array) -> tuple[bytes, int]:
+def _order(a: Array) -> tuple[bytes, Any]:
     """For BLAS, to which the transpose of `a` is given: whether to transpose it, and its stride."""
-    rows, columns = (stride // a.itemsize for stride in a.strides)
-    if columns == 1:
-        return b"N", max(rows, a.shape[1])
-    assert rows == 1
-    return b"T", max(columns, a.shape[0])
+    rows, columns = a.strides
+    if columns == a.itemsize:
+        return b"N", _integer(max(rows // a.itemsize, a.shape[1]))
+    assert rows == a.itemsize
+    return b"T", _integer(max(columns // a.itemsize, a.shape[0]))
+
+
+def _address(a: Array) -> int:
+    return a.__array_interface__["data"][0]  # type: ignore[no-any-return]
+
+
+@functools.lru_cache(1 << 10)
+def _integer(value: int) -> Any:
+    """The number by reference, as Fortran wants it; it is only read."""
+    return ctypes.byref(ctypes.c_int(value))
 
 
 @functools.cache
-def _gemm(dtype: str) -> Callable[..., Any]:
+def _gemm(dtype: str) -> tuple[Callable[..., Any], list[Any]]:
+    """BLAS's product for a type, and 0 and 1 of that type by reference."""
     from numba.extending import get_cython_function_address
 
-    name = {"f": "sgemm", "d": "dgemm"}[dtype]
+    name, number = {"f": ("sgemm", ctypes.c_float), "d": ("dgemm", ctypes.c_double)}[dtype]
     address = get_cython_function_address("scipy.linalg.cython_blas", name)
     pointer = ctypes.c_void_p
-    return ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_char_p, *[pointer] * 11)(address)
+    gemm = ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_char_p, *[pointer] * 11)(address)
+    return gemm, [ctypes.byref(number(value)) for value in (0, 1)]
 
 
 def map_products(function: Callable[[S], T], jobs: Sequence[S]) -> list[T]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from npuq.backend import Array
 
-AT_ONCE = 1 << 9  # blocks in a part, about: enough for good products, few enough for the cache
+AT_ONCE = 1 << 10  # blocks in a part, about: enough for good products, few enough for the cache
 FEWEST_PARTS = 4  # if there are as many images, so that each core gets something to do
 
 
@@ -60,6 +60,10 @@ class Blocks:
         )
         self.reach = tuple((k - 1) // stride for k in kernel)  # of the kernel, in blocks
         self.rows, self.columns = (n + r for n, r in zip(self.output, self.reach, strict=True))
+        self.covers_image = all(
+            n * stride - padding >= pixels
+            for n, pixels in zip((self.rows, self.columns), size, strict=True)
+        )
         self.depth = stride * stride * channels
         self.offsets: list[tuple[int, int]] = []  # of the kernel, in the order of the runs
         self.runs: list[Run] = []
@@ -109,22 +113,22 @@ class Blocks:
         rows = slice(part.rows.start, part.rows.stop + self.reach[0])
         shape = len(images), rows.stop - rows.start, self.columns
         blocks = np.zeros((*shape, s, s, self.channels), x.dtype)
-        for a in range(s):
-            to_row, from_row = self._inside(rows, a, 0)
-            for b in range(s):
-                to_column, from_column = self._inside(slice(0, self.columns), b, 1)
-                blocks[:, to_row, to_column, a, b] = images[:, from_row, from_column]
+        for i in range(s):
+            to_row, from_row = self._inside(rows, i, 0)
+            for j in range(s):
+                to_column, from_column = self._inside(slice(0, self.columns), j, 1)
+                blocks[:, to_row, to_column, i, j] = images[:, from_row, from_column]
         return blocks.reshape(*shape, self.depth)
 
-    def put_together(self, blocks: Array, part: Part, x: Array) -> None:
-        """Write rows of blocks, (n, rows, columns, s s C), to where they stand in the images."""
+    def put_together(self, blocks: Array, b: Array, part: Part, x: Array) -> None:
+        """Write rows of blocks, (n, rows, columns, s s C), plus b (C,), to their place in x."""
         s, images = self.stride, x[part.images]
         pixels = blocks.reshape(*blocks.shape[:3], s, s, self.channels)
-        for a in range(s):
-            from_row, to_row = self._inside(part.rows, a, 0)
-            for b in range(s):
-                from_column, to_column = self._inside(slice(0, self.columns), b, 1)
-                images[:, to_row, to_column] = pixels[:, from_row, from_column, a, b]
+        for i in range(s):
+            from_row, to_row = self._inside(part.rows, i, 0)
+            for j in range(s):
+                from_column, to_column = self._inside(slice(0, self.columns), j, 1)
+                np.add(pixels[:, from_row, from_column, i, j], b, out=images[:, to_row, to_column])
 
     def _inside(self, blocks: slice, pixel: int, axis: int) -> tuple[slice, slice]:
         """Of some rows of blocks, those whose pixel lies in the image, and which row that is."""

@@ -73,10 +73,20 @@ def input_gradient_last(
     d_y: Array, w: Array, *, size: tuple[int, ...], stride: int, padding: int
 ) -> Array:
     """The adjoint of x -> conv2d_last(x, w, 0), for images of `size` (Dumoulin & Visin 2016)."""
+    none = np.zeros(w.shape[1], w.dtype)
+    return _spread(d_y, w, none, size=size, stride=stride, padding=padding)
+
+
+def _spread(
+    d_y: Array, w: Array, b: Array, *, size: tuple[int, ...], stride: int, padding: int
+) -> Array:
+    """`input_gradient_last`, plus b (C_in,)."""
     geometry = Blocks(size, w.shape[1], w.shape[2:], stride, padding)
     kernel = geometry.kernel_matrix(w)
     up, left = geometry.reach
-    d_x = np.zeros((len(d_y), *size, w.shape[1]), w.dtype)
+    d_x = np.empty((len(d_y), *size, w.shape[1]), w.dtype)
+    if not geometry.covers_image:
+        d_x[:] = b
 
     def compute(part: Part) -> None:
         # outputs begin at a block, or up to `up` rows and `left` columns before it
@@ -96,7 +106,7 @@ def input_gradient_last(
                 here[:, run.inputs] += unfolded[outputs, run.taps]
             else:
                 add_product(grid[outputs], kernel[run.taps].T, here[:, run.inputs])
-        geometry.put_together(blocks[:, up:], part, d_x)
+        geometry.put_together(blocks[:, up:], b, part, d_x)
 
     map_products(compute, geometry.parts(len(d_y), geometry.rows))
     return d_x
@@ -143,7 +153,7 @@ def conv_transpose2d_last(
         y (N, H', W', C_out),  H' = (H - 1) stride - 2 padding + k + output_padding.
     """
     size = _transposed_size(x, w, stride, padding, output_padding)
-    return input_gradient_last(x, w, size=size, stride=stride, padding=padding) + b
+    return _spread(x, w, b, size=size, stride=stride, padding=padding)
 
 
 def conv_transpose2d_last_backward(
