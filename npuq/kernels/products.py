@@ -18,8 +18,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
-import numpy as np
-
 from npuq.backend import Array
 from npuq.kernels.threads import map_in_threads
 

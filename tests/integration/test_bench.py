@@ -30,3 +30,22 @@ def test_an_unknown_part_is_named() -> None:
     result = bench("speed")
     assert result.returncode == 2
     assert "no part 'speed'" in result.stderr and "density" in result.stderr
+
+
+def test_the_hyperprior_parts_check_that_both_sides_compute_the_same() -> None:
+    code = (
+        "import json, gdn, hyper\n"
+        "rows = hyper.measure(4, 6, batch=1, size=64, rounds=1), gdn.measure((1, 4, 4, 3), True)\n"
+        "print(json.dumps(rows))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT / "bench",
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert result.returncode == 0, result.stderr
+    for row in json.loads(result.stdout):
+        assert row["npuq ms"] > 0
+        assert ("ratio to channels last" in row) == ("channels last ms" in row)
