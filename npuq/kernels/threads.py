@@ -7,6 +7,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextvars import copy_context
 from typing import TypeVar
 
 S = TypeVar("S")
@@ -61,7 +62,8 @@ def map_in_threads(function: Callable[[S], T], jobs: Sequence[S]) -> list[T]:
                 raise
 
     threads = min(thread_count(), len(jobs))
-    others = [_pool(threads).submit(work) for _ in range(threads - 1)]
+    # in the caller's context, which says what NumPy does about overflow
+    others = [_pool(threads).submit(copy_context().run, work) for _ in range(threads - 1)]
     try:
         work()
     finally:

@@ -27,7 +27,7 @@ class Run(NamedTuple):
     Attributes:
         move: how many blocks they lie ahead of the output's own.
         inputs: where they stand in the block, s s C numbers.
-        taps: which rows of the `kernel_matrix` meet them.
+        taps: which rows of the kernel matrix meet them.
     """
 
     move: int
@@ -69,32 +69,22 @@ class Blocks:
         self.runs: list[Run] = []
         for i in range(self.reach[0] + 1):
             for j in range(self.reach[1] + 1):
-                self._add_runs(i, j)
+                height = min(stride, kernel[0] - stride * i)
+                if stride * (j + 1) <= kernel[1]:  # rows of a block that are used as a whole
+                    self._add_run(i, j, 0, height)
+                else:
+                    for row in range(height):
+                        self._add_run(i, j, row, row + 1)
 
-    def _add_runs(self, i: int, j: int) -> None:
-        """Those of the blocks i rows and j columns ahead."""
+    def _add_run(self, i: int, j: int, top: int, bottom: int) -> None:
+        """Some rows of the block that lies i rows and j columns ahead."""
         s, C = self.stride, self.channels
-        p, q = s * i, s * j
-        height, width = min(s, self.kernel[0] - p), min(s, self.kernel[1] - q)
-        # rows of a block stand side by side if they are used as a whole
-        parts = [(0, height)] if width == s else [(a, a + 1) for a in range(height)]
-        for top, bottom in parts:
-            size, at, first = (bottom - top) * width * C, len(self.offsets) * C, top * s * C
-            inputs, taps = slice(first, first + size), slice(at, at + size)
-            self.runs.append(Run(i * self.columns + j, inputs, taps))
-            self.offsets += [(p + a, q + b) for a in range(top, bottom) for b in range(width)]
-
-    def kernel_matrix(self, w: Array) -> Array:
-        """(C_out, C, k, k) -> (k k C, C_out), in the order of the runs."""
-        p, q = np.array(self.offsets).T
-        return np.ascontiguousarray(w.transpose(2, 3, 1, 0)[p, q]).reshape(-1, w.shape[0])
-
-    def from_kernel_matrix(self, matrix: Array) -> Array:
-        """The inverse of `kernel_matrix`."""
-        p, q = np.array(self.offsets).T
-        w = np.empty((*self.kernel, self.channels, matrix.shape[1]), matrix.dtype)
-        w[p, q] = matrix.reshape(len(p), self.channels, -1)
-        return np.ascontiguousarray(w.transpose(3, 2, 0, 1))
+        width = min(s, self.kernel[1] - s * j)
+        size, at, first = (bottom - top) * width * C, len(self.offsets) * C, top * s * C
+        inputs, taps = slice(first, first + size), slice(at, at + size)
+        self.runs.append(Run(i * self.columns + j, inputs, taps))
+        rows, columns = range(s * i + top, s * i + bottom), range(s * j, s * j + width)
+        self.offsets += [(p, q) for p in rows for q in columns]
 
     def parts(self, count: int, rows: int) -> list[Part]:
         """`count` images of so many rows of blocks, divided."""

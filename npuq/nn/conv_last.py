@@ -7,8 +7,8 @@ what is there:
 
     y[m] += blocks[m + move] K,
 
-so that nothing is unfolded or copied. Images of few channels are the exception: their products
-would be so narrow that it is quicker to lay all inputs of an output side by side, and take one.
+so that nothing is unfolded or copied. Images of few channels are the exception, as their products
+would be narrow: see `npuq.nn.unfold`.
 
 Shapes (channels last; kernels as in `npuq.nn.conv`):
     x    (N, H, W, C_in)
@@ -26,6 +26,7 @@ import numpy as np
 from npuq.backend import Array
 from npuq.kernels.products import add_product, map_products
 from npuq.nn.blocks import Blocks, Part
+from npuq.nn.unfold import fold, outputs_of, unfold
 
 NARROW = 64  # numbers in a block
 SUMS = 8  # of gradients of parameters, at most: a fixed number, so that threads change no result
@@ -43,18 +44,24 @@ def conv2d_last(x: Array, w: Array, b: Array, *, stride: int = 1, padding: int =
         y.
     """
     geometry = Blocks(x.shape[1:3], x.shape[3], w.shape[2:], stride, padding)
-    kernel = geometry.kernel_matrix(w)
     rows, columns = geometry.output
+    kernel = _kernel_matrix(geometry, w)
     y = np.empty((len(x), rows, columns, w.shape[0]), w.dtype)
 
     def compute(part: Part) -> None:
-        blocks, inputs = _inputs(geometry, x, part)
-        grid = np.empty((*blocks.shape[:3], w.shape[0]), w.dtype)
-        flat = grid.reshape(-1, w.shape[0])
-        for i, (input_of_run, taps) in enumerate(inputs):
-            add_product(input_of_run, kernel[taps], flat[: len(input_of_run)], overwrite=i == 0)
-        outputs = grid[:, : part.rows.stop - part.rows.start, :columns]
-        np.add(outputs, b, out=y[part.images, part.rows])
+        outputs = y[part.images, part.rows]
+        if _is_narrow(geometry):
+            add_product(
+                unfold(geometry, x, part), kernel, outputs.reshape(-1, len(b)), overwrite=True
+            )
+            outputs += b
+            return
+        blocks = geometry.blocks(x, part)
+        grid = np.empty((*blocks.shape[:3], len(b)), w.dtype)
+        flat = grid.reshape(-1, len(b))
+        for i, (inputs, taps) in enumerate(_inputs(geometry, blocks)):
+            add_product(inputs, kernel[taps], flat[: len(inputs)], overwrite=i == 0)
+        np.add(grid[:, : outputs.shape[1], :columns], b, out=outputs)
 
     map_products(compute, geometry.parts(len(x), rows))
     return y
@@ -82,13 +89,19 @@ def _spread(
 ) -> Array:
     """`input_gradient_last`, plus b (C_in,)."""
     geometry = Blocks(size, w.shape[1], w.shape[2:], stride, padding)
-    kernel = geometry.kernel_matrix(w)
+    kernel = _kernel_matrix(geometry, w)
     up, left = geometry.reach
     d_x = np.empty((len(d_y), *size, w.shape[1]), w.dtype)
     if not geometry.covers_image:
         d_x[:] = b
 
     def compute(part: Part) -> None:
+        if _is_narrow(geometry):
+            outputs = d_y[outputs_of(geometry, part)].reshape(-1, len(w))
+            unfolded = np.empty((len(outputs), len(kernel)), w.dtype)
+            add_product(outputs, kernel.T, unfolded, overwrite=True)
+            fold(geometry, unfolded, b, part, d_x)
+            return
         # outputs begin at a block, or up to `up` rows and `left` columns before it
         start, stop = part.rows.start, part.rows.stop
         grid = _grid(geometry, d_y, Part(part.images, slice(start - up, stop)), before=left)
@@ -96,16 +109,9 @@ def _spread(
         blocks = np.zeros((count, up + stop - start, geometry.columns, geometry.depth), w.dtype)
         first = up * geometry.columns
         here = blocks.reshape(-1, geometry.depth)[first:]
-        unfolded = np.empty((len(grid), len(kernel)), w.dtype) if _is_narrow(geometry) else None
-        if unfolded is not None:
-            add_product(grid, kernel.T, unfolded, overwrite=True)
         for run in geometry.runs:
             begin = first + left - run.move
-            outputs = slice(begin, begin + len(here))
-            if unfolded is not None:
-                here[:, run.inputs] += unfolded[outputs, run.taps]
-            else:
-                add_product(grid[outputs], kernel[run.taps].T, here[:, run.inputs])
+            add_product(grid[begin : begin + len(here)], kernel[run.taps].T, here[:, run.inputs])
         geometry.put_together(blocks[:, up:], b, part, d_x)
 
     map_products(compute, geometry.parts(len(d_y), geometry.rows))
@@ -122,14 +128,18 @@ def kernel_gradient_last(
     def compute(some: list[Part]) -> Array:
         matrix = np.zeros((len(geometry.offsets) * x.shape[3], d_y.shape[3]), d_y.dtype)
         for part in some:
+            if _is_narrow(geometry):
+                outputs = d_y[part].reshape(-1, d_y.shape[3])
+                add_product(unfold(geometry, x, part).T, outputs, matrix)
+                continue
             rows = slice(part.rows.start, part.rows.stop + geometry.reach[0])
             grid = _grid(geometry, d_y, Part(part.images, rows))
-            for input_of_run, taps in _inputs(geometry, x, part)[1]:
-                add_product(input_of_run.T, grid[: len(input_of_run)], matrix[taps])
+            for inputs, taps in _inputs(geometry, geometry.blocks(x, part)):
+                add_product(inputs.T, grid[: len(inputs)], matrix[taps])
         return matrix
 
-    sums = map_products(compute, _shares(parts))
-    return geometry.from_kernel_matrix(np.sum(sums, axis=0))
+    matrix = np.sum(map_products(compute, _shares(parts)), axis=0)
+    return _from_kernel_matrix(geometry, matrix)
 
 
 def offset_gradient_last(d_y: Array) -> Array:
@@ -183,16 +193,40 @@ def _transposed_size(
     return rows, columns
 
 
-def _inputs(geometry: Blocks, x: Array, part: Part) -> tuple[Array, list[tuple[Array, slice]]]:
-    """The blocks of a part; and what is multiplied with which rows of the kernel matrix."""
-    blocks = geometry.blocks(x, part)
+def _is_narrow(geometry: Blocks) -> bool:
+    return geometry.depth < NARROW
+
+
+def _kernel_matrix(geometry: Blocks, w: Array) -> Array:
+    """(C_out, C_in, k, k) -> (k k C_in, C_out), in the order of `unfold` or of the runs."""
+    offsets = w.transpose(2, 3, 1, 0)
+    if not _is_narrow(geometry):
+        offsets = offsets[_order(geometry)]
+    return np.ascontiguousarray(offsets).reshape(-1, len(w))
+
+
+def _from_kernel_matrix(geometry: Blocks, matrix: Array) -> Array:
+    """The inverse of `_kernel_matrix`."""
+    w = matrix.reshape(*geometry.kernel, geometry.channels, -1)
+    if not _is_narrow(geometry):
+        w = np.empty_like(w)
+        w[_order(geometry)] = matrix.reshape(-1, *w.shape[2:])
+    return np.ascontiguousarray(w.transpose(3, 2, 0, 1))
+
+
+def _order(geometry: Blocks) -> tuple[Array, Array]:
+    p, q = np.array(geometry.offsets).T
+    return p, q
+
+
+def _inputs(geometry: Blocks, blocks: Array) -> list[tuple[Array, slice]]:
+    """What is multiplied with which rows of the kernel matrix.
+
+    There are also products at the ends of rows of blocks, which belong to no output.
+    """
     flat = blocks.reshape(-1, geometry.depth)
-    span = len(flat) - geometry.runs[-1].move  # up to the last output, and what lies between
-    inputs = [(flat[run.move : run.move + span, run.inputs], run.taps) for run in geometry.runs]
-    if _is_narrow(geometry):
-        beside = np.concatenate([input_of_run for input_of_run, _ in inputs], axis=1)
-        inputs = [(beside, slice(0, beside.shape[1]))]
-    return blocks, inputs
+    span = len(flat) - geometry.runs[-1].move  # up to the last output
+    return [(flat[run.move : run.move + span, run.inputs], run.taps) for run in geometry.runs]
 
 
 def _grid(geometry: Blocks, d_y: Array, part: Part, *, before: int = 0) -> Array:
@@ -208,10 +242,6 @@ def _grid(geometry: Blocks, d_y: Array, part: Part, *, before: int = 0) -> Array
     outputs = in_rows[:, first - wanted.start : stop - wanted.start, :columns]
     outputs[:] = d_y[part.images, first:stop]
     return grid
-
-
-def _is_narrow(geometry: Blocks) -> bool:
-    return geometry.depth < NARROW
 
 
 def _shares(parts: list[Part]) -> list[list[Part]]:
