@@ -13,13 +13,17 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from npuq.backend import Array, xp_of
+from npuq.kernels.threads import map_in_threads
 from npuq.models.noisy_rate import Softness, rate_and_gradients
 from npuq.nn import normal
 from npuq.nn.non_negative import lower_bound, lower_bound_backward_straight_through
 
 SMALLEST_SCALE = 0.11
 """Below it the noise hides what is left of a scale (Ballé et al. 2018 stop there as well)."""
+PARTS = 8  # of the coefficients, which know nothing of each other, for as many threads
 
 
 class ConditionalRate(NamedTuple):
@@ -60,6 +64,18 @@ def conditional_rate(t: Array, u: Array, sigma: Array, softness: Softness) -> Co
         raise ValueError(
             f"t, u and sigma must have one shape, not {t.shape}, {u.shape} and {sigma.shape}"
         )
+    if xp_of(t) is not np:
+        return _conditional_rate(t, u, sigma, softness)
+    flat = (np.array_split(a.reshape(-1), PARTS) for a in (t, u, sigma))
+
+    def compute(part: tuple[Array, Array, Array]) -> ConditionalRate:
+        return _conditional_rate(*part, softness)
+
+    found = map_in_threads(compute, list(zip(*flat, strict=True)))
+    return ConditionalRate(*(np.concatenate(a).reshape(t.shape) for a in zip(*found, strict=True)))
+
+
+def _conditional_rate(t: Array, u: Array, sigma: Array, softness: Softness) -> ConditionalRate:
     cdf: Any = normal
     params = normal.Params(xp_of(t).zeros((), t.dtype), lower_bound(sigma, SMALLEST_SCALE))
     r, bits, d_t, dr_dt, d_params = rate_and_gradients(t, u, params, softness, cdf=cdf)

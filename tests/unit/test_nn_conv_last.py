@@ -7,9 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from npuq.nn.conv import conv2d
-from npuq.nn.conv_last import conv2d_last, conv_transpose2d_last
-from npuq.nn.conv_transpose import conv_transpose2d
+from npuq.nn import blocks
+from npuq.nn.conv import conv2d, conv2d_backward
+from npuq.nn.conv_last import (
+    conv2d_last,
+    conv2d_last_backward,
+    conv_transpose2d_last,
+    conv_transpose2d_last_backward,
+)
+from npuq.nn.conv_transpose import conv_transpose2d, conv_transpose2d_backward
 
 
 def last(x: Any) -> Any:
@@ -43,3 +49,65 @@ def test_the_same_transposed_convolution(size: tuple[int, int]) -> None:
     y = conv_transpose2d_last(last(x), w, b, **static)
     expected = conv_transpose2d(x, w, b, **static)
     np.testing.assert_allclose(y, last(expected), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("at_once", [1, 20, 1 << 10])
+@pytest.mark.parametrize("channels", [3, 20])
+@pytest.mark.parametrize(
+    ("size", "k", "stride", "padding"),
+    [((8, 12), 5, 2, 2), ((13, 9), 5, 2, 2), ((5, 6), 3, 1, 1), ((17, 11), 3, 4, 1)],
+)
+def test_gradients_for_few_and_for_many_channels_however_work_is_divided(
+    size: tuple[int, int],
+    k: int,
+    stride: int,
+    padding: int,
+    channels: int,
+    at_once: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Few channels are unfolded, many are not; parts are some rows, or some images."""
+    monkeypatch.setattr(blocks, "AT_ONCE", at_once)
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((5, channels, *size)), rng.standard_normal((4, channels, k, k))
+    b, static = rng.standard_normal(4), {"stride": stride, "padding": padding}
+    y = conv2d(x, w, b, **static)
+    np.testing.assert_allclose(conv2d_last(last(x), w, b, **static), last(y), rtol=0, atol=1e-11)
+    d_y = rng.standard_normal(y.shape)
+    d_x, d_w, d_b = conv2d_backward(d_y, x, w, b, **static)
+    found = conv2d_last_backward(last(d_y), last(x), w, b, **static)
+    for ours, expected in zip(found, (last(d_x), d_w, d_b), strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("at_once", [1, 1 << 10])
+@pytest.mark.parametrize("channels", [3, 20])
+def test_gradients_of_the_transposed_convolution(
+    channels: int, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "AT_ONCE", at_once)
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((5, 4, 6, 7)), rng.standard_normal((4, channels, 5, 5))
+    b, static = rng.standard_normal(channels), {"stride": 2, "padding": 2, "output_padding": 1}
+    y = conv_transpose2d(x, w, b, **static)
+    ours = conv_transpose2d_last(last(x), w, b, **static)
+    np.testing.assert_allclose(ours, last(y), rtol=0, atol=1e-11)
+    d_y = rng.standard_normal(y.shape)
+    d_x, d_w, d_b = conv_transpose2d_backward(d_y, x, w, b, **static)
+    found = conv_transpose2d_last_backward(last(d_y), last(x), w, b, **static)
+    for ours, expected in zip(found, (last(d_x), d_w, d_b), strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-10)
+
+
+def test_threads_change_no_bit_of_the_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "AT_ONCE", 16)
+    rng = np.random.default_rng(0)
+    x, w = (rng.standard_normal(s).astype(np.float32) for s in ((3, 16, 12, 20), (8, 20, 5, 5)))
+    b, static = np.zeros(8, np.float32), {"stride": 2, "padding": 2}
+    d_y = rng.standard_normal((3, 8, 6, 8)).astype(np.float32)
+    found = []
+    for threads in ("1", "3"):
+        monkeypatch.setenv("NPUQ_THREADS", threads)
+        found.append(conv2d_last_backward(d_y, x, w, b, **static))
+    for one, three in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, three)
