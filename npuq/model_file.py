@@ -287,7 +287,7 @@ def _like(params: LinearParams | HyperpriorParams | FactorizedParams) -> Any:
     try:
         if isinstance(params, LinearParams):
             widths = tuple(int(b.shape[1]) for b in params.density.b[:-1])
-            return linear.init(np.random.default_rng(0), widths=widths)
+            return linear.init(np.random.default_rng(0), start="jpeg", widths=widths)
         rng, channels = np.random.default_rng(0), params.analysis[0].w.shape[0]
         if isinstance(params, FactorizedParams):
             return factorized.init(rng, channels=channels, latents=latents_of(params))

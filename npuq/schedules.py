@@ -15,7 +15,7 @@ from npuq.models.noisy_rate import Softness
 CHOICES = {
     "model": ("linear", "hyperprior"),
     "rate_schedule": ("drop", "cosine"),
-    "start": ("orthogonal", "jpeg"),
+    "start": ("orthogonal", "jpeg", "random", "klt"),
     "coordinates": ("frequency", "pixel"),
 }
 """The fields of `TrainingOptions` that are one of a few words."""
@@ -46,11 +46,11 @@ class TrainingOptions:
         alpha_r: softness of r if it is not that of s (Fig. 2B), else None.
         expected_rate: use Eq. (17).
         expected_distortion: use Eq. (20).
-        start: initial transforms of the linear model, "orthogonal" or "jpeg" (Fig. 5A).
+        start: initial transforms: of the linear model, "orthogonal" or "jpeg" (Fig. 5A); of the
+            hyperprior model, "random" or "klt", see `npuq.models.klt`.
         coordinates: what Adam moves in the linear model: "frequency" coefficients or "pixel"
             weights of each filter.
-        step_size: initial quantization step of the linear model, grey levels; None for see
-            `initial_step_size`.
+        step_size: initial quantization step, grey levels; None for see `initial_step_size`.
         init_scale: initial scale of the density.
         seed: of everything random.
     """
@@ -111,6 +111,8 @@ class TrainingOptions:
         check("seed", self.seed >= 0, "not be negative")
         for name, words in CHOICES.items():
             check(name, getattr(self, name) in words, f"be {' or '.join(words)}")
+        starts = CHOICES["start"][2:] if self.model == "hyperprior" else CHOICES["start"][:2]
+        check("start", self.start in starts, f"be {' or '.join(starts)} for the {self.model} model")
         check(
             "density_only_steps",
             0 <= self.density_only_steps < self.steps,
@@ -161,13 +163,18 @@ _PAPER_LINEAR = _PAPER | {
     "lmbda_decay": ((100_000, 0.5), (200_000, 0.5)),
     "start": "orthogonal",
 }
-_PAPER_HYPERPRIOR = _PAPER | {"model": "hyperprior", "lmbda_decay": ((200_000, 0.1),)}
+_PAPER_HYPERPRIOR = _PAPER | {
+    "model": "hyperprior",
+    "lmbda_decay": ((200_000, 0.1),),
+    "start": "random",
+}
 _FAST_HYPERPRIOR: dict[str, Any] = {
     "model": "hyperprior",
     "size": (64, 96),
-    "learning_rate": 1e-3,
+    "learning_rate": 5e-4,
     "density_rate": 3.0,
     "clip_norm": 1.0,
+    "start": "klt",
     "init_scale": 10.0,
 }
 _ANNEALED = {"alpha_start": 1.0, "alpha_end": 16.0}

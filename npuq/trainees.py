@@ -22,6 +22,7 @@ from npuq.models.coordinates import (
     to_model_backward,
 )
 from npuq.models.hyperprior import HyperpriorParams
+from npuq.models.klt import start_at_klt
 from npuq.models.linear import LinearParams, Loss
 from npuq.models.noisy_rate import Softness
 from npuq.nn.parameters import cast
@@ -115,12 +116,15 @@ class HyperpriorTrainee(NamedTuple):
         """See Trainee."""
         if model is None:
             channels, latents = self.options.size
-            return hyperprior.init(
+            fresh = hyperprior.init(
                 np.random.default_rng([self.options.seed, _INIT]),
                 channels=channels,
                 latents=latents,
                 init_scale=self.options.init_scale,
             )
+            if self.options.start == "random":
+                return fresh
+            return start_at_klt(fresh, self.options.initial_step_size)
         return cast(model, np.float32)
 
     def to_model(self, trained: HyperpriorParams) -> HyperpriorParams:

@@ -80,7 +80,13 @@ SETTINGS: tuple[tuple[str, Callable[[str], Any], str | None, str], ...] = (
     ("alpha_r", number, "X", "softness of r, if it is not that of s (Fig. 2B)"),
     ("expected_rate", bool, None, "gradient of the rate by Eq. (17)"),
     ("expected_distortion", bool, None, "gradient of the distortion by Eq. (20)"),
-    ("start", str, None, "initial transforms (Fig. 5A)"),
+    (
+        "start",
+        str,
+        None,
+        "initial transforms: orthogonal or jpeg for the linear model (Fig. 5A), random or klt for "
+        "the hyperprior model",
+    ),
     ("coordinates", str, None, "what Adam moves: frequency or pixel weights"),
     ("step_size", number, "X", "initial quantization step, grey levels"),
     ("init_scale", number, "X", "initial scale of the density"),

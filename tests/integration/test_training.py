@@ -37,7 +37,7 @@ PHOTOGRAPHS = [picture(64, 80, seed) for seed in range(3)]
 VALIDATION = np.stack([picture(64, 64, 9)])
 HYPERPRIOR = dataclasses.replace(
     OPTIONS, model="hyperprior", size=(4, 6), crop=64, smaller_side=(64, 70), clip_norm=1.0,
-    density_only_steps=3, learning_rate=1e-3,
+    density_only_steps=3, learning_rate=1e-3, start="klt",
 )  # fmt: skip
 SMALL = [
     "--steps=6", "--batch-size=2", "--crop=32", "--smaller-side=40,60", "--validation-crop=32",
