@@ -1,9 +1,11 @@
-"""Rate and distortion on the Kodak photographs, beside the paper and JPEG: Figs. 2A, 5B and 5C.
+"""Rate and distortion on the Kodak photographs, beside others' figures: Figs. 2A, 3A, 5 and 6.
 
-    python bench/kodak.py FOLDER_OF_KODAK [--qualities 1,2,3] [--out bench/results]
+    python bench/kodak.py FOLDER_OF_KODAK [--model hyperprior] [--qualities 1,2,3]
+                          [--out bench/results]
 
-Every figure is that of a real file, decoded again. Writes kodak.json (all records, versions, BD
-rates, the checks of file sizes) and kodak.png, and prints the tables. The photographs are not part
+Every figure is that of a real file, decoded again. Writes kodak.json, or kodak_hyperprior.json (all
+records, versions, BD rates, the checks of file sizes), and a picture, and prints the tables. The
+photographs are not part
 of the project; `published.json` holds the figures that others published, with their sources.
 """
 
@@ -32,25 +34,29 @@ from npuq.shipped import shipped_qualities
 
 HERE = Path(__file__).parent
 COLOURS = {"un+q": "tab:blue", "un+uq": "tab:green", "un+uq+sr": "tab:red"}
-MARKERS = {"kodim03": "^", "kodim16": "s", "kodim23": "D"}
+MARKERS = ("^", "s", "D")
+FILES = {"linear": "kodak", "hyperprior": "kodak_hyperprior"}
 CONTAINER_ALLOWANCE_BITS = 128
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--qualities", default=",".join(map(str, shipped_qualities())))
+    parser.add_argument("--model", choices=FILES, default="linear")
+    parser.add_argument("--qualities", help="default: all")
     parser.add_argument("--out", type=Path, default=HERE / "results")
     args = parser.parse_args(arguments)
     args.out.mkdir(parents=True, exist_ok=True)
-    qualities = [int(q) for q in args.qualities.split(",")]
+    qualities = shipped_qualities(args.model)
+    if args.qualities is not None:
+        qualities = [int(q) for q in args.qualities.split(",")]
     if len(set(qualities)) < 2:
         parser.error("a curve needs two qualities")
-    evaluations = evaluate(list_images(args.folder), jobs_for(METHODS, qualities))
+    evaluations = evaluate(list_images(args.folder), jobs_for(METHODS, qualities, args.model))
     records = [e.record for e in evaluations]
     means = mean_records(records)
     published = json.loads((HERE / "published.json").read_text())
-    points = compare_with_paper(records, published["paper_linear"]["points"])
+    points = compare_with_paper(records, published[f"paper_{args.model}"]["points"])
     report = {
         "versions": versions(),
         "mean": as_json(means),
@@ -60,9 +66,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "records": as_json(records),
     }
     print_report(report)
-    (args.out / "kodak.json").write_text(json.dumps(report, indent=1, allow_nan=False) + "\n")
-    plot(records, points, published, args.out / "kodak.png")
-    print(f"wrote {args.out / 'kodak.json'} and {args.out / 'kodak.png'}")
+    path = args.out / f"{FILES[args.model]}.json"
+    path.write_text(json.dumps(report, indent=1, allow_nan=False) + "\n")
+    plot(records, published, args.model, path.with_suffix(".png"))
+    print(f"wrote {path} and {path.with_suffix('.png')}")
 
 
 def evaluate(paths: Sequence[Path], jobs: Sequence[Job]) -> list[Evaluation]:
@@ -170,10 +177,8 @@ def print_report(report: dict[str, Any]) -> None:
         print(s["tables_over_model_worst_image"])
 
 
-def plot(
-    records: Sequence[Any], points: Sequence[dict[str, Any]], published: dict[str, Any], path: Path
-) -> None:
-    """Figs. 2A, 5B, 5C, and the images of which the paper prints points."""
+def plot(records: Sequence[Any], published: dict[str, Any], model: str, path: Path) -> None:
+    """Figs. 2A, 5B, 5C or 3A, 6A, 6B, and the images of which the paper prints points."""
     from matplotlib.figure import Figure
 
     means = mean_records(records)
@@ -189,14 +194,20 @@ def plot(
     jpeg = published["jpeg420"]
     mean_axes.plot(jpeg["bpp_psnr"], jpeg["psnr"], "--", color="grey", label="JPEG 4:2:0")
     ssim_axes.plot(jpeg["bpp_msssim"], jpeg["msssim"], "--", color="grey", label="JPEG 4:2:0")
-    for image, marker in MARKERS.items():
+    if model == "hyperprior":
+        curve_of = published["minnen2018_no_context"]
+        label = "Minnen et al. 2018, no context"
+        mean_axes.plot(curve_of["bpp_psnr"], curve_of["psnr"], "k:", label=label)
+    points = published[f"paper_{model}"]["points"]
+    markers = dict(zip(sorted({p["image"] for p in points}), MARKERS, strict=True))
+    for image, marker in markers.items():
         for method in METHODS:
             of_image = [r for r in records if r.image == image]
             image_axes.plot(*curve(of_image, method), "-", lw=1, color=COLOURS[method])
         image_axes.plot([], [], marker, mfc="none", color="black", label=f"paper, {image}")
     for p in points:
-        style = {"mfc": "white", "ms": 8, "color": COLOURS[p["method"]]}
-        image_axes.plot(p["bpp"], p["psnr"], MARKERS[p["image"]], **style)
+        style = {"mfc": "white", "ms": 8, "color": COLOURS[p["method"].lower()]}
+        image_axes.plot(p["bpp"], p["psnr"], markers[p["image"]], **style)
     for axes, title in (
         (mean_axes, "PSNR [dB], mean of 24 images"),
         (image_axes, "PSNR [dB], single images: npuq (lines), paper (markers)"),
