@@ -106,12 +106,16 @@ def _spread(
         start, stop = part.rows.start, part.rows.stop
         grid = _grid(geometry, d_y, Part(part.images, slice(start - up, stop)), before=left)
         count = part.images.stop - part.images.start
-        blocks = np.zeros((count, up + stop - start, geometry.columns, geometry.depth), w.dtype)
+        blocks = np.empty((count, up + stop - start, geometry.columns, geometry.depth), w.dtype)
         first = up * geometry.columns
         here = blocks.reshape(-1, geometry.depth)[first:]
-        for run in geometry.runs:
+        is_whole = geometry.runs[0].inputs == slice(0, geometry.depth)
+        if not is_whole:  # a kernel smaller than the blocks
+            here[:] = 0
+        for i, run in enumerate(geometry.runs):
             begin = first + left - run.move
-            add_product(grid[begin : begin + len(here)], kernel[run.taps].T, here[:, run.inputs])
+            outputs, inputs = grid[begin : begin + len(here)], here[:, run.inputs]
+            add_product(outputs, kernel[run.taps].T, inputs, overwrite=is_whole and i == 0)
         geometry.put_together(blocks[:, up:], b, part, d_x)
 
     map_products(compute, geometry.parts(len(d_y), geometry.rows))
