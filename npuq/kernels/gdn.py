@@ -6,14 +6,15 @@ channels; beta (C,), gamma (C, C).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from npuq.backend import Array
 from npuq.kernels.compile import jit
-from npuq.kernels.products import add_product, map_products
+from npuq.kernels.products import add_product, map_products, shares
 
 TILE = 1 << 16  # numbers
-SUMS = 8  # of gradients of parameters, at most: a fixed number, so that threads change no result
 _TWO, _HALF = np.float32(2), np.float32(0.5)
 # An inverse square root and products in any order; infinities and NaN keep their meaning.
 _FAST = {"contract", "arcp", "nsz"}
@@ -86,7 +87,7 @@ def normalize_backward(
     d_x = np.empty_like(x)
     transposed = np.ascontiguousarray(gamma.T)
 
-    def compute(parts: list[slice]) -> tuple[Array, Array]:
+    def compute(parts: Sequence[slice]) -> tuple[Array, Array]:
         d_beta, d_gamma = np.zeros_like(beta), np.zeros_like(gamma)
         for part in parts:
             squares = x[part] * x[part]
@@ -101,13 +102,11 @@ def normalize_backward(
             _add_through(x[part], through, d_x[part])
         return d_beta, d_gamma
 
-    tiles = _tiles(x)
-    share = -(-len(tiles) // SUMS)
-    sums = map_products(compute, [tiles[i : i + share] for i in range(0, len(tiles), share)])
+    sums = map_products(compute, shares(_tiles(x)))
     d_beta, d_gamma = (np.sum(parts, axis=0) for parts in zip(*sums, strict=True))
     return d_x, d_beta, d_gamma
 
 
 def _tiles(x: Array) -> list[slice]:
     size = max(1, TILE // x.shape[1])
-    return [slice(start, start + size) for start in range(0, len(x), size)]
+    return [slice(start, start + size) for start in range(0, max(1, len(x)), size)]

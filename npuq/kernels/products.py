@@ -23,6 +23,7 @@ from npuq.kernels.threads import map_in_threads
 
 S = TypeVar("S")
 T = TypeVar("T")
+SHARES = 8
 
 
 def add_product(a: Array, b: Array, c: Array, *, overwrite: bool = False) -> None:
@@ -32,9 +33,14 @@ def add_product(a: Array, b: Array, c: Array, *, overwrite: bool = False) -> Non
         a, b: (m, k) and (k, n), of the type of `c`; each with one stride of 1.
         c: (m, n) float32 or float64, rows contiguous.
         overwrite: whatever was in `c` is not read.
+
+    Raises:
+        ValueError: the types differ.
     """
     m, n = c.shape
-    assert a.dtype == b.dtype == c.dtype and c.strides[1] == c.itemsize
+    if not a.dtype == b.dtype == c.dtype:
+        raise ValueError(f"a, b and c must be of one type, not {a.dtype}, {b.dtype}, {c.dtype}")
+    assert c.strides[1] == c.itemsize
     gemm, number = _gemm(c.dtype.char)
     # BLAS counts in columns, so it is given the transposes: c' = b' a'
     b_order, b_step = _order(b)
@@ -81,6 +87,15 @@ def map_products(function: Callable[[S], T], jobs: Sequence[S]) -> list[T]:
     """`map_in_threads` for functions that call `add_product`."""
     with _one_thread_a_product():
         return map_in_threads(function, jobs)
+
+
+def shares(jobs: Sequence[S]) -> list[Sequence[S]]:
+    """The jobs in at most `SHARES` groups, for sums over all of them.
+
+    However many threads there are, each sum is then of the same numbers in the same order.
+    """
+    size = -(-len(jobs) // SHARES)
+    return [jobs[i : i + size] for i in range(0, len(jobs), size)]
 
 
 _LOCK = threading.Lock()

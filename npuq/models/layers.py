@@ -87,23 +87,24 @@ def stack_backward(
 
     Without `needs_d_x`, for a stack that begins with a convolution of pixels, d_x is None.
     """
+    d_x: Any = d_y
     d_convs: list[Conv] = []
     d_between: list[Gdn] = []
     inputs = list(kept)
     for i in reversed(range(len(convs))):
-        kind, conv = kinds[i], convs[i]
-        if i == 0 and not needs_d_x:
-            d_w = kernel_gradient_last(d_y, inputs.pop(), kernel=conv.w.shape[2:], **kind.static)
-            d_convs.append(Conv(d_w, offset_gradient_last(d_y)))
-            return None, tuple(d_convs[::-1]), None if between is None else tuple(d_between[::-1])
-        d_y, d_w, d_b = kind.backward(d_y, inputs.pop(), conv.w, conv.b, **kind.static)
+        kind, conv, x = kinds[i], convs[i], inputs.pop()
+        if i > 0 or needs_d_x:
+            d_x, d_w, d_b = kind.backward(d_x, x, conv.w, conv.b, **kind.static)
+        else:
+            d_w = kernel_gradient_last(d_x, x, kernel=conv.w.shape[2:], **kind.static)
+            d_x, d_b = None, offset_gradient_last(d_x)
         d_convs.append(Conv(d_w, d_b))
         if i > 0:
             params = None if between is None else between[i - 1]
-            d_y, d_params = _between_backward(d_y, inputs.pop(), params, inverse)
+            d_x, d_params = _between_backward(d_x, inputs.pop(), params, inverse)
             if d_params is not None:
                 d_between.append(d_params)
-    return d_y, tuple(d_convs[::-1]), None if between is None else tuple(d_between[::-1])
+    return d_x, tuple(d_convs[::-1]), None if between is None else tuple(d_between[::-1])
 
 
 def _gdn(x: Array, params: Gdn, inverse: bool) -> Array:

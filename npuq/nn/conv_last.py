@@ -20,16 +20,16 @@ Shapes (channels last; kernels as in `npuq.nn.conv`):
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from npuq.backend import Array
-from npuq.kernels.products import add_product, map_products
+from npuq.kernels.products import SHARES, add_product, map_products, shares
 from npuq.nn.blocks import Blocks, Part
 from npuq.nn.unfold import fold, outputs_of, unfold
 
 NARROW = 64  # numbers in a block
-SUMS = 8  # of gradients of parameters, at most: a fixed number, so that threads change no result
 
 
 def conv2d_last(x: Array, w: Array, b: Array, *, stride: int = 1, padding: int = 0) -> Array:
@@ -129,7 +129,7 @@ def kernel_gradient_last(
     geometry = Blocks(x.shape[1:3], x.shape[3], kernel, stride, padding)
     parts = geometry.parts(len(x), geometry.output[0])
 
-    def compute(some: list[Part]) -> Array:
+    def compute(some: Sequence[Part]) -> Array:
         matrix = np.zeros((len(geometry.offsets) * x.shape[3], d_y.shape[3]), d_y.dtype)
         for part in some:
             if _is_narrow(geometry):
@@ -142,14 +142,14 @@ def kernel_gradient_last(
                 add_product(inputs.T, grid[: len(inputs)], matrix[taps])
         return matrix
 
-    matrix = np.sum(map_products(compute, _shares(parts)), axis=0)
+    matrix = np.sum(map_products(compute, shares(parts)), axis=0)
     return _from_kernel_matrix(geometry, matrix)
 
 
 def offset_gradient_last(d_y: Array) -> Array:
     """The adjoint of b -> conv2d_last(0, w, b) (Dumoulin & Visin 2016, Sec. 4)."""
     rows = d_y.reshape(-1, d_y.shape[-1])
-    sums = map_products(lambda some: some.sum(axis=0), np.array_split(rows, SUMS))
+    sums = map_products(lambda some: some.sum(axis=0), np.array_split(rows, SHARES))
     return np.sum(sums, axis=0)
 
 
@@ -246,8 +246,3 @@ def _grid(geometry: Blocks, d_y: Array, part: Part, *, before: int = 0) -> Array
     outputs = in_rows[:, first - wanted.start : stop - wanted.start, :columns]
     outputs[:] = d_y[part.images, first:stop]
     return grid
-
-
-def _shares(parts: list[Part]) -> list[list[Part]]:
-    size = -(-len(parts) // SUMS)
-    return [parts[i : i + size] for i in range(0, len(parts), size)]
