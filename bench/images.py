@@ -1,9 +1,9 @@
 """A 768x512 picture to a file and back, in one process that has done it before.
 
-npuq's linear model beside Pillow's JPEG and WebP and two models of CompressAI. Files: a PNG file is
-read and a compressed one written, that is read and a PPM file written. The others: from pixels to
-bytes in memory, and back. CompressAI's models have random weights, which is enough for time; they
-start from tensors.
+npuq's linear model beside Pillow's JPEG and WebP and two models of CompressAI, and these models
+imported into npuq. Files: a PNG file is read and a compressed one written, that is read and a PPM
+file written. The others: from pixels to bytes in memory, and back. CompressAI's models have random
+weights, which is enough for time; they start from tensors.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from common import median_seconds, peer
 
 from npuq.atomic import write_bytes_atomically
 from npuq.codec import compress, decompress, dequantize, quantize
+from npuq.compressai import import_state
 from npuq.dead_leaves import dead_leaves
 from npuq.images import read_image, write_image
 from npuq.shipped import shipped_model
@@ -47,7 +48,9 @@ def rows() -> list[dict[str, Any]]:
             codecs[name] = pillow(image, name, options)
         if peer("compressai"):
             for name in ("bmshj2018_factorized", "mbt2018_mean"):
-                codecs[f"CompressAI {name}"] = compressai(image, name)
+                net = network(name)
+                codecs[f"CompressAI {name}"] = compressai(image, net)
+                codecs[f"npuq, imported {name}"] = imported(image, net)
         functions = {}
         for name, (encode, decode) in codecs.items():
             encode()  # `decode` needs its result
@@ -67,6 +70,7 @@ def rows() -> list[dict[str, Any]]:
         yardsticks = {"WebP": f"WEBP{', files' if files else ''}"}
         if not files:
             yardsticks["factorized"] = "CompressAI bmshj2018_factorized"
+            yardsticks["mean & scale"] = "CompressAI mbt2018_mean"
         for short, name in yardsticks.items():
             if name in by_name:
                 for way in ("compress", "decompress"):
@@ -114,12 +118,38 @@ def pillow_files(png: Path, name: str, options: dict[str, Any]) -> Pair:
     )
 
 
-def compressai(image: np.ndarray, name: str) -> Pair:
-    t = peer("torch")
+def network(name: str) -> Any:
+    """A model of CompressAI, 128 and 192 channels wide, with random weights."""
     zoo = __import__("compressai.zoo", fromlist=["image_models"])
     net = zoo.image_models[name.replace("_", "-")](quality=3, pretrained=False).eval()
     net.update(force=True)
-    x = t.tensor(image.transpose(2, 0, 1)[None] / 255, dtype=t.float32)
+    return net
+
+
+def imported(image: np.ndarray, net: Any) -> Pair:
+    """The same function as a model of ours, by rounding."""
+    state = {name: tensor.numpy() for name, tensor in net.state_dict().items()}
+    model = import_state(state, name="imported")
+    data = compress(image, method="un+q", model=model)
+    t = peer("torch")
+    with t.no_grad():
+        theirs = net.decompress(**net.compress(tensor(image)))["x_hat"][0].permute(1, 2, 0).numpy()
+    difference = np.abs(decompress(data, model=model) - 255 * theirs.clip(0, 1))
+    assert np.mean(difference) < 0.5, "the imported model computes something else"
+    return (
+        lambda: compress(image, method="un+q", model=model),
+        lambda: decompress(data, model=model),
+    )
+
+
+def tensor(image: np.ndarray) -> Any:
+    t = peer("torch")
+    return t.tensor(image.transpose(2, 0, 1)[None] / 255, dtype=t.float32)
+
+
+def compressai(image: np.ndarray, net: Any) -> Pair:
+    t = peer("torch")
+    x = tensor(image)
     with t.no_grad():
         code = net.compress(x)
         assert net.decompress(**code)["x_hat"].shape == x.shape
