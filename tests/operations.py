@@ -247,7 +247,6 @@ OPERATIONS: list[Operation] = [
             conv2d_last_backward,
             args,
             in_torch.conv2d_last,
-            host_only=True,
         )
         for label, args in _CONV2D_LAST_CASES.items()
     ),
@@ -257,7 +256,6 @@ OPERATIONS: list[Operation] = [
         conv_transpose2d_last_backward,
         _conv_args((2, 4, 3, 3), (3, 4, 5, 5), 4, stride=2, padding=2, output_padding=1),
         in_torch.conv_transpose2d_last,
-        host_only=True,
     ),
     *PAPER_OPERATIONS,
 ]

@@ -138,10 +138,11 @@ def fixed_point_scales(w: Array, scales: IntegerScales) -> Array:
     x = xp.clip(w, -512 * LARGEST, 512 * LARGEST).astype(np.float64)
     x = xp.ascontiguousarray(x.transpose(0, 2, 3, 1))  # channels last
     for i, layer in enumerate(scales.layers):
+        w_i, b_i = xp.asarray(layer.w), xp.asarray(layer.b)
         if i < 2:
-            sums = conv_transpose2d_last(x, layer.w, layer.b, stride=2, padding=2, output_padding=1)
+            sums = conv_transpose2d_last(x, w_i, b_i, stride=2, padding=2, output_padding=1)
         else:
-            sums = conv2d_last(x, layer.w, layer.b, stride=1, padding=1)
+            sums = conv2d_last(x, w_i, b_i, stride=1, padding=1)
         # dividing by a power of two is exact, and so is floor
         x = xp.floor((sums + 2.0 ** (layer.shift - 1)) / 2.0**layer.shift)
         x = xp.clip(x, -float(LARGEST << FRACTION), float(LARGEST << FRACTION))

@@ -8,7 +8,8 @@ what is there:
     y[m] += blocks[m + move] K,
 
 so that nothing is unfolded or copied. Images of few channels are the exception, as their products
-would be narrow: see `npuq.nn.unfold`.
+would be narrow: see `npuq.nn.unfold`. The plain twin is `npuq.nn.conv` itself, which also computes
+on other devices than the host.
 
 Shapes (channels last; kernels as in `npuq.nn.conv`):
     x    (N, H, W, C_in)
@@ -24,9 +25,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from npuq.backend import Array
+from npuq.backend import Array, xp_of
+from npuq.kernels.compile import use_reference
 from npuq.kernels.products import SHARES, add_product, map_products, shares
 from npuq.nn.blocks import Blocks, Part
+from npuq.nn.conv import conv2d, conv2d_input_gradient, conv2d_kernel_gradient
 from npuq.nn.unfold import fold, outputs_of, unfold
 
 NARROW = 64  # numbers in a block
@@ -36,13 +39,15 @@ def conv2d_last(x: Array, w: Array, b: Array, *, stride: int = 1, padding: int =
     """Cross-correlate images with kernels (Dumoulin & Visin 2016, Sec. 2.4).
 
     Args:
-        x, w, b: float32 or float64 on the host; shapes at the top of this file.
+        x, w, b: float32 or float64, of one type and device; shapes at the top of this file.
         stride: at least 1.
         padding: rows and columns of zeros added on each side.
 
     Returns:
         y.
     """
+    if _is_plain(x):
+        return _last(conv2d(_first(x), w, b, stride=stride, padding=padding))
     geometry = Blocks(x.shape[1:3], x.shape[3], w.shape[2:], stride, padding)
     rows, columns = geometry.output
     kernel = _kernel_matrix(geometry, w)
@@ -80,7 +85,7 @@ def input_gradient_last(
     d_y: Array, w: Array, *, size: tuple[int, ...], stride: int, padding: int
 ) -> Array:
     """The adjoint of x -> conv2d_last(x, w, 0), for images of `size` (Dumoulin & Visin 2016)."""
-    none = np.zeros(w.shape[1], w.dtype)
+    none = xp_of(w).zeros(w.shape[1], w.dtype)
     return _spread(d_y, w, none, size=size, stride=stride, padding=padding)
 
 
@@ -88,6 +93,9 @@ def _spread(
     d_y: Array, w: Array, b: Array, *, size: tuple[int, ...], stride: int, padding: int
 ) -> Array:
     """`input_gradient_last`, plus b (C_in,)."""
+    if _is_plain(d_y):
+        d_x = conv2d_input_gradient(_first(d_y), w, size=size, stride=stride, padding=padding)
+        return _last(d_x) + b
     geometry = Blocks(size, w.shape[1], w.shape[2:], stride, padding)
     kernel = _kernel_matrix(geometry, w)
     up, left = geometry.reach
@@ -126,6 +134,9 @@ def kernel_gradient_last(
     d_y: Array, x: Array, *, kernel: tuple[int, ...], stride: int, padding: int
 ) -> Array:
     """The adjoint of w -> conv2d_last(x, w, 0) (Dumoulin & Visin 2016, Sec. 4)."""
+    if _is_plain(d_y):
+        static = {"stride": stride, "padding": padding}
+        return conv2d_kernel_gradient(_first(d_y), _first(x), kernel=kernel, **static)
     geometry = Blocks(x.shape[1:3], x.shape[3], kernel, stride, padding)
     parts = geometry.parts(len(x), geometry.output[0])
 
@@ -149,6 +160,8 @@ def kernel_gradient_last(
 def offset_gradient_last(d_y: Array) -> Array:
     """The adjoint of b -> conv2d_last(0, w, b) (Dumoulin & Visin 2016, Sec. 4)."""
     rows = d_y.reshape(-1, d_y.shape[-1])
+    if _is_plain(d_y):
+        return rows.sum(axis=0)
     sums = map_products(lambda some: some.sum(axis=0), np.array_split(rows, SHARES))
     return np.sum(sums, axis=0)
 
@@ -181,7 +194,7 @@ def conv_transpose2d_last_backward(
     output_padding: int = 0,
 ) -> tuple[Array, Array, Array]:
     """Gradient of `conv_transpose2d_last` (Dumoulin & Visin 2016, Sec. 4): d_x, d_w, d_b."""
-    none = np.zeros(len(w), w.dtype)
+    none = xp_of(w).zeros(len(w), w.dtype)
     d_x = conv2d_last(d_y, w, none, stride=stride, padding=padding)
     d_w = kernel_gradient_last(x, d_y, kernel=w.shape[2:], stride=stride, padding=padding)
     return d_x, d_w, offset_gradient_last(d_y)
@@ -195,6 +208,21 @@ def _transposed_size(
         for n, k in zip(x.shape[1:3], w.shape[2:], strict=True)
     )
     return rows, columns
+
+
+def _is_plain(x: Array) -> bool:
+    """Whether the plain twin is to compute."""
+    return not isinstance(x, np.ndarray) or use_reference()
+
+
+def _first(x: Array) -> Array:
+    """(N, H, W, C) -> (N, C, H, W), contiguous."""
+    return xp_of(x).ascontiguousarray(x.transpose(0, 3, 1, 2))
+
+
+def _last(x: Array) -> Array:
+    """(N, C, H, W) -> (N, H, W, C), contiguous."""
+    return xp_of(x).ascontiguousarray(x.transpose(0, 2, 3, 1))
 
 
 def _is_narrow(geometry: Blocks) -> bool:

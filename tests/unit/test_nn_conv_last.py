@@ -22,6 +22,11 @@ def last(x: Any) -> Any:
     return np.ascontiguousarray(x.transpose(0, 2, 3, 1))
 
 
+@pytest.fixture(params=["fast", "reference"], autouse=True)
+def kernels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NPUQ_KERNELS", request.param)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(
     ("size", "k", "stride", "padding"),
