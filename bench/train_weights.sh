@@ -4,7 +4,8 @@
 #     bench/train_weights.sh PHOTOGRAPHS RUNS
 #
 # PHOTOGRAPHS is a folder of images, RUNS a folder for the runs. A run that was stopped goes on where
-# it was; one that is finished only writes its model again. On two cores a run takes 4 to 5 minutes.
+# it was; one that is finished only writes its model again. On two cores a run of the linear model
+# takes 4 to 5 minutes; one of the hyperprior model, 1,500 to 2,000 steps, some 15 on one core.
 # Qualities 2, 4 and 5 were trained by an earlier version of the kernels, which rounds differently:
 # training them again gives models that are as good, but others.
 set -euo pipefail
@@ -23,4 +24,25 @@ for quality_and_lambda in 1:0.0015625 2:0.003125 3:0.00625 4:0.0125 5:0.025 6:0.
             --checkpoint-every 2000 --name "linear-$kind-$quality" ${resume[@]+"${resume[@]}"}
         cp "$run/model.npz" "$weights/linear-$kind-$quality.npz"
     done
+done
+
+# The hyperprior model, small: quality 4 first, then from each to the next lower quality.
+hyperprior() {
+    local kind=$1 quality=$2 lambda=$3 steps=$4
+    shift 4
+    local run=$runs/hyperprior-$kind-$quality resume=()
+    if [[ -e $run/checkpoint.npz ]]; then resume=(--resume); fi
+    npuq train "$photographs" "$run" --preset "fast-hyperprior-$kind" --lmbda "$lambda" --seed 1 \
+        --steps "$steps" --validation-crop 256 --checkpoint-every 250 \
+        --name "hyperprior-$kind-$quality" "$@" ${resume[@]+"${resume[@]}"}
+    cp "$run/model.npz" "$weights/hyperprior-$kind-$quality.npz"
+}
+for kind in un sr; do
+    soft=()
+    if [[ $kind == sr ]]; then soft=(--alpha-start 4); fi
+    hyperprior "$kind" 4 0.0125 2000
+    hyperprior "$kind" 2 0.003125 1500 --init-model "$runs/hyperprior-$kind-4/model.npz" \
+        ${soft[@]+"${soft[@]}"}
+    hyperprior "$kind" 1 0.0015625 1500 --init-model "$runs/hyperprior-$kind-2/model.npz" \
+        ${soft[@]+"${soft[@]}"}
 done

@@ -29,7 +29,7 @@ from npuq.coding.tables import IntegerTables, table_bits
 from npuq.kernels.threads import map_in_threads
 from npuq.model import HyperCoding, Model, latents_of
 from npuq.models.conditional_rate import SMALLEST_SCALE
-from npuq.models.integer_scales import scale_indexes
+from npuq.models.integer_scales import FRACTION, indexes_of, scale_indexes
 from npuq.nn import nonparametric, normal
 from npuq.nn.non_negative import lower_bound
 from npuq.nn.parameters import cast
@@ -221,20 +221,42 @@ def estimated_bits(symbols: HyperSymbols, model: Model, method: str) -> float:
     return float(total)
 
 
-def promised_bits(symbols: HyperSymbols, model: Model, method: str) -> float:
-    """The bits that the integer tables promise for the symbols."""
+def promised_bits(
+    symbols: HyperSymbols, model: Model, method: str, *, indexes: Array | None = None
+) -> float:
+    """The bits that the integer tables promise for the symbols.
+
+    With other `indexes` of the tables, (M, h, w), those that other scales would cost.
+    """
     hyper = _hyper(model)
     phases, hyper_phases = (
         p.astype(np.int64) for p in (phases_of_method(method, model.phases), _hyper_phases(method))
     )
     total = table_bits(symbols.hyper_k, hyper_phases[symbols.hyper_n], hyper.tables).sum()
-    indexes = _indexes(symbols, slice(0, symbols.k.shape[1]), hyper, method)
+    if indexes is None:
+        indexes = table_indexes(symbols, model, method)
     for level in np.unique(indexes):
         chosen = indexes == level
         one = IntegerTables(model.tables.values, *(f[level : level + 1] for f in model.tables[1:]))
         phase = phases[symbols.n[chosen]]
         total += table_bits(symbols.k[chosen][None], phase[None], one).sum()
     return float(total)
+
+
+def table_indexes(symbols: HyperSymbols, model: Model, method: str) -> Array:
+    """The table of each latent, (M, h, w) uint8, found in integers."""
+    return _indexes(symbols, slice(0, symbols.k.shape[1]), _hyper(model), method)
+
+
+def float_table_indexes(symbols: HyperSymbols, model: Model, method: str) -> Array:
+    """The tables that the float scales would choose, which differ between machines; to compare."""
+    hyper = _hyper(model)
+    w = _received(symbols.hyper_k, symbols.hyper_n, hyper, method)
+    indexes = np.empty(symbols.k.shape, np.uint8)
+    for window in windows(w.shape[1:], _TILE):
+        sigma, _ = hyper_synthesise_window(w, window, model.params)
+        indexes[_latents(window)] = indexes_of(sigma * np.float32(1 << FRACTION), hyper.scales)
+    return indexes
 
 
 _TILE = (BAND_ROWS // HYPER, 32)  # of hyper-latents, where means or scales are computed

@@ -1,4 +1,4 @@
-"""A large image is coded in the memory of its pixels and of a few bands."""
+"""A large image is coded in the memory of its pixels and of a few bands or tiles."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from npuq.kernels.compile import use_reference
 PROGRAM = """
 import sys
 import numpy as np
-from models import picture, tiny_model
+from models import picture, tiny_hyperprior, tiny_model
 from npuq import codec
 
 def peak():
     lines = open("/proc/self/status").read().splitlines()
     return next(int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM"))
 
-model, tile = tiny_model(16.0), picture(250, 200)
+model = {"linear": tiny_model, "hyperprior": tiny_hyperprior}[sys.argv[1]](16.0)
+tile = picture(250, 200)
 codec.decompress(codec.compress(tile, model=model), model=model)
-image = np.tile(tile, (24, 20, 1))
+image = np.tile(tile, (int(sys.argv[2]), 20, 1))
 before = peak()
 data = codec.compress(image, model=model)
 compressed = peak()
@@ -34,15 +35,21 @@ print(before, compressed, peak(), decoded.shape == image.shape)
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's /proc")
 @pytest.mark.skipif(use_reference(), reason="takes long in plain Python")
-def test_memory_is_for_some_bands_beside_the_pixels() -> None:
-    """24 megapixels: 288 MB for each array of coefficients, of which several are needed at once."""
+@pytest.mark.parametrize(
+    ("kind", "height", "limits"), [("linear", 24, (350, 350)), ("hyperprior", 12, (150, 150))]
+)
+def test_memory_is_for_some_bands_beside_the_pixels(
+    kind: str, height: int, limits: tuple[int, int]
+) -> None:
+    """24 megapixels by the linear model: 288 MB for each array of coefficients, of which several
+    are needed at once. 12 by the hyperprior model: as much in its first layer."""
     tests = Path(__file__).parents[1]
     result = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
+        [sys.executable, "-c", PROGRAM, kind, str(height)],
         env=os.environ | {"PYTHONPATH": f"{tests}{os.pathsep}{tests.parent}"},
         capture_output=True, text=True, check=True, timeout=300,
     )  # fmt: skip
     before, compressed, decompressed, same_shape = result.stdout.split()
     assert same_shape == "True"
-    assert int(compressed) - int(before) < 350
-    assert int(decompressed) - int(before) < 350 + 72  # the decoded pixels
+    assert int(compressed) - int(before) < limits[0]
+    assert int(decompressed) - int(before) < limits[1] + 3 * height  # the decoded pixels
