@@ -169,9 +169,7 @@ def _check_start(start: Model, options: TrainingOptions) -> None:
         )
         if fresh == given or options.model == "linear":
             return
-    raise NpuqError(
-        f"--init-model: {start.name} is not of the model and size that is to be trained"
-    )
+    raise NpuqError(f"--init-model: {start.name} is of another kind or size than the new model")
 
 
 def _options(args: argparse.Namespace, preset: str) -> TrainingOptions:
