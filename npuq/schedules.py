@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from npuq.models.noisy_rate import Softness
+from npuq.models.older_rate import OLDER_QUANTIZERS
 
 CHOICES = {
     "model": ("linear", "hyperprior"),
+    "quantizer": ("noise", *OLDER_QUANTIZERS),
     "rate_schedule": ("drop", "cosine"),
     "start": ("orthogonal", "jpeg", "random", "klt"),
     "coordinates": ("frequency", "pixel"),
@@ -28,6 +30,9 @@ class TrainingOptions:
     Attributes:
         model: which model of Sec. 5.1, "linear" or "hyperprior".
         size: (N, M) of the hyperprior model, channels of its hidden layers and of its latents.
+        quantizer: what stands between encoder and decoder in training: "noise", the channel of the
+            paper, or one of OLDER_QUANTIZERS (Sec. 2), for the linear model. "annealed" is for
+            softnesses above 0, the other older ones for 0.
         lmbda: lambda at the end of training, bits per pixel per squared grey level.
         lmbda_decay: (step, factor) pairs: from that step on lambda is `factor` of what it was.
         steps: number of training steps.
@@ -57,6 +62,7 @@ class TrainingOptions:
 
     model: str = "linear"
     size: tuple[int, int] = (128, 192)
+    quantizer: str = "noise"
     lmbda: float = 0.0125
     lmbda_decay: tuple[tuple[int, float], ...] = ()
     steps: int = 16_000
@@ -113,6 +119,18 @@ class TrainingOptions:
             check(name, getattr(self, name) in words, f"be {' or '.join(words)}")
         starts = CHOICES["start"][2:] if self.model == "hyperprior" else CHOICES["start"][:2]
         check("start", self.start in starts, f"be {' or '.join(starts)} for the {self.model} model")
+        if self.model == "hyperprior":
+            check("quantizer", self.quantizer == "noise", "be noise for the hyperprior model")
+        if self.quantizer != "noise":
+            check("alpha_r", self.alpha_r is None, f"be None for the {self.quantizer} quantizer")
+        if self.quantizer == "annealed":
+            rule = "be above 0 at both ends for the annealed quantizer"
+            check("alpha_start", self.alpha_start > 0, rule)
+            check("alpha_end", self.alpha_end > 0, rule)
+        elif self.quantizer != "noise":
+            rule = f"be 0 for the {self.quantizer} quantizer"
+            check("alpha_start", self.alpha_start == 0, rule)
+            check("alpha_end", self.alpha_end == 0, rule)
         check(
             "density_only_steps",
             0 <= self.density_only_steps < self.steps,

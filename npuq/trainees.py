@@ -25,6 +25,7 @@ from npuq.models.hyperprior import HyperpriorParams
 from npuq.models.klt import start_at_klt
 from npuq.models.linear import LinearParams, Loss
 from npuq.models.noisy_rate import Softness
+from npuq.models.older_rate import SHARED
 from npuq.nn.parameters import cast
 from npuq.schedules import TrainingOptions
 
@@ -82,9 +83,12 @@ class LinearTrainee(NamedTuple):
         return to_model(trained, self.frame)
 
     def inputs(self, images: Array, noise: Noise) -> tuple[Array, ...]:
-        """Pixels and noise, (192, n) each."""
+        """Pixels and noise, (192, n) each; the noise is one number per image where it is shared."""
         blocks = linear.images_to_blocks(images)
-        return blocks, noise(0, blocks.shape)
+        if self.options.quantizer not in SHARED:
+            return blocks, noise(0, blocks.shape)
+        shift = np.repeat(noise(0, (len(images),)), blocks.shape[1] // len(images))
+        return blocks, np.tile(shift, (linear.CHANNELS, 1))
 
     def losses(
         self, trained: LinearParams, inputs: tuple[Array, ...], lmbda: float, softness: Softness
@@ -92,7 +96,7 @@ class LinearTrainee(NamedTuple):
         """See Trainee."""
         blocks, u = inputs
         model = self.to_model(trained)
-        loss, forward = linear.loss_forward(model, blocks, u, lmbda=lmbda, softness=softness)
+        loss, forward = self._forward(model, (blocks, u), lmbda, softness)
         gradients = linear.loss_backward(forward, model, blocks, lmbda=lmbda)
         return loss, to_model_backward(gradients, self.frame)
 
@@ -100,11 +104,19 @@ class LinearTrainee(NamedTuple):
         self, model: LinearParams, inputs: tuple[Array, ...], lmbda: float, softness: Softness
     ) -> Loss:
         """See Trainee."""
-        return linear.loss_forward(model, *inputs, lmbda=lmbda, softness=softness)[0]
+        return self._forward(model, inputs, lmbda, softness)[0]
 
     def group(self, name: str) -> str:
         """See Trainee."""
         return "density" if name.startswith("density") else "transform"
+
+    def _forward(
+        self, model: LinearParams, inputs: tuple[Array, ...], lmbda: float, softness: Softness
+    ) -> tuple[Loss, linear.Forward]:
+        quantizer = self.options.quantizer
+        return linear.loss_forward(
+            model, *inputs, lmbda=lmbda, softness=softness, quantizer=quantizer
+        )
 
 
 class HyperpriorTrainee(NamedTuple):

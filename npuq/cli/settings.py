@@ -52,6 +52,13 @@ SETTINGS: tuple[tuple[str, Callable[[str], Any], str | None, str], ...] = (
         "of the hyperprior model: small (64,96), base (128,192), full (192,320), or channels of "
         "its hidden layers and of its latents",
     ),
+    (
+        "quantizer",
+        str,
+        None,
+        "of the linear model in training: noise, the channel of the paper, or an older one of "
+        "Sec. 2, for comparison",
+    ),
     ("lmbda", number, "X", LMBDA_HELP),
     (
         "lmbda_decay",

@@ -119,7 +119,8 @@ def run(args: argparse.Namespace) -> int:
         progress.close()
     model = make_model(
         params,
-        alpha=softness_at(options, options.steps).alpha,
+        # Annealed without noise, soft rounding stands for rounding, and files are rounded.
+        alpha=softness_at(options, options.steps).alpha if options.quantizer == "noise" else 0.0,
         alpha_r=options.alpha_r,
         lmbda=options.lmbda,
         name=provenance["name"],

@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from npuq.backend import Array, xp_of
 from npuq.models.noisy_rate import NoisyRate, Softness, noisy_rate
+from npuq.models.older_rate import older_rate
 from npuq.nn import nonparametric
 from npuq.nn.initialize import jpeg_analysis, jpeg_synthesis, random_orthogonal
 from npuq.nn.nonparametric import NonparametricParams
@@ -175,7 +176,13 @@ class Forward(NamedTuple):
 
 
 def loss_forward(
-    params: LinearParams, blocks: Array, u: Array, *, lmbda: float, softness: Softness
+    params: LinearParams,
+    blocks: Array,
+    u: Array,
+    *,
+    lmbda: float,
+    softness: Softness,
+    quantizer: str = "noise",
 ) -> tuple[Loss, Forward]:
     """The rate-distortion loss of a batch: Eqs. (2) and (21).
 
@@ -185,12 +192,17 @@ def loss_forward(
         u: (192, n) uniform noise in [-1/2, 1/2).
         lmbda: lambda, bits per pixel per squared grey level.
         softness: rounding; alpha = 0 is Eq. (2).
+        quantizer: "noise", the channel of Eqs. (2) and (21); or an older one, see
+            `npuq.models.older_rate`, which takes nothing but alpha of `softness`.
 
     Returns:
         The loss and what `loss_backward` needs.
     """
     y = analyse(blocks, params.analysis)
-    coded = noisy_rate(y, u, params.density, softness)
+    if quantizer == "noise":
+        coded = noisy_rate(y, u, params.density, softness)
+    else:
+        coded = older_rate(y, u, params.density, quantizer, softness.alpha)
     error = synthesise(coded.r, params.synthesis)
     error -= blocks
     bpp = float(coded.bits.sum()) / _pixels(blocks)

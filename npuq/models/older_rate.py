@@ -1,0 +1,86 @@
+"""From coefficients to reconstructions and bits with the quantizers of Sec. 2, for comparison.
+
+As `npuq.models.noisy_rate`, with something else in the place of the noise channel:
+
+    stochastic         z = floor(y) + Bernoulli(y - floor(y))   Toderici et al. 2016
+    straight-through   z = [y]                                  Theis et al. 2017
+    annealed           z = s_alpha(y), without noise            Agustsson et al. 2017, scalar
+    shared-shift       z = [y - u] + u, u one number            Choi et al. 2019
+    shared-noise       z = y + u, u one number                  a warning of Sec. 3.2
+
+and bits = -log2(c(z + 1/2) - c(z - 1/2)), r = z for all of them: they differ in nothing else. At
+integers this is the code length P(z) of Eq. (1), for a shared shift P(K | U) of Sec. 3.2, and
+between integers, for s_alpha, it joins the code lengths smoothly. Gradients are exact for the two
+that are differentiable, "annealed" and "shared-noise"; where there is rounding they pass straight
+through it, rate and distortion alike.
+
+Departure: the authors trained with other rates. Toderici et al. had codes of fixed length; Theis et
+al. bound the code length by that of [y] + u, with a density of their own; Agustsson et al. average
+the code lengths of all centres, with the weights of the soft assignment, for vectors.
+
+Shapes: as there.
+"""
+
+from __future__ import annotations
+
+from npuq.backend import Array, xp_of
+from npuq.models.noisy_rate import NoisyRate, Softness, noisy_rate
+from npuq.nn.nonparametric import NonparametricParams
+from npuq.paper.channel import (
+    round_half_up,
+    round_half_up_backward_straight_through,
+    uniform_noise_channel,
+    uniform_noise_channel_backward,
+)
+from npuq.paper.older_quantizers import (
+    dithered_round,
+    dithered_round_backward_straight_through,
+    stochastic_round,
+    stochastic_round_backward_straight_through,
+)
+from npuq.paper.soft_round import soft_round, soft_round_backward
+
+SHARED = ("shared-shift", "shared-noise")
+"""Those whose `u` holds one number for all coefficients of an image."""
+OLDER_QUANTIZERS = ("stochastic", "straight-through", "annealed", *SHARED)
+
+
+def older_rate(
+    y: Array, u: Array, density: NonparametricParams, quantizer: str, alpha: float
+) -> NoisyRate:
+    """Rate, reconstruction and gradients with an older quantizer (Secs. 2, 3.2 and 4.1).
+
+    Args:
+        y: (C, n) coefficients.
+        u: (C, n) noise in [-1/2, 1/2), the same in all channels for those in SHARED.
+        density: parameters of C channels.
+        quantizer: one of OLDER_QUANTIZERS.
+        alpha: softness of "annealed".
+
+    Returns:
+        NoisyRate.
+
+    Raises:
+        ValueError: unknown quantizer, or see `noisy_rate`.
+
+    Numerics: those of `noisy_rate`, which is called for z with noise 0.
+    """
+    z, dz_dy = _quantized(y, u, quantizer, alpha)
+    at_z = noisy_rate(z, xp_of(z).zeros_like(z), density, Softness())
+    return at_z._replace(d_y=at_z.d_y * dz_dy, dr_dy=dz_dy)
+
+
+def _quantized(y: Array, u: Array, quantizer: str, alpha: float) -> tuple[Array, Array]:
+    """z, and its derivative with respect to y or what is taken for it."""
+    one = xp_of(y).ones_like(y)
+    if quantizer == "stochastic":
+        return stochastic_round(y, u), stochastic_round_backward_straight_through(one, y, u)
+    if quantizer == "straight-through":
+        return round_half_up(y), round_half_up_backward_straight_through(one, y)
+    if quantizer == "annealed":
+        return soft_round(y, alpha), soft_round_backward(one, y, alpha)
+    if quantizer == "shared-shift":
+        return dithered_round(y, u), dithered_round_backward_straight_through(one, y, u)
+    if quantizer == "shared-noise":
+        return uniform_noise_channel(y, u), uniform_noise_channel_backward(one, y, u)[0]
+    raise ValueError(f"quantizer must be one of {', '.join(OLDER_QUANTIZERS)}, not {quantizer!r}")
