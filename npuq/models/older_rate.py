@@ -14,10 +14,6 @@ between integers, for s_alpha, it joins the code lengths smoothly. Gradients are
 that are differentiable, "annealed" and "shared-noise"; where there is rounding they pass straight
 through it, rate and distortion alike.
 
-Departure: the authors trained with other rates. Toderici et al. had codes of fixed length; Theis et
-al. bound the code length by that of [y] + u, with a density of their own; Agustsson et al. average
-the code lengths of all centres, with the weights of the soft assignment, for vectors.
-
 Shapes: as there.
 """
 
@@ -64,6 +60,10 @@ def older_rate(
         ValueError: unknown quantizer, or see `noisy_rate`.
 
     Numerics: those of `noisy_rate`, which is called for z with noise 0.
+
+    Departure: the authors trained with other rates. Toderici et al. had codes of fixed length;
+        Theis et al. bound P([y]) by the density of [y] + u; Agustsson et al. average the code
+        lengths of all centres, of vectors, with the weights of the soft assignment.
     """
     z, dz_dy = _quantized(y, u, quantizer, alpha)
     at_z = noisy_rate(z, xp_of(z).zeros_like(z), density, Softness())

@@ -29,15 +29,26 @@ def model() -> tuple[LinearParams, Array, Array]:
     return start._replace(density=start.density._replace(a=a)), blocks, u
 
 
-@pytest.mark.parametrize("softness", [Softness(), Softness(2.0, 2.0), Softness(2.0, 5.0)], ids=str)
-def test_gradient_of_the_loss(softness: Softness) -> None:
+@pytest.mark.parametrize(
+    ("quantizer", "softness"),
+    [
+        ("noise", Softness()),
+        ("noise", Softness(2.0, 2.0)),
+        ("noise", Softness(2.0, 5.0)),
+        ("annealed", Softness(3.0)),
+        ("shared-noise", Softness()),
+    ],
+    ids=str,
+)
+def test_gradient_of_the_loss(quantizer: str, softness: Softness) -> None:
     """Every parameter array, by random projections: relative error 1e-6.
 
     Differences at steps of 1e-5 and 5e-6 of the weights' size, with one Richardson step:
     coefficients move by 1e-5, far less than the width e^-5 of the steepest part of r_5.
     """
     params, blocks, u = model()
-    _, forward = linear.loss_forward(params, blocks, u, lmbda=LMBDA, softness=softness)
+    static: Any = {"lmbda": LMBDA, "softness": softness, "quantizer": quantizer}
+    _, forward = linear.loss_forward(params, blocks, u, **static)
     gradients = named_arrays(linear.loss_backward(forward, params, blocks, lmbda=LMBDA))
     arrays = named_arrays(params)
     assert list(gradients) == list(arrays)
@@ -50,7 +61,7 @@ def test_gradient_of_the_loss(softness: Softness) -> None:
 
         def loss(t: float, name: str = name, direction: Array = direction) -> float:
             moved = with_arrays(params, arrays | {name: arrays[name] + t * direction})
-            result, _ = linear.loss_forward(moved, blocks, u, lmbda=LMBDA, softness=softness)
+            result, _ = linear.loss_forward(moved, blocks, u, **static)
             return result.loss
 
         def central(h: float, loss: Any = loss) -> float:

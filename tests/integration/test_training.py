@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from models import picture
 
+import npuq
 from npuq import dead_leaves
 from npuq import train as training
 from npuq.backend import Array
@@ -313,6 +314,31 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_every_setting_is_an_option() -> None:
     fields = {field.name for field in dataclasses.fields(TrainingOptions)}
     assert {name for name, *_ in SETTINGS} == fields
+
+
+@pytest.mark.parametrize("quantizer", ["annealed", "shared-shift"])
+def test_models_of_older_quantizers_are_for_rounding_and_plain_dither(
+    photographs: str, tmp_path: Path, quantizer: str
+) -> None:
+    """Also after annealing without noise: the model is not one of soft rounding."""
+    command = ["train", photographs, str(tmp_path), f"--quantizer={quantizer}", *SMALL]
+    kind = ["--preset=fast-sr"] if quantizer == "annealed" else ["--preset=fast-un"]
+    assert main(command + kind) == 0
+    model = load_model(tmp_path / "model.npz")
+    assert model.alpha == 0
+    assert model.training["options"]["quantizer"] == quantizer
+    image = picture(32, 40)
+    for method in ("un+q", "un+uq"):
+        data = npuq.compress(image, method=method, model=model)
+        assert npuq.decompress(data, model=model).shape == image.shape
+
+
+def test_older_quantizers_are_for_the_linear_model(
+    photographs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["train", photographs, str(tmp_path), "--model=hyperprior", "--quantizer=stochastic"]
+    assert main(command) == 2
+    assert "quantizer must be noise for the hyperprior model" in capsys.readouterr().err
 
 
 def test_the_command_writes_a_model_that_says_how_it_was_made(

@@ -20,6 +20,7 @@ from npuq.paper import (
     density,
     expected_gradient,
     loss,
+    older_quantizers,
     scale_mixture,
     soft_round,
     unimodal,
@@ -63,6 +64,9 @@ BINARY: dict[str, Call] = {
     "uniform_noise_channel": channel.uniform_noise_channel,
     "universal_quantize": channel.universal_quantize,
     "universal_dequantize": channel.universal_dequantize,
+    "stochastic_round": older_quantizers.stochastic_round,
+    "dithered_round": older_quantizers.dithered_round,
+    "dithered_pixels": lambda x, u: older_quantizers.dithered_pixels(x, u, 8),
     "mixture_quantize": lambda y, u: scale_mixture.mixture_quantize(y, u, 0.5),
     "mixture_dequantize": lambda k, u: scale_mixture.mixture_dequantize(k, u, 0.5),
     "soft_round_backward": at_alpha(soft_round.soft_round_backward),
@@ -80,6 +84,8 @@ BINARY: dict[str, Call] = {
 }
 TERNARY: dict[str, Call] = {
     "uniform_noise_channel_backward": lambda *a: channel.uniform_noise_channel_backward(*a)[0],
+    "stochastic_round_backward": older_quantizers.stochastic_round_backward_straight_through,
+    "dithered_round_backward": older_quantizers.dithered_round_backward_straight_through,
     "interval_bits_backward": lambda *a: density.interval_bits_backward(*a)[0],
 }
 FUNCTIONS = [

@@ -154,12 +154,31 @@ def test_the_initial_step_size_is_the_best_one_of_its_formula() -> None:
         {"alpha_start": -1.0},
         {"rate_schedule": "step"},
         {"coordinates": "polar"},
+        {"quantizer": "vector"},
+        {"quantizer": "stochastic", "model": "hyperprior"},
         {"start": "dct"},
     ],
 )
 def test_impossible_options_are_refused_by_name(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         TrainingOptions(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("quantizer", "softness", "name"),
+    [
+        ("annealed", {}, "alpha_start"),
+        ("annealed", {"alpha_start": 1.0}, "alpha_end"),
+        ("annealed", {"alpha_start": 1.0, "alpha_end": 16.0, "alpha_r": 16.0}, "alpha_r"),
+        ("stochastic", {"alpha_start": 1.0}, "alpha_start"),
+        ("shared-shift", {"alpha_end": 1.0}, "alpha_end"),
+    ],
+)
+def test_a_softness_that_an_older_quantizer_would_not_use_is_refused(
+    quantizer: str, softness: dict[str, float], name: str
+) -> None:
+    with pytest.raises(ValueError, match=f"{name} must be .* for the {quantizer} quantizer"):
+        TrainingOptions(quantizer=quantizer, **softness)  # type: ignore[arg-type]
 
 
 def test_options_cannot_be_changed() -> None:
