@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+from models import picture, tiny_model
+
+from npuq.metrics import mse
 
 ROOT = Path(__file__).parents[2]
 
@@ -49,3 +55,21 @@ def test_the_hyperprior_parts_check_that_both_sides_compute_the_same() -> None:
     for row in json.loads(result.stdout):
         assert row["npuq ms"] > 0
         assert ("ratio to channels last" in row) == ("channels last ms" in row)
+
+
+def test_all_ways_to_send_coefficients_deliver_a_picture() -> None:
+    """At a high rate all for as many bits, and with one error, stochastic rounding with twice."""
+    path = ROOT / "bench" / "older_quantizers.py"
+    spec = importlib.util.spec_from_file_location("older_quantizers", path)
+    assert spec is not None and spec.loader is not None
+    older = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(older)
+    image, model = picture(64, 80), tiny_model(step=2.0)
+    sent = {
+        way: older.send(image, model, way, 0)
+        for way in ("un+q", "un+uq", older.STOCHASTIC, older.SHARED_SHIFT)
+    }
+    errors = {way: mse(image, arrived) for way, (_, arrived) in sent.items()}
+    for way, (bits, _) in sent.items():
+        assert errors[way] / errors["un+q"] == pytest.approx(2 if "stoch" in way else 1, rel=0.1)
+        assert bits == pytest.approx(sent["un+q"].bits, rel=0.05)

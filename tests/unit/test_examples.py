@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from npuq.metrics import mse
 from npuq.paper.lattice_quantization import lattice_quantize, voronoi_noise
 from npuq.paper.lattices import Lattice
 
@@ -27,6 +28,7 @@ def load(name: str) -> Any:
 
 lattice_example = load("lattice_quantization")
 gaussian_example = load("gaussian_noise_channel")
+older_example = load("older_quantizers")
 
 
 @pytest.mark.parametrize("lattice", lattice_example.LATTICES[:-1], ids=lambda lattice: lattice.name)
@@ -67,3 +69,23 @@ def test_pictures_are_their_coefficients() -> None:
     y = gaussian_example.analyse(image)
     assert (y**2).sum() == pytest.approx(((image - 127.5) ** 2).sum())
     np.testing.assert_array_equal(gaussian_example.synthesise(y), image)
+
+
+def test_two_of_four_quantizers_send_a_picture_for_nothing() -> None:
+    shape = (older_example.HEIGHT, older_example.WIDTH, 3)
+    image = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+    for quantizer in older_example.QUANTIZERS:
+        bpp, arrived = older_example.send(image, 0.01, quantizer)
+        assert 0 <= bpp < 0.05
+        leaks = quantizer in ("soft rounding, no noise", "shared noise")
+        assert np.array_equal(arrived, image) == leaks
+        assert leaks or mse(image, arrived) > 0.9 * image.var()
+
+
+def test_dithered_pixels_of_the_example_are_right_on_average() -> None:
+    original = older_example.ball()
+    errors = {
+        name: ((older_example.means(arrived - original)) ** 2).mean()
+        for name, arrived in older_example.pixels(original).items()
+    }
+    assert errors["Roberts"] < errors["stochastic rounding"] < 0.1 * errors["rounded"]
