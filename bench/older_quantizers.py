@@ -6,7 +6,8 @@
 Each model is measured twice: what its training objective says of the photographs ("promised"), and
 what arrives by the way its coefficients are sent at test time ("delivered"). Bits are those of real
 files, but for a shared shift, which no file format of npuq has: there they are the promise of the
-integer tables for the symbols, without a header. Stochastic rounding makes files as rounding does.
+integer tables for the symbols, without a header. After training with stochastic rounding, Toderici
+et al. round; stochastic rounding is measured as well, and makes files as rounding does.
 
 Beside that: how well one shared noise is known to a receiver of a model that was not even trained
 for it; and Roberts' dithered pixels against plain quantization with the same number of levels.

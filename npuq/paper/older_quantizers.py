@@ -11,10 +11,10 @@ Rounding and its straight-through gradient are in `npuq.paper.channel`, soft rou
 is sent, [y + u] or [y - u], is in distribution the same; dither is what the receiver subtracts
 again.
 
-The soft-to-hard quantizer of Agustsson et al. for scalars and integer centres is the mean of the
-two nearest ones with weights softmax(-alpha (y - k)^2), that is floor(y) + 1/2 + tanh(alpha r) / 2
-with r = y - floor(y) - 1/2: Eq. (10) but for the factor 1 / tanh(alpha / 2), which makes s_alpha
-continuous and invertible.
+The soft-to-hard quantizer of Agustsson et al. is the mean of all centres with the weights
+softmax(-alpha (y - centre)^2). For scalars and the two nearest integers as centres this is
+floor(y) + 1/2 + tanh(alpha r) / 2 with r = y - floor(y) - 1/2: Eq. (10) but for the factor
+1 / tanh(alpha / 2), which makes s_alpha continuous.
 
 Shapes: `y` of any shape; `u` in [-1/2, 1/2), of the same shape or one number.
 """
