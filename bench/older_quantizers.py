@@ -52,6 +52,7 @@ TRAININGS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("stochastic", "stochastic rounding", ("un+q", STOCHASTIC)),
     ("shared-shift", "shared shift, straight-through", ("un+q", SHARED_SHIFT)),
     ("annealed", "soft rounding without noise", ("un+q",)),
+    ("soft", "the same, alpha 4 throughout", ("un+q",)),
     ("shared-noise", "shared noise", ("un+q", "un+uq")),
 )
 LEVELS = (4, 8, 16)

@@ -28,6 +28,7 @@ for quality in "${qualities[@]}"; do
     run "un-$quality" --lmbda "$lambda"
     run "sr-$quality" --lmbda "$lambda" "${soft[@]}"
     run "annealed-$quality" --lmbda "$lambda" --quantizer annealed "${soft[@]}"
+    run "soft-$quality" --lmbda "$lambda" --quantizer annealed --alpha-start 4 --alpha-end 4
     for quantizer in straight-through stochastic shared-shift shared-noise; do
         run "$quantizer-$quality" --lmbda "$lambda" --quantizer "$quantizer"
     done
