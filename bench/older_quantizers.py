@@ -52,7 +52,6 @@ TRAININGS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("stochastic", "stochastic rounding", ("un+q", STOCHASTIC)),
     ("shared-shift", "shared shift, straight-through", ("un+q", SHARED_SHIFT)),
     ("annealed", "soft rounding without noise", ("un+q",)),
-    ("soft", "the same, alpha 4 throughout", ("un+q",)),
     ("shared-noise", "shared noise", ("un+q", "un+uq")),
 )
 LEVELS = (4, 8, 16)
@@ -69,12 +68,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="the photographs of Kodak")
     parser.add_argument("runs", type=Path, help="what train_older_quantizers.sh made")
-    parser.add_argument("--qualities", default="4,2")
+    parser.add_argument("--qualities", default="4")
     parser.add_argument("--out", type=Path, default=HERE / "results")
     args = parser.parse_args(arguments)
     images = [read_image(path) for path in list_images(args.folder)]
+    qualities = [int(q) for q in args.qualities.split(",")]
     rows = []
-    for quality in map(int, args.qualities.split(",")):
+    for quality in qualities:
         for run, title, ways in TRAININGS:
             model = load_model(args.runs / f"{run}-{quality}" / "model.npz")
             promise = promised(model, images)
@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 row = {"quality": quality, "training": title, "test": way}
                 rows.append(row | promise | delivered(model, images, way))
                 print(line(rows[-1]), flush=True)
-    leak = shared_noise_leak(load_model(args.runs / "un-4" / "model.npz"), images)
+    leak = shared_noise_leak(load_model(args.runs / f"un-{qualities[0]}" / "model.npz"), images)
     print("one noise for all coefficients:", json.dumps(leak))
     pixels = [pixel_row(images, levels, way) for levels in LEVELS for way in DITHERS]
     for row in pixels:
@@ -248,31 +248,30 @@ def plot(rows: Sequence[dict[str, Any]], path: Path) -> None:
     from matplotlib.figure import Figure
 
     qualities = list(dict.fromkeys(row["quality"] for row in rows))
-    figure = Figure(figsize=(10, 3.9 * len(qualities)), layout="constrained")
+    figure = Figure(figsize=(10, 4.2 * len(qualities)), layout="constrained")
     panels = figure.subplots(len(qualities), 1, squeeze=False)[:, 0]
     for axes, quality in zip(panels, qualities, strict=True):
         of_quality = [row for row in rows if row["quality"] == quality]
-        y = np.arange(len(of_quality))
-        axes.barh(
-            y - 0.2, [row["promised_loss"] for row in of_quality], 0.38,
-            color="tab:orange", label="promised: the loss that was trained",
-        )  # fmt: skip
-        delivered = [row["loss"] for row in of_quality]
-        axes.barh(y + 0.2, delivered, 0.38, color="tab:blue", label="delivered: what arrives")
-        most = 2 * min(delivered)
-        for at, row in zip(y, of_quality, strict=True):
-            text = f"{row['bpp']:.2f} bpp, {row['psnr']:.2f} dB"
-            axes.text(min(row["loss"], most) + 0.01 * most, at + 0.2, text, va="center", fontsize=8)
-            axes.text(
-                min(row["promised_loss"], most) + 0.01 * most, at - 0.2,
-                f"{row['promised_loss']:.2f}", va="center", fontsize=8,
-            )  # fmt: skip
-        axes.set_yticks(y, [f"{row['training']}:  {row['test']}" for row in of_quality], fontsize=8)
+        end = 2.4 * min(row["loss"] for row in of_quality)
+        for key, colour, shift, label in (
+            ("promised_", "tab:orange", -0.2, "promised: the loss that was trained"),
+            ("", "tab:blue", 0.2, "delivered: the loss of what arrives"),
+        ):
+            losses = [row[key + "loss"] for row in of_quality]
+            at = np.arange(len(losses)) + shift
+            axes.barh(at, losses, 0.38, color=colour, label=label)
+            for loss, y, row in zip(losses, at, of_quality, strict=True):
+                text = f"{loss:.2f}  ({row[key + 'bpp']:.2f} bpp, MSE {row[key + 'mse']:.0f})"
+                colour_of_text = "black" if loss < 0.75 * end else "white"  # in a bar that is cut
+                x = loss if loss < 0.75 * end else 0.75 * end
+                axes.text(x + 0.01 * end, y, text, va="center", fontsize=8, color=colour_of_text)
+        names = [f"{row['training']}:  {row['test']}" for row in of_quality]
+        axes.set_yticks(np.arange(len(names)), names, fontsize=8)
         axes.invert_yaxis()
-        axes.set_xlim(0, 1.25 * most)
+        axes.set_xlim(0, end)
         axes.set_xlabel("bits per pixel + $\\lambda$ MSE, mean over Kodak")
-        axes.set_title(f"quality {quality} (5,000 steps each)", fontsize=10)
-        axes.legend(fontsize=8, loc="lower right")
+        axes.set_title(f"quality {quality}", fontsize=10)
+    figure.legend(*panels[0].get_legend_handles_labels(), fontsize=8, loc="outside upper right")
     figure.savefig(path, dpi=100)
 
 

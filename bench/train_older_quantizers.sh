@@ -3,13 +3,14 @@
 #
 #     bench/train_older_quantizers.sh PHOTOGRAPHS RUNS [QUALITY ...]
 #
-# Qualities are 4 and 2 unless given. `python bench/older_quantizers.py KODAK RUNS` measures what
-# comes out. A run that was stopped goes on where it was.
+# The quality is 4 (lambda 0.0125) unless others are given. `python bench/older_quantizers.py KODAK
+# RUNS` measures what comes out. A run that was stopped goes on where it was; one that is finished
+# stays as it is.
 set -euo pipefail
 photographs=$1 runs=$2
 shift 2
 qualities=("$@")
-if [[ $# == 0 ]]; then qualities=(4 2); fi
+if [[ $# == 0 ]]; then qualities=(4); fi
 mkdir -p "$runs"
 
 run() {
@@ -28,7 +29,6 @@ for quality in "${qualities[@]}"; do
     run "un-$quality" --lmbda "$lambda"
     run "sr-$quality" --lmbda "$lambda" "${soft[@]}"
     run "annealed-$quality" --lmbda "$lambda" --quantizer annealed "${soft[@]}"
-    run "soft-$quality" --lmbda "$lambda" --quantizer annealed --alpha-start 4 --alpha-end 4
     for quantizer in straight-through stochastic shared-shift shared-noise; do
         run "$quantizer-$quality" --lmbda "$lambda" --quantizer "$quantizer"
     done
