@@ -28,21 +28,24 @@ done
 
 # The hyperprior model, small: quality 4 first, then from each to the next lower quality.
 hyperprior() {
-    local kind=$1 quality=$2 lambda=$3 steps=$4
-    shift 4
-    local run=$runs/hyperprior-$kind-$quality resume=()
+    local kind=$1 quality=$2 part=$3 lambda=$4 steps=$5
+    shift 5
+    local run=$runs/hyperprior-$kind-$quality$part resume=()
     if [[ -e $run/checkpoint.npz ]]; then resume=(--resume); fi
-    npuq train "$photographs" "$run" --preset "fast-hyperprior-$kind" --lmbda "$lambda" --seed 1 \
+    npuq train "$photographs" "$run" --preset "fast-hyperprior-$kind" --lmbda "$lambda" \
         --steps "$steps" --validation-crop 256 --checkpoint-every 250 \
         --name "hyperprior-$kind-$quality" "$@" ${resume[@]+"${resume[@]}"}
     cp "$run/model.npz" "$weights/hyperprior-$kind-$quality.npz"
 }
 for kind in un sr; do
-    soft=()
-    if [[ $kind == sr ]]; then soft=(--alpha-start 4); fi
-    hyperprior "$kind" 4 0.0125 2000
-    hyperprior "$kind" 2 0.003125 1500 --init-model "$runs/hyperprior-$kind-4/model.npz" \
+    soft=() softer=()
+    if [[ $kind == sr ]]; then soft=(--alpha-start 4) softer=(--alpha-start 8); fi
+    from=$runs/hyperprior-$kind
+    hyperprior "$kind" 4 "" 0.0125 2000 --seed 1
+    hyperprior "$kind" 2 "" 0.003125 1500 --seed 1 --init-model "$from-4/model.npz" \
         ${soft[@]+"${soft[@]}"}
-    hyperprior "$kind" 1 0.0015625 1500 --init-model "$runs/hyperprior-$kind-2/model.npz" \
+    hyperprior "$kind" 1 "" 0.0015625 1500 --seed 1 --init-model "$from-2/model.npz" \
         ${soft[@]+"${soft[@]}"}
+    hyperprior "$kind" 1 b 0.0015625 1000 --seed 2 --init-model "$from-1/model.npz" \
+        ${softer[@]+"${softer[@]}"}
 done
