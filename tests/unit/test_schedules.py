@@ -155,7 +155,7 @@ def test_the_initial_step_size_is_the_best_one_of_its_formula() -> None:
         {"rate_schedule": "step"},
         {"coordinates": "polar"},
         {"quantizer": "vector"},
-        {"quantizer": "stochastic", "model": "hyperprior"},
+        {"quantizer": "stochastic", "model": "hyperprior", "start": "klt"},
         {"start": "dct"},
     ],
 )
