@@ -15,6 +15,7 @@ import numpy as np
 from common import median_seconds, peer
 from step import check_same
 
+from npuq.compressai import state_name
 from npuq.dead_leaves import dead_leaves
 from npuq.models import hyperprior
 from npuq.models.noisy_rate import Softness
@@ -118,17 +119,4 @@ def compressai(
 
 def compressai_names(params: hyperprior.HyperpriorParams) -> dict[str, Any]:
     """Our parameters, or gradients, by CompressAI's names."""
-    named = {}
-    for ours, theirs in (
-        ("analysis", "g_a"), ("synthesis", "g_s"), ("hyper_analysis", "h_a"),
-        ("hyper_synthesis", "h_s"),
-    ):  # fmt: skip
-        for i, conv in enumerate(getattr(params, ours)):
-            named |= {f"{theirs}.{2 * i}.weight": conv.w, f"{theirs}.{2 * i}.bias": conv.b}
-        for i, gdn in enumerate(getattr(params, f"{ours}_gdn", ())):
-            name = f"{theirs}.{2 * i + 1}"
-            named |= {f"{name}.beta": gdn.beta, f"{name}.gamma": gdn.gamma}
-    for group, name in (("H", "matrices"), ("a", "factors"), ("b", "biases")):
-        for i, array in enumerate(getattr(params.hyper_density, group)):
-            named[f"entropy_bottleneck.{name}.{i}"] = array
-    return named
+    return {state_name(name): array for name, array in named_arrays(params).items()}

@@ -5,7 +5,7 @@
 #
 # PHOTOGRAPHS is a folder of images, RUNS a folder for the runs. A run that was stopped goes on where
 # it was; one that is finished only writes its model again. On two cores a run of the linear model
-# takes 4 to 5 minutes; one of the hyperprior model, 1,500 to 2,000 steps, some 15 on one core.
+# takes 4 to 5 minutes; one part of one of the hyperprior model, 350 to 2,000 steps, 2 to 15.
 # Qualities 2, 4 and 5 were trained by an earlier version of the kernels, which rounds differently:
 # training them again gives models that are as good, but others.
 set -euo pipefail
@@ -26,26 +26,39 @@ for quality_and_lambda in 1:0.0015625 2:0.003125 3:0.00625 4:0.0125 5:0.025 6:0.
     done
 done
 
-# The hyperprior model, small: quality 4 first, then from each to the next lower quality.
+# The hyperprior model, small: quality 4 first, then from each to the next lower quality, on crops of
+# 128; then all again on crops of 256, without which whole pictures suffer (see the README).
 hyperprior() {
-    local kind=$1 quality=$2 part=$3 lambda=$4 steps=$5
-    shift 5
+    local kind=$1 quality=$2 part=$3 lambda=$4 steps=$5 seed=$6
+    shift 6
     local run=$runs/hyperprior-$kind-$quality$part resume=()
     if [[ -e $run/checkpoint.npz ]]; then resume=(--resume); fi
     npuq train "$photographs" "$run" --preset "fast-hyperprior-$kind" --lmbda "$lambda" \
-        --steps "$steps" --validation-crop 256 --checkpoint-every 250 \
+        --steps "$steps" --seed "$seed" --validation-crop 256 \
         --name "hyperprior-$kind-$quality" "$@" ${resume[@]+"${resume[@]}"}
     cp "$run/model.npz" "$weights/hyperprior-$kind-$quality.npz"
 }
 for kind in un sr; do
-    soft=() softer=()
-    if [[ $kind == sr ]]; then soft=(--alpha-start 4) softer=(--alpha-start 8); fi
-    from=$runs/hyperprior-$kind
-    hyperprior "$kind" 4 "" 0.0125 2000 --seed 1
-    hyperprior "$kind" 2 "" 0.003125 1500 --seed 1 --init-model "$from-4/model.npz" \
-        ${soft[@]+"${soft[@]}"}
-    hyperprior "$kind" 1 "" 0.0015625 1500 --seed 1 --init-model "$from-2/model.npz" \
-        ${soft[@]+"${soft[@]}"}
-    hyperprior "$kind" 1 b 0.0015625 1000 --seed 2 --init-model "$from-1/model.npz" \
-        ${softer[@]+"${softer[@]}"}
+    # where alpha begins in each part
+    from_4=() from_8=() from_12=() from_14=()
+    if [[ $kind == sr ]]; then
+        from_4=(--alpha-start 4) from_8=(--alpha-start 8)
+        from_12=(--alpha-start 12) from_14=(--alpha-start 14)
+    fi
+    run=$runs/hyperprior-$kind small=(--batch-size 8 --crop 128)
+    hyperprior "$kind" 4 a 0.0125 2000 1 "${small[@]}"
+    hyperprior "$kind" 2 a 0.003125 1500 1 "${small[@]}" ${from_4[@]+"${from_4[@]}"} \
+        --init-model "$run-4a/model.npz"
+    hyperprior "$kind" 1 a 0.0015625 1500 1 "${small[@]}" ${from_4[@]+"${from_4[@]}"} \
+        --init-model "$run-2a/model.npz"
+    hyperprior "$kind" 1 b 0.0015625 1000 2 "${small[@]}" ${from_8[@]+"${from_8[@]}"} \
+        --init-model "$run-1a/model.npz"
+    large=(--batch-size 2 --crop 256 --learning-rate 3e-4)
+    for quality_part_and_lambda in 4:a:0.0125 2:a:0.003125 1:b:0.0015625; do
+        IFS=: read -r quality part lambda <<< "$quality_part_and_lambda"
+        hyperprior "$kind" "$quality" c "$lambda" 350 3 "${large[@]}" \
+            ${from_12[@]+"${from_12[@]}"} --init-model "$run-$quality$part/model.npz"
+        hyperprior "$kind" "$quality" d "$lambda" 350 4 "${large[@]}" \
+            ${from_14[@]+"${from_14[@]}"} --init-model "$run-${quality}c/model.npz"
+    done
 done

@@ -82,7 +82,7 @@ def import_state(state: Mapping[str, Array], *, name: str, lmbda: float = 0.0) -
     """
     state = {_current_name(key): array for key, array in state.items()}
     like = _like(state)
-    wanted = {_name_of(ours): ours for ours in named_arrays(like)}
+    wanted = {state_name(ours): ours for ours in named_arrays(like)}
     constants = _constants(like)
     known = {*wanted, *constants, *_rest(like), QUANTILES}
     unknown = sorted(state.keys() - known)
@@ -129,7 +129,7 @@ def export_state(model: Model) -> dict[str, Array]:
         raise ModelError(f"model {model.name} is of the {model.kind} kind, which CompressAI lacks")
     offset = model.offset if model.hyper is None else model.hyper.offset
     assert offset is not None
-    state = {_name_of(ours): array for ours, array in named_arrays(model.params).items()}
+    state = {state_name(ours): array for ours, array in named_arrays(model.params).items()}
     state |= _constants(model.params) | _rest(model.params)
     state[QUANTILES] = _quantiles(_density(model.params), offset / 512)
     return state
@@ -149,8 +149,11 @@ def _current_name(name: str) -> str:
     return name
 
 
-def _name_of(ours: str) -> str:
-    """As "analysis.1.w" is "g_a.2.weight"; what stands between convolutions has the odd numbers."""
+def state_name(ours: str) -> str:
+    """CompressAI's name of a parameter: "g_a.2.weight" of "analysis.1.w".
+
+    What stands between convolutions has the odd numbers.
+    """
     stack, part, field = ours.split(".")
     if stack in ("density", "hyper_density"):
         return f"entropy_bottleneck.{_GROUPS[part]}.{field}"
@@ -207,8 +210,9 @@ def _constants(params: Params) -> dict[str, Array]:
     for ours in named_arrays(params):
         if "_gdn." in ours:
             minimum = SMALLEST_BETA if ours.endswith(".beta") else 0.0
-            constants[f"{_name_of(ours)}_reparam.pedestal"] = PEDESTAL
-            constants[f"{_name_of(ours)}_reparam.lower_bound.bound"] = math.sqrt(minimum + PEDESTAL)
+            reparam = f"{state_name(ours)}_reparam"
+            constants[f"{reparam}.pedestal"] = PEDESTAL
+            constants[f"{reparam}.lower_bound.bound"] = math.sqrt(minimum + PEDESTAL)
     if isinstance(params, HyperpriorParams):
         constants["gaussian_conditional.scale_bound"] = SMALLEST_SCALE
         constants["gaussian_conditional.lower_bound_scale.bound"] = SMALLEST_SCALE

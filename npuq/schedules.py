@@ -189,6 +189,8 @@ _PAPER_HYPERPRIOR = _PAPER | {
 _FAST_HYPERPRIOR: dict[str, Any] = {
     "model": "hyperprior",
     "size": (64, 96),
+    "batch_size": 4,
+    "crop": 256,
     "learning_rate": 5e-4,
     "density_rate": 3.0,
     "clip_norm": 1.0,
