@@ -26,7 +26,13 @@ from npuq.nn.parameters import cast
 from npuq.paper.channel import universal_dequantize
 from npuq.paper.density import rate_bits
 from npuq.paper.soft_round import soft_round_conditional_mean
-from npuq.quantizer import phases_of_method, quantize_into, reconstruct, softness_of_method
+from npuq.quantizer import (
+    offset_values,
+    phases_of_method,
+    quantize_into,
+    reconstruct,
+    softness_of_method,
+)
 from npuq.tiles import Progress, analyse, latent_size, synthesise
 
 BAND_ROWS = 32
@@ -154,7 +160,7 @@ def promised_bits(symbols: FactorizedSymbols, model: Model, method: str) -> floa
 def _offset(model: Model) -> Array:
     """m, (M, 1, 1) float32; exact."""
     assert model.offset is not None, "not a factorized model"
-    return (model.offset / np.float32(512)).astype(np.float32)[:, None, None]
+    return offset_values(model.offset)
 
 
 def _bands(rows: int) -> list[slice]:

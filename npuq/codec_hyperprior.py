@@ -36,6 +36,7 @@ from npuq.nn.parameters import cast
 from npuq.paper.density import rate_bits
 from npuq.quantizer import (
     hard_phases,
+    offset_values,
     phases_of_method,
     plain_phases,
     quantize_into,
@@ -113,7 +114,7 @@ def quantize(
     phases = phases_of_method(method, model.phases)
     y = analyse(image, params, progress=progress)
     v = hyper_analyse(y, params)
-    v -= _offset(hyper)
+    v -= offset_values(hyper.offset)
     hyper_n = dither_integers(v.shape, seed=seed, tensor=HYPER_LATENTS)
     hyper_k = np.empty(v.shape, np.int32)
     quantize_into(hyper_k, v, hyper_n, _hyper_phases(method), model.name)
@@ -210,7 +211,7 @@ def estimated_bits(symbols: HyperSymbols, model: Model, method: str) -> float:
     alpha, _ = softness_of_method(method, model.alpha, model.alpha_r, model.name)
     params, hyper = cast(model.params, np.float64), _hyper(model)
     u, u_hyper = (_dither(n, method) for n in (symbols.n, symbols.hyper_n))
-    w = symbols.hyper_k + u_hyper + _offset(hyper).astype(np.float64)
+    w = symbols.hyper_k + u_hyper + offset_values(hyper.offset).astype(np.float64)
     rows = w.reshape(len(w), -1)
     total = rate_bits(rows, params.hyper_density, cdf=nonparametric).sum()
     z = symbols.k + u
@@ -271,15 +272,10 @@ def _hyper_phases(method: str) -> Array:
     return hard_phases() if method == "un+q" else plain_phases()
 
 
-def _offset(hyper: HyperCoding) -> Array:
-    """About what hyper-latents are quantized, (N, 1, 1) float32; exact."""
-    return (hyper.offset / np.float32(512)).astype(np.float32)[:, None, None]
-
-
 def _received(hyper_k: Array, hyper_n: Array, hyper: HyperCoding, method: str) -> Array:
     """w as floats."""
     alpha_r = np.inf if method == "un+q" else 0.0
-    return reconstruct(hyper_k, hyper_n, alpha_r) + _offset(hyper)
+    return reconstruct(hyper_k, hyper_n, alpha_r) + offset_values(hyper.offset)
 
 
 def _dither(n: Array, method: str) -> Array:

@@ -126,6 +126,11 @@ def reconstruct(k: Array, n: Array, alpha_r: float) -> Array:
     return r
 
 
+def offset_values(offset: Array) -> Array:
+    """What is in 1/512, (C,) int32, as (C, 1, 1) float32; exact. See `npuq.model`."""
+    return (offset / np.float32(512)).astype(np.float32)[:, None, None]
+
+
 @functools.lru_cache(maxsize=16)
 def _reconstructed_dither(alpha_r: float) -> Array:
     """r_alpha(u) of each dither value, (256,) float32; once, not for every slab."""

@@ -160,17 +160,15 @@ def _check_start(start: Model, options: TrainingOptions) -> None:
     Raises:
         NpuqError: it is of another kind or size.
     """
-    from npuq.nn.parameters import named_arrays
-    from npuq.trainees import trainee_of
+    from npuq.model import HYPERPRIOR, latents_of
+    from npuq.models.hyperprior import has_means
 
-    if start.kind == options.model:
-        fresh, given = (
-            {name: a.shape for name, a in named_arrays(params).items()}
-            for params in (trainee_of(options).initial(None), start.params)
-        )
-        if fresh == given or options.model == "linear":
-            return
-    raise NpuqError(f"--init-model: {start.name} is of another kind or size than the new model")
+    fits = start.kind == options.model
+    if fits and start.kind == HYPERPRIOR:
+        size = start.params.analysis[0].w.shape[0], latents_of(start.params)
+        fits = size == options.size and has_means(start.params)
+    if not fits:
+        raise NpuqError(f"--init-model: {start.name} is of another kind or size than the new model")
 
 
 def _options(args: argparse.Namespace, preset: str) -> TrainingOptions:
