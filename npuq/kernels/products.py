@@ -90,11 +90,11 @@ def map_products(function: Callable[[S], T], jobs: Sequence[S]) -> list[T]:
 
 
 def shares(jobs: Sequence[S]) -> list[Sequence[S]]:
-    """The jobs in at most `SHARES` groups, for sums over all of them.
+    """The jobs in at most `SHARES` groups, of at least two, for sums over all of them.
 
     However many threads there are, each sum is then of the same numbers in the same order.
     """
-    size = -(-len(jobs) // SHARES)
+    size = max(2, -(-len(jobs) // SHARES))
     return [jobs[i : i + size] for i in range(0, len(jobs), size)]
 
 

@@ -33,7 +33,7 @@ import numpy as np
 from npuq.backend import Array, xp_of
 from npuq.errors import ModelError
 from npuq.models.layers import Conv
-from npuq.nn.conv_last import conv2d_last, conv_transpose2d_last
+from npuq.nn.conv_last import conv2d_exact, conv_transpose2d_exact
 
 INPUT_FRACTION = 9  # bits: u = (2n + 1)/512 - 1/2
 FRACTION = 16  # bits after the point of what the layers pass on
@@ -140,9 +140,9 @@ def fixed_point_scales(w: Array, scales: IntegerScales) -> Array:
     for i, layer in enumerate(scales.layers):
         w_i, b_i = xp.asarray(layer.w), xp.asarray(layer.b)
         if i < 2:
-            sums = conv_transpose2d_last(x, w_i, b_i, stride=2, padding=2, output_padding=1)
+            sums = conv_transpose2d_exact(x, w_i, b_i, stride=2, padding=2, output_padding=1)
         else:
-            sums = conv2d_last(x, w_i, b_i, stride=1, padding=1)
+            sums = conv2d_exact(x, w_i, b_i, stride=1, padding=1)
         # dividing by a power of two is exact, and so is floor
         x = xp.floor((sums + 2.0 ** (layer.shift - 1)) / 2.0**layer.shift)
         x = xp.clip(x, -float(LARGEST << FRACTION), float(LARGEST << FRACTION))

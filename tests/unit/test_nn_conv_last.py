@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from npuq.nn import blocks
+from npuq.nn import conv_last, windows
 from npuq.nn.conv import conv2d, conv2d_backward
 from npuq.nn.conv_last import (
+    conv2d_exact,
     conv2d_last,
     conv2d_last_backward,
+    conv_transpose2d_exact,
     conv_transpose2d_last,
     conv_transpose2d_last_backward,
 )
@@ -56,13 +58,20 @@ def test_the_same_transposed_convolution(size: tuple[int, int]) -> None:
     np.testing.assert_allclose(y, last(expected), rtol=0, atol=1e-12)
 
 
+@pytest.fixture(params=["winograd", "unfolded"])
+def method(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether there are enough channels for Winograd's method."""
+    monkeypatch.setattr(conv_last, "NARROW", 1 if request.param == "winograd" else 100)
+
+
+@pytest.mark.usefixtures("method")
 @pytest.mark.parametrize("at_once", [1, 20, 1 << 10])
 @pytest.mark.parametrize("channels", [3, 20])
 @pytest.mark.parametrize(
     ("size", "k", "stride", "padding"),
     [((8, 12), 5, 2, 2), ((13, 9), 5, 2, 2), ((5, 6), 3, 1, 1), ((17, 11), 3, 4, 1)],
 )
-def test_gradients_for_few_and_for_many_channels_however_work_is_divided(
+def test_gradients_by_both_methods_however_work_is_divided(
     size: tuple[int, int],
     k: int,
     stride: int,
@@ -71,8 +80,8 @@ def test_gradients_for_few_and_for_many_channels_however_work_is_divided(
     at_once: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Few channels are unfolded, many are not; parts are some rows, or some images."""
-    monkeypatch.setattr(blocks, "AT_ONCE", at_once)
+    """Parts are some rows, or some images."""
+    monkeypatch.setattr(windows, "AT_ONCE", at_once)
     rng = np.random.default_rng(0)
     x, w = rng.standard_normal((5, channels, *size)), rng.standard_normal((4, channels, k, k))
     b, static = rng.standard_normal(4), {"stride": stride, "padding": padding}
@@ -85,12 +94,13 @@ def test_gradients_for_few_and_for_many_channels_however_work_is_divided(
         np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-10)
 
 
+@pytest.mark.usefixtures("method")
 @pytest.mark.parametrize("at_once", [1, 1 << 10])
 @pytest.mark.parametrize("channels", [3, 20])
 def test_gradients_of_the_transposed_convolution(
     channels: int, at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(blocks, "AT_ONCE", at_once)
+    monkeypatch.setattr(windows, "AT_ONCE", at_once)
     rng = np.random.default_rng(0)
     x, w = rng.standard_normal((5, 4, 6, 7)), rng.standard_normal((4, channels, 5, 5))
     b, static = rng.standard_normal(channels), {"stride": 2, "padding": 2, "output_padding": 1}
@@ -104,8 +114,9 @@ def test_gradients_of_the_transposed_convolution(
         np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-10)
 
 
+@pytest.mark.usefixtures("method")
 def test_threads_change_no_bit_of_the_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blocks, "AT_ONCE", 16)
+    monkeypatch.setattr(windows, "AT_ONCE", 16)
     rng = np.random.default_rng(0)
     x, w = (rng.standard_normal(s).astype(np.float32) for s in ((3, 16, 12, 20), (8, 20, 5, 5)))
     b, static = np.zeros(8, np.float32), {"stride": 2, "padding": 2}
@@ -116,3 +127,23 @@ def test_threads_change_no_bit_of_the_gradients(monkeypatch: pytest.MonkeyPatch)
         found.append(conv2d_last_backward(d_y, x, w, b, **static))
     for one, three in zip(*found, strict=True):
         np.testing.assert_array_equal(one, three)
+
+
+def test_exact_sums_of_integers_have_no_halves() -> None:
+    """Winograd's method adds halves of taps, which a float holds up to 2^51 only."""
+    x, w = np.full((1, 4, 4, 16), 2.0**25), np.full((16, 16, 3, 3), 2.0**20)
+    w[:, 0, 1, 1] += 1
+    b = np.zeros(16)
+    y = conv2d_exact(x, w, b, stride=1, padding=1)
+    expected = 9 * 16 * 2**45 + 2**25
+    assert int(y[0, 1, 1, 0]) == expected
+    assert np.array_equal(y, last(conv2d(x.transpose(0, 3, 1, 2), w, b, stride=1, padding=1)))
+    w = np.ones((16, 3, 5, 5)) * 2.0**20
+    z = conv_transpose2d_exact(x, w, np.ones(3), stride=2, padding=2, output_padding=1)
+    assert int(z[0, 4, 4, 0]) == 9 * 16 * 2**45 + 1
+
+
+def test_types_must_be_one() -> None:
+    x, w, b = np.zeros((1, 4, 4, 3)), np.zeros((2, 3, 3, 3)), np.zeros(2, np.float32)
+    with pytest.raises(ValueError, match="one type"):
+        conv2d_last(x, w, b)
