@@ -15,7 +15,7 @@ from npuq.backend import Array
 from npuq.kernels.scratch import scratch
 
 AT_ONCE = 1024
-FEWEST_PARTS = 4  # if there are as many images, so that each core gets something to do
+FEWEST_PARTS = 4  # if there is as much to do, so that each core gets something
 
 
 class Part(NamedTuple):
@@ -60,10 +60,11 @@ class Windows:
     def parts(self, count: int) -> list[Part]:
         """`count` images, divided."""
         rows, columns = self.tiles
-        at_once = max(1, AT_ONCE // self.side**2)
-        if rows * columns < at_once:
-            most = max(1, min(at_once // (rows * columns), count // FEWEST_PARTS))
-            return [Part(images, slice(0, rows)) for images in _divided(count, most)]
+        fewest = count * rows * columns // FEWEST_PARTS
+        at_once = max(1, min(AT_ONCE // self.side**2, fewest))
+        if rows * columns <= at_once:
+            some = _divided(count, at_once // (rows * columns))
+            return [Part(images, slice(0, rows)) for images in some]
         some = _divided(rows, -(-at_once // columns))
         return [Part(slice(n, n + 1), part) for n in range(count) for part in some]
 
