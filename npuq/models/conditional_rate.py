@@ -16,14 +16,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from npuq.backend import Array, xp_of
-from npuq.kernels.threads import map_in_threads
-from npuq.models.noisy_rate import Softness, rate_and_gradients
+from npuq.kernels.threads import for_each_range
+from npuq.models.noisy_rate import Softness, is_fast, rate_and_gradients
 from npuq.nn import normal
 from npuq.nn.non_negative import lower_bound, lower_bound_backward_straight_through
+from npuq.paper.soft_round import check_alpha
 
 SMALLEST_SCALE = 0.11
 """Below it the noise hides what is left of a scale (Ballé et al. 2018 stop there as well)."""
-PARTS = 8  # of the coefficients, which know nothing of each other, for as many threads
 
 
 class ConditionalRate(NamedTuple):
@@ -47,6 +47,8 @@ class ConditionalRate(NamedTuple):
 def conditional_rate(t: Array, u: Array, sigma: Array, softness: Softness) -> ConditionalRate:
     """Rate, reconstruction and gradients of residuals (Eqs. 23 and 24).
 
+    The compiled kernel computes what is float32 and on the host, within itself in float64.
+
     Args:
         t: residuals y - mu.
         u: noise in [-1/2, 1/2).
@@ -64,18 +66,31 @@ def conditional_rate(t: Array, u: Array, sigma: Array, softness: Softness) -> Co
         raise ValueError(
             f"t, u and sigma must have one shape, not {t.shape}, {u.shape} and {sigma.shape}"
         )
-    if xp_of(t) is not np:
-        return _conditional_rate(t, u, sigma, softness)
-    flat = (np.array_split(a.reshape(-1), PARTS) for a in (t, u, sigma))
+    alphas = check_alpha(softness.alpha), check_alpha(softness.alpha_r, "alpha_r")
+    if not is_fast(alphas, t, u, sigma):
+        return conditional_rate_reference(t, u, sigma, softness)
+    from npuq.kernels import conditional
 
-    def compute(part: tuple[Array, Array, Array]) -> ConditionalRate:
-        return _conditional_rate(*part, softness)
+    t_flat, u_flat, sigma_flat = (np.ascontiguousarray(a).reshape(-1) for a in (t, u, sigma))
+    found = ConditionalRate(*(np.empty(t.shape, t.dtype) for _ in ConditionalRate._fields))
+    r, bits, d_t, d_sigma, dr_dt = (a.reshape(-1) for a in found)
 
-    found = map_in_threads(compute, list(zip(*flat, strict=True)))
-    return ConditionalRate(*(np.concatenate(a).reshape(t.shape) for a in zip(*found, strict=True)))
+    def run(start: int, stop: int) -> None:
+        part = slice(start, stop)
+        conditional.conditional_rate(
+            t_flat[part], u_flat[part], sigma_flat[part], *alphas, softness.expected_rate,
+            softness.expected_distortion, SMALLEST_SCALE,
+            r[part], bits[part], d_t[part], d_sigma[part], dr_dt[part],
+        )  # fmt: skip
+
+    for_each_range(run, t.size)
+    return found
 
 
-def _conditional_rate(t: Array, u: Array, sigma: Array, softness: Softness) -> ConditionalRate:
+def conditional_rate_reference(
+    t: Array, u: Array, sigma: Array, softness: Softness
+) -> ConditionalRate:
+    """The plain twin of `conditional_rate`, of any float dtype and device (Eqs. 23 and 24)."""
     cdf: Any = normal
     params = normal.Params(xp_of(t).zeros((), t.dtype), lower_bound(sigma, SMALLEST_SCALE))
     r, bits, d_t, dr_dt, d_params = rate_and_gradients(t, u, params, softness, cdf=cdf)

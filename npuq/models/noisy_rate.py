@@ -98,14 +98,8 @@ def noisy_rate(y: Array, u: Array, density: NonparametricParams, softness: Softn
     or softness, and `NPUQ_KERNELS=reference`) goes to the plain twin.
     """
     alphas = _check(y, u, density, softness)
-    low, high = KERNEL_ALPHA
-    fast = (
-        xp_of(y) is np
-        and tuple(b.shape[1] for b in density.b[:-1]) == KERNEL_WIDTHS
-        and all(a.dtype == np.float32 for a in (y, u, *named_arrays(density).values()))
-        and all(alpha == 0 or low <= alpha <= high for alpha in alphas)
-    )
-    if not fast or use_reference():
+    is_written_out = tuple(b.shape[1] for b in density.b[:-1]) == KERNEL_WIDTHS
+    if not (is_written_out and is_fast(alphas, y, u, *named_arrays(density).values())):
         return noisy_rate_reference(y, u, density, softness)
     from npuq.kernels import cpu
 
@@ -113,6 +107,14 @@ def noisy_rate(y: Array, u: Array, density: NonparametricParams, softness: Softn
         np.ascontiguousarray(y), np.ascontiguousarray(u), _pack(density), *softness
     )
     return NoisyRate(r, bits, d_y, dr_dy, _unpack_backward(d_weights, density))
+
+
+def is_fast(alphas: tuple[float, float], *arrays: Array) -> bool:
+    """Whether kernels can be used: for float32 on the host, and alphas that they are good for."""
+    low, high = KERNEL_ALPHA
+    on_host = all(xp_of(a) is np and a.dtype == np.float32 for a in arrays)
+    in_range = all(alpha == 0 or low <= alpha <= high for alpha in alphas)
+    return on_host and in_range and not use_reference()
 
 
 def noisy_rate_reference(
