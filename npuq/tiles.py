@@ -109,6 +109,12 @@ def hyper_synthesise_window(
     return _first(sigma)[(ALL, *inner)], _first(mu)[(ALL, *inner)]
 
 
+def means_window(w: Array, window: Window, params: HyperpriorParams) -> Array:
+    """mu alone of `hyper_synthesise_window`."""
+    mu = hyperprior.hyper_means(_last(w[(ALL, *window.outer)]), params)
+    return _first(mu)[(ALL, *scaled(window.inner, HYPER))]
+
+
 def synthesise(
     y_hat: Array,
     params: HyperpriorParams | FactorizedParams,

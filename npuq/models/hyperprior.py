@@ -174,6 +174,17 @@ def hyper_synthesise(w: Array, params: HyperpriorParams) -> tuple[Array, Array, 
     return sigma, mu, kept
 
 
+def hyper_means(w: Array, params: HyperpriorParams) -> Array:
+    """mu alone of `hyper_synthesise`, where the scales are found in integers (Eq. 23)."""
+    *convs, last = params.hyper_synthesis
+    means = last.w.shape[0] // 2
+    if not has_means(params):
+        B, rows, columns, _ = w.shape
+        return xp_of(w).zeros((B, 4 * rows, 4 * columns, last.w.shape[0]), w.dtype)
+    convs.append(Conv(last.w[means:], last.b[means:]))
+    return stack_forward(w, convs, HYPER_SYNTHESIS, None)[0]
+
+
 def loss_forward(
     params: HyperpriorParams,
     x: Array,

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from npuq import codec
-from npuq.codec_hyperprior import HyperSymbols
 from npuq.coding.dither import dither_integers
+from npuq.hyper_streams import HyperSymbols
 from npuq.model_file import make_model, save_model
 from npuq.models import hyperprior
 from npuq.models.hyperprior import HyperpriorParams

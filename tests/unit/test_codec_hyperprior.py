@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from models import picture, tiny_hyperprior
 
-from npuq import codec, codec_hyperprior
-from npuq.codec_hyperprior import HyperSymbols
+from npuq import codec, codec_hyperprior, hyper_streams
 from npuq.coding.container import METHODS, pack, unpack
 from npuq.errors import CorruptFileError, ModelError
+from npuq.hyper_streams import HyperSymbols
 from npuq.model import Model
 from npuq.models import hyperprior
 from npuq.models.integer_scales import FRACTION, indexes_of
@@ -160,9 +160,9 @@ def test_floats_that_come_out_otherwise_change_no_symbol(
     found, _, _ = codec.read_symbols(data, other)
     assert crc(found) == crc(expected)
 
-    scales = codec_hyperprior._hyper(model).scales
+    scales = hyper_streams.hyper_of(model).scales
     w = codec_hyperprior._received(
-        expected.hyper_k, expected.hyper_n, codec_hyperprior._hyper(model), "un+uq+sr"
+        expected.hyper_k, expected.hyper_n, hyper_streams.hyper_of(model), "un+uq+sr"
     )
     w = np.tile(np.ascontiguousarray(w.transpose(1, 2, 0)), (30, 30, 1))[None]
     w = w + rng.uniform(-1, 1, w.shape).astype(np.float32)  # other images' hyper-latents

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from models import picture, tiny_hyperprior
 
-from npuq import codec_hyperprior, tiles
+from npuq import hyper_streams, tiles
 from npuq.models.integer_scales import scale_indexes
 
 PARAMS = tiny_hyperprior().params
@@ -61,7 +61,7 @@ def test_with_less_overlap_seams_would_show(
 def test_tiles_find_exactly_the_scales_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     """Integers: equal, not nearly so. And so are four images at once and one by one."""
     model = tiny_hyperprior()
-    hyper = codec_hyperprior._hyper(model)
+    hyper = hyper_streams.hyper_of(model)
     rng = np.random.default_rng(0)
     w = rng.integers(-5000, 5000, (4, 6, 10, 13))
     whole = scale_indexes(w, hyper.scales)
