@@ -32,11 +32,14 @@ SOFTNESS = st.sampled_from(
     ]
 )
 
+compiled = pytest.mark.skipif(use_reference(), reason="kernels are switched off")
+
 
 def float64(t: np.ndarray, u: np.ndarray, sigma: np.ndarray, softness: Softness) -> ConditionalRate:
     return conditional_rate_reference(*(a.astype(float) for a in (t, u, sigma)), softness)
 
 
+@compiled
 @given(st.lists(st.tuples(COEFFICIENTS, NOISE, SCALES), min_size=1, max_size=20), SOFTNESS)
 def test_the_kernel_is_its_twin_in_float64(
     columns: list[tuple[float, float, float]], softness: Softness
@@ -87,7 +90,7 @@ def test_gradients_are_differences(seed: int, softness: Softness) -> None:
     np.testing.assert_allclose(found.d_sigma, (up.bits - down.bits) / (2 * h), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.skipif(use_reference(), reason="kernels are switched off")
+@compiled
 @pytest.mark.parametrize("threads", ["1", "3"])
 def test_any_shape_and_number_of_threads(threads: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NPUQ_THREADS", threads)
