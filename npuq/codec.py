@@ -20,6 +20,7 @@ from npuq.quantizer import softness_of_method
 from npuq.shipped import find_model, shipped_model
 from npuq.tiles import Progress
 
+PADDED_MAX = 2 * PIXELS_MAX
 _CODECS = {LINEAR: codec_linear, HYPERPRIOR: codec_hyperprior, FACTORIZED: codec_factorized}
 
 
@@ -57,10 +58,10 @@ def compress(
     check_image(image)
     if not isinstance(model, (Model, str)):
         raise TypeError("model must be a name, or what npuq.load_model returns")
-    if image.shape[0] * image.shape[1] > PIXELS_MAX:
-        raise InvalidImageError(f"the image has more than {PIXELS_MAX} pixels; cut it into parts")
     if isinstance(model, str):
         model = shipped_model(method, quality, model)
+    if rule := _too_large(image.shape[0], image.shape[1], model):
+        raise InvalidImageError(f"the image {rule}; cut it into parts")
     header = header_of(image.shape[:2], model, method, seed)
     return pack(header, _codec(model).encode(image, model, method, seed, progress))
 
@@ -159,6 +160,17 @@ def _codec(model: Model) -> ModuleType:
     return _CODECS[model.kind]
 
 
+def _too_large(height: int, width: int, model: Model) -> str:
+    """What is wrong with the size of an image, if anything; a thin one is much longer padded."""
+    if height * width > PIXELS_MAX:
+        return f"has {height} x {width} pixels, more than {PIXELS_MAX}"
+    grid = _codec(model).GRID
+    padded = grid**2 * -(-height // grid) * -(-width // grid)
+    if padded > PADDED_MAX:
+        return f"has {padded} pixels with sides in whole {grid}s, more than {PADDED_MAX}"
+    return ""
+
+
 def _checked(data: bytes, model: Model | None) -> tuple[Header, list[bytes], Model]:
     """Header, streams and model of a file, found to fit each other."""
     header, streams = unpack(data)
@@ -170,10 +182,8 @@ def _checked(data: bytes, model: Model | None) -> tuple[Header, list[bytes], Mod
         raise CorruptFileError(
             f"a file of a {model.kind} model has {codec.TENSORS} tensors, not {header.tensors}"
         )
-    if header.height * header.width > PIXELS_MAX:  # a few bytes could claim any size
-        raise InvalidFileError(
-            f"the image has {header.height} x {header.width} pixels, more than {PIXELS_MAX}"
-        )
+    if rule := _too_large(header.height, header.width, model):  # a few bytes could claim any size
+        raise InvalidFileError(f"the image {rule}")
     if codec.streams_in(header) != len(streams):
         raise CorruptFileError("the number of streams does not fit the size of the image")
     return header, streams, model

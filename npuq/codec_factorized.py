@@ -33,10 +33,11 @@ from npuq.quantizer import (
     reconstruct,
     softness_of_method,
 )
-from npuq.tiles import Progress, analyse, latent_size, synthesise
+from npuq.tiles import LATENT, Progress, analyse, latent_size, synthesise
 
 BAND_ROWS = 32
 TENSORS = 1
+GRID = LATENT  # sides are padded to multiples of it, pixels
 
 
 class FactorizedSymbols(NamedTuple):

@@ -30,6 +30,7 @@ from npuq.paper.density import rate_bits
 from npuq.quantizer import phases_of_method, quantize_into, reconstruct, softness_of_method
 
 TENSORS = 1
+GRID = linear.BLOCK  # sides are padded to multiples of it, pixels
 
 Progress = Callable[[int, int], None]
 

@@ -50,6 +50,8 @@ TAIL_MASS = 1e-9  # outside of the quantiles
 FARTHEST = 2.0**16  # where the search for them ends
 FARTHEST_MEDIAN = 2.0**20
 CONSTANTS_TOLERANCE = 0.01  # a state dict may be of half precision
+SMALLEST_HALF = 2.0**-24  # what is smaller may be 0 there
+WIDEST = 1 << 12  # channels; a file could claim any number
 _STACKS = {"analysis": "g_a", "synthesis": "g_s", "hyper_analysis": "h_a", "hyper_synthesis": "h_s"}
 _GROUPS = {"H": "matrices", "a": "factors", "b": "biases"}
 _FIELDS = {"w": "weight", "b": "bias"}
@@ -74,12 +76,15 @@ def import_state(state: Mapping[str, Array], *, name: str, lmbda: float = 0.0) -
         The model, for the methods un+q and un+uq.
 
     Raises:
-        ModelError: not of these architectures; an array is missing, unknown, of another shape, or
-            not finite; or a constant is not that of the architecture.
+        ModelError: lmbda is negative or not finite; the state dict is of another architecture; an
+            array is missing, unknown, of another shape, or not finite; or a constant is not that of
+            the architecture.
 
     Departure: medians are rounded to 1/512, the unit in which hyper-latents enter the integer
         network of the scales. That moves what is rounded about them by less than 0.001.
     """
+    if not 0 <= lmbda < math.inf:
+        raise ModelError(f"lmbda must be finite and not negative, not {lmbda}")
     state = {_current_name(key): array for key, array in state.items()}
     like = _like(state)
     wanted = {state_name(ours): ours for ours in named_arrays(like)}
@@ -96,7 +101,9 @@ def import_state(state: Mapping[str, Array], *, name: str, lmbda: float = 0.0) -
     }
     for key in sorted(constants.keys() & state.keys()):
         value = float(_array(state, key, (1,), like)[0])
-        if not math.isclose(value, constants[key][0], rel_tol=CONSTANTS_TOLERANCE):
+        if not math.isclose(
+            value, constants[key][0], rel_tol=CONSTANTS_TOLERANCE, abs_tol=SMALLEST_HALF
+        ):
             raise ModelError(f"{key} of the state dict is {value:.3g}, not {constants[key][0]:.3g}")
     quantiles = _array(state, QUANTILES, (_density(like).H[0].shape[0], 1, 3), like)
     medians = quantiles[:, 0, 1].astype(np.float64)
@@ -171,7 +178,10 @@ def _like(state: Mapping[str, Array]) -> Params:
                 f"the state dict has no {name}: it is not that of mbt2018-mean, "
                 "bmshj2018-hyperprior or bmshj2018-factorized"
             )
-        return state[name].shape[0] if state[name].ndim else 0
+        count = state[name].shape[0] if state[name].ndim else 0
+        if count > WIDEST:
+            raise ModelError(f"{name} of the state dict has {count} outputs, more than {WIDEST}")
+        return count
 
     rng, N, M = np.random.default_rng(0), outputs("g_a.0.weight"), outputs("g_a.6.weight")
     try:

@@ -9,6 +9,7 @@ Shapes: k, n (M, h, w); hyper_k, hyper_n, w (N, h/4, w/4).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +22,7 @@ from npuq.kernels.threads import map_in_threads
 from npuq.model import HyperCoding, Model, latents_of
 from npuq.models.integer_scales import LEVELS, scale_indexes
 from npuq.quantizer import hard_phases, phases_of_method, plain_phases
-from npuq.tiles import HYPER, latent_size, scaled, windows
+from npuq.tiles import HYPER, Window, latent_size, scaled, windows
 
 BAND_ROWS = 32
 LATENTS, HYPER_LATENTS = 0, 1  # numbers of the tensors, for their dither
@@ -53,6 +54,8 @@ def write_streams(symbols: HyperSymbols, model: Model, method: str) -> list[byte
     hyper_phases = hyper_phases_of(method)
     streams = [encode_band(symbols.hyper_k, symbols.hyper_n, hyper_phases, hyper.tables)]
 
+    indexes_of_band = _band_indexes(symbols, hyper, method)
+
     def encode(job: tuple[slice, Array]) -> bytes:
         rows, indexes = job
         order, counts = _by_scale(indexes)
@@ -60,7 +63,7 @@ def write_streams(symbols: HyperSymbols, model: Model, method: str) -> list[byte
         return encode_runs(k, n, counts, phases, model.tables)
 
     for strip in _strips(symbols.k.shape[1]):
-        jobs = [(rows, _indexes(symbols, rows, hyper, method)) for rows in strip]
+        jobs = [(rows, indexes_of_band(rows)) for rows in strip]
         streams += map_in_threads(encode, jobs)
     return streams
 
@@ -83,6 +86,8 @@ def read_streams(streams: list[bytes], header: Header, model: Model) -> HyperSym
         np.empty(shape, np.int32), n, hyper_k, hyper_n, header.height, header.width
     )
 
+    indexes_of_band = _band_indexes(symbols, hyper, method)
+
     def decode(job: tuple[bytes, slice, Array]) -> None:
         stream, rows, indexes = job
         order, counts = _by_scale(indexes)
@@ -94,7 +99,7 @@ def read_streams(streams: list[bytes], header: Header, model: Model) -> HyperSym
     at = 1
     for strip in _strips(rows):
         jobs = [
-            (stream, rows, _indexes(symbols, rows, hyper, method))
+            (stream, rows, indexes_of_band(rows))
             for stream, rows in zip(streams[at : at + len(strip)], strip, strict=True)
         ]
         map_in_threads(decode, jobs)
@@ -110,7 +115,9 @@ def streams_in(header: Header) -> int:
 
 def table_indexes(symbols: HyperSymbols, model: Model, method: str) -> Array:
     """The table of each latent, (M, h, w) uint8, found in integers."""
-    return _indexes(symbols, slice(0, symbols.k.shape[1]), hyper_of(model), method)
+    indexes_of_band = _band_indexes(symbols, hyper_of(model), method)
+    bands = [indexes_of_band(rows) for strip in _strips(symbols.k.shape[1]) for rows in strip]
+    return np.concatenate(bands, axis=1)
 
 
 def hyper_of(model: Model) -> HyperCoding:
@@ -130,19 +137,26 @@ def _strips(rows: int) -> list[list[slice]]:
     return [bands[i : i + STRIP_BANDS] for i in range(0, len(bands), STRIP_BANDS)]
 
 
-def _indexes(symbols: HyperSymbols, rows: slice, hyper: HyperCoding, method: str) -> Array:
-    """The table of each latent of a band, or of all of them, (M, rows, w) uint8; in integers."""
+def _band_indexes(
+    symbols: HyperSymbols, hyper: HyperCoding, method: str
+) -> Callable[[slice], Array]:
+    """A function of a band, which finds the table of each of its latents: (M, rows, w) uint8."""
     w = symbols.hyper_k.astype(np.int64) * 512 + hyper.offset[:, None, None]
     if method != "un+q":
         w += 2 * symbols.hyper_n.astype(np.int64) - 255
-    indexes = np.empty((len(symbols.k), rows.stop - rows.start, symbols.k.shape[2]), np.uint8)
-    for window in windows(w.shape[1:], TILE):  # as many rows as a band, and begin where it does
-        core_rows, core_columns = scaled(window.core, HYPER)
-        if rows.start <= core_rows.start < rows.stop:
+    tiles: dict[int, list[Window]] = {}  # by the band that they belong to, of as many rows
+    for window in windows(w.shape[1:], TILE):
+        tiles.setdefault(window.core[0].start * HYPER, []).append(window)
+
+    def indexes_of_band(rows: slice) -> Array:
+        indexes = np.empty((len(symbols.k), rows.stop - rows.start, symbols.k.shape[2]), np.uint8)
+        for window in tiles[rows.start]:
             part = scale_indexes(w[(slice(None), *window.outer)][None], hyper.scales)[0]
-            target = slice(core_rows.start - rows.start, core_rows.stop - rows.start)
-            indexes[:, target, core_columns] = part[(slice(None), *scaled(window.inner, HYPER))]
-    return indexes
+            _, columns = scaled(window.core, HYPER)
+            indexes[:, :, columns] = part[(slice(None), *scaled(window.inner, HYPER))]
+        return indexes
+
+    return indexes_of_band
 
 
 def _by_scale(indexes: Array) -> tuple[Array, Array]:

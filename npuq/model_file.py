@@ -85,7 +85,8 @@ def make_model(
     alpha_r = alpha if alpha_r is None else float(np.float32(alpha_r))
     check_params(params, _like(params))
     if half:
-        params = cast(cast(params, np.float16), np.float32)
+        with np.errstate(over="ignore"):
+            params = cast(cast(params, np.float16), np.float32)
         check_params(params, _like(params))  # what is beyond half precision is infinite now
     check_softness(alpha, alpha_r)
     phases = served_phases(alpha)
@@ -124,8 +125,10 @@ def save_model(path: str | Path, model: Model) -> None:
     }
     arrays = _arrays(model)
     parameters = named_arrays(model.params)
-    if all(np.array_equal(a, a.astype(np.float16)) for a in parameters.values()):
-        arrays |= {name: a.astype(np.float16) for name, a in parameters.items()}
+    with np.errstate(over="ignore"):
+        half = {name: a.astype(np.float16) for name, a in parameters.items()}
+    if all(np.array_equal(a, half[name]) for name, a in parameters.items()):
+        arrays |= half
     arrays["manifest"] = np.frombuffer(json.dumps(manifest, sort_keys=True).encode(), np.uint8)
 
     def write(temporary: Path) -> None:

@@ -36,7 +36,7 @@ OVERLAP = 2
 ALL = slice(None)
 TILE = (32, 48)
 """Rows and columns of latents, or of hyper-latents, in work at a time: 512 x 768 pixels. Multiples
-of 4, so that a pixel of the image lies in each, if it be the last."""
+of 4: less than one hyper-latent is padding, so that every tile holds a pixel of the image."""
 
 
 Progress = Callable[[int, int], None]

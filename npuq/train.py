@@ -13,6 +13,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -122,7 +123,7 @@ def check_folder(folder: Path, *, resume: bool) -> None:
     """Check, before any work is done, that a run can live in a folder, which need not be there.
 
     Raises:
-        TrainingError: it cannot be made, or holds a run that is not to be resumed.
+        TrainingError: it cannot be made or written in, or holds a run that is not to be resumed.
     """
     nearest = next(place for place in (folder, *folder.parents) if place.exists())
     if not nearest.is_dir():
@@ -130,6 +131,10 @@ def check_folder(folder: Path, *, resume: bool) -> None:
     checkpoint = folder / "checkpoint.npz"
     if checkpoint.exists() and not resume:
         raise TrainingError(f"{checkpoint} exists: resume that run, or train into another folder")
+    try:
+        tempfile.TemporaryFile(dir=nearest).close()
+    except OSError as error:
+        raise TrainingError(f"cannot write in {nearest}: {error.strerror}") from error
 
 
 def train(
@@ -169,6 +174,7 @@ def train(
     Raises:
         TrainingError: the folder holds a checkpoint and `resume` is False, or the other way round;
             the checkpoint is of another run; or the loss is not finite any more.
+        ValueError: `model` is not what the options say.
         KeyboardInterrupt: passed on, after a checkpoint was written.
     """
     folder, provenance = Path(folder), provenance or {}

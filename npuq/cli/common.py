@@ -62,10 +62,11 @@ def number(text: str) -> float:
 
 
 def load_model_option(path: str | None) -> Model | None:
-    """The model of a --model that takes files only, if there is one."""
+    """The model file of a --model, if it names one: those that come with npuq need no name."""
     from npuq.model_file import load_model
+    from npuq.shipped import KINDS
 
-    return None if path is None else load_model(path)
+    return None if path is None or path in KINDS else load_model(path)
 
 
 def model_option(name: str, quality: int | str | None) -> Model | str:

@@ -94,13 +94,17 @@ SETTINGS: tuple[tuple[str, Callable[[str], Any], str | None, str], ...] = (
         "initial transforms: orthogonal or jpeg for the linear model (Fig. 5A), random or klt for "
         "the hyperprior model",
     ),
-    ("coordinates", str, None, "what Adam moves: frequency or pixel weights"),
+    ("coordinates", str, None, "what Adam moves in the linear model: frequency or pixel weights"),
     ("step_size", number, "X", "initial quantization step, grey levels"),
     ("init_scale", number, "X", "initial scale of the density"),
     ("seed", seed, "S", "of everything random"),
 )
 """Every field of `TrainingOptions`: its type, its place holder (None where the choices are
 listed), its help."""
+
+
+OF_ONE_MODEL = {"size": "hyperprior", "coordinates": "linear"}
+"""Fields that the other model does not look at."""
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npuq.cli.common import check_not_same, load_tqdm, positive, progress_bar
-from npuq.cli.settings import add_settings, given_settings
+from npuq.cli.settings import OF_ONE_MODEL, add_settings, given_settings
 from npuq.errors import NpuqError
 
 if TYPE_CHECKING:
@@ -174,10 +174,15 @@ def _check_start(start: Model, options: TrainingOptions) -> None:
 def _options(args: argparse.Namespace, preset: str) -> TrainingOptions:
     from npuq.schedules import PRESETS, TrainingOptions
 
+    given = given_settings(args)
     try:
-        return TrainingOptions(**(PRESETS[preset] | given_settings(args)))
+        options = TrainingOptions(**(PRESETS[preset] | given))
     except ValueError as error:
         raise NpuqError(str(error)) from error
+    for name, model in OF_ONE_MODEL.items():
+        if name in given and options.model != model:
+            raise NpuqError(f"--{name} is for the {model} model only; leave it, or change --model")
+    return options
 
 
 def _data(args: argparse.Namespace, options: TrainingOptions) -> tuple[BatchSource, Array]:

@@ -10,7 +10,7 @@ All numbers are little-endian.
         1  flags, 0
         8  hash of the model
       4+4  height and width of the image in pixels
-      4+4  alpha of the encoder's s and of the decoder's r, float32 (Eqs. 13 and 15)
+      4+4  alpha of the encoder's s and of the decoder's r, float32 (Eqs. 10 and 14)
         8  seed of the dither
         2  rows of the latent grid per band
         1  tensors: 1, or 2 where a hyper-latent goes before

@@ -19,7 +19,7 @@ from npuq.kernels.compile import jit
 
 _SQRT_HALF, _SQRT_2_OVER_PI = math.sqrt(0.5), math.sqrt(2 / math.pi)
 _LN2 = math.log(2)
-_FAR = 25.0  # where the series below has converged to 1e-9, and the exponential is finite yet
+_FAR = 25.0  # where the series has converged to 1e-11 of itself, and the exponential is finite
 
 
 @jit(error_model="numpy", inline="always")
@@ -56,7 +56,7 @@ def _conditional_mean(z, alpha):  # type: ignore[no-untyped-def]
     if alpha == 0:
         return z, 1.0
     q = math.exp(-alpha)
-    n = math.floor(z + 0.5)
+    n = np.floor(z + 0.5)
     w = 2 * (z - n)
     above, below = (1 + w) + (1 - w) * q, (1 + w) * q + (1 - w)
     r = n + math.log(above / below) / (2 * alpha)
@@ -92,7 +92,7 @@ def conditional_rate(  # type: ignore[no-untyped-def]
         y, scale = np.float64(t[i]), max(np.float64(sigma[i]), smallest)
         s, s_slope = y, 1.0
         if alpha > 0:
-            floor = math.floor(y)
+            floor = np.floor(y)
             e = math.tanh(alpha * (y - floor - 0.5))
             s, s_slope = floor + 0.5 + half * e, alpha * half * (1 - e) * (1 + e)
         z = s + np.float64(u[i])

@@ -17,7 +17,7 @@ TILE = 1 << 15  # numbers
 NAMES = "points", "sums", "combined"  # of memory that convolutions use as well
 PARTS = 16  # however many threads there are, sums are then of the same numbers
 _TWO, _HALF = np.float32(2), np.float32(0.5)
-# An inverse square root and products in any order; infinities and NaN keep their meaning.
+# Reciprocals for quotients, and fused products. Where the pool overflows, the result is NaN.
 _FAST = {"contract", "arcp", "nsz"}
 
 

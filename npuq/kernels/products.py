@@ -40,7 +40,7 @@ def add_product(a: Array, b: Array, c: Array, *, overwrite: bool = False) -> Non
     m, n = c.shape
     if not a.dtype == b.dtype == c.dtype:
         raise ValueError(f"a, b and c must be of one type, not {a.dtype}, {b.dtype}, {c.dtype}")
-    assert c.strides[1] == c.itemsize
+    assert n == 1 or c.strides[1] == c.itemsize
     gemm, number = _gemm(c.dtype.char)
     # BLAS counts in columns, so it is given the transposes: c' = b' a'
     b_order, b_step = _order(b)
@@ -84,13 +84,13 @@ def _gemm(dtype: str) -> tuple[Callable[..., Any], list[Any]]:
 
 
 def map_products(function: Callable[[S], T], jobs: Sequence[S]) -> list[T]:
-    """`map_in_threads` for functions that call `add_product`."""
+    """`map_in_threads` for functions that call BLAS, by `add_product` or `np.dot` in a kernel."""
     with _one_thread_a_product():
         return map_in_threads(function, jobs)
 
 
 def shares(jobs: Sequence[S]) -> list[Sequence[S]]:
-    """The jobs in at most `SHARES` groups, of at least two, for sums over all of them.
+    """The jobs in at most `SHARES` groups, all but the last of two or more, for sums of them all.
 
     However many threads there are, each sum is then of the same numbers in the same order.
     """

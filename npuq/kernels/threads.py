@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -31,6 +32,9 @@ def thread_count() -> int:
     return os.cpu_count() or 1
 
 
+_thread = threading.local()
+
+
 @functools.cache
 def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="npuq")
@@ -44,12 +48,22 @@ def map_in_threads(function: Callable[[S], T], jobs: Sequence[S]) -> list[T]:
     """The results of `function`, which holds no GIL, for each job, in their order.
 
     The calling thread works as well: it holds a core already, and were it to sleep, the others
-    might all wake on that one. The first error ends the work, and is raised.
+    might all wake on that one. The first error ends the work, and is raised. A function that comes
+    here again has its jobs done by its own thread: all others may be waiting likewise.
     """
+    if getattr(_thread, "is_working", False):
+        return [function(job) for job in jobs]
     waiting = deque(enumerate(jobs))
     results: dict[int, T] = {}
 
     def work() -> None:
+        _thread.is_working = True
+        try:
+            take_jobs()
+        finally:
+            _thread.is_working = False
+
+    def take_jobs() -> None:
         while True:
             try:
                 number, job = waiting.popleft()

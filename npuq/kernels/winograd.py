@@ -8,7 +8,7 @@ Shapes (n images, T tiles of them all, C_in = C):
     window       (n, rows, columns, C)
     outputs      (n, 2 rows, 2 columns, C_out), rows and columns of tiles
     kernel       (K, C_out), rows of point (i, j) from at[4 i + j] on
-    upright, across   see `npuq.nn.winograd.Form`
+    upright, across   see `npuq.nn.winograd.Axis`
 """
 
 from __future__ import annotations

@@ -24,6 +24,7 @@ from npuq.paper.soft_round import check_alpha
 
 SMALLEST_SCALE = 0.11
 """Below it the noise hides what is left of a scale (Ballé et al. 2018 stop there as well)."""
+SMALLEST = float(np.float32(SMALLEST_SCALE))  # as float32 has it
 
 
 class ConditionalRate(NamedTuple):
@@ -47,7 +48,6 @@ class ConditionalRate(NamedTuple):
 def conditional_rate(t: Array, u: Array, sigma: Array, softness: Softness) -> ConditionalRate:
     """Rate, reconstruction and gradients of residuals (Eqs. 23 and 24).
 
-    The compiled kernel computes what is float32 and on the host, within itself in float64.
 
     Args:
         t: residuals y - mu.
@@ -61,6 +61,10 @@ def conditional_rate(t: Array, u: Array, sigma: Array, softness: Softness) -> Co
 
     Raises:
         ValueError: shapes differ, or a softness is negative or NaN.
+
+    Numerics: the compiled kernel computes what is float32, on the host and of softness 0 or from
+        0.01 to 80, in float64 within itself, good for sigma up to 1e12. All else goes to the plain
+        twin.
     """
     if not t.shape == u.shape == sigma.shape:
         raise ValueError(
@@ -79,7 +83,7 @@ def conditional_rate(t: Array, u: Array, sigma: Array, softness: Softness) -> Co
         part = slice(start, stop)
         conditional.conditional_rate(
             t_flat[part], u_flat[part], sigma_flat[part], *alphas, softness.expected_rate,
-            softness.expected_distortion, SMALLEST_SCALE,
+            softness.expected_distortion, SMALLEST,
             r[part], bits[part], d_t[part], d_sigma[part], dr_dt[part],
         )  # fmt: skip
 

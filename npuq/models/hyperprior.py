@@ -106,7 +106,8 @@ def init(
     N, M = channels, latents
     if N < 1 or M < 1 or (means and M % 2):
         raise ValueError(
-            f"channels must be positive and latents even, or odd without means, not {N} and {M}"
+            "channels and latents must be positive, and latents even in a model with means, not "
+            f"{N} and {M}"
         )
 
     def down(c_in: int, c_out: int, k: int = 5) -> Conv:
@@ -207,8 +208,16 @@ def loss_forward(
         The loss and what `loss_backward` needs.
 
     Raises:
-        ValueError: a model without means.
+        ValueError: a model without means, or x is not a batch of pixels, of sides in 64s.
     """
+    if (
+        x.ndim != 4
+        or x.shape[3] != 3
+        or not all(n and n % 64 == 0 for n in (len(x) * 64, *x.shape[1:3]))
+    ):
+        raise ValueError(
+            f"x must be (B, H, W, 3) with B > 0, H and W multiples of 64, not {x.shape}"
+        )
     if not has_means(params):
         raise ValueError("params are of a scale hyperprior, which has no means and is not trained")
     y, y_kept = stack_forward(x, params.analysis, ANALYSIS, params.analysis_gdn)

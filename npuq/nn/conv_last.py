@@ -21,11 +21,13 @@ import numpy as np
 from npuq.backend import Array, xp_of
 from npuq.kernels.compile import use_reference
 from npuq.kernels.products import SHARES, map_products, shares
-from npuq.nn.conv import conv2d, conv2d_input_gradient, conv2d_kernel_gradient
+from npuq.nn.conv import conv2d, conv2d_input_gradient, conv2d_kernel_gradient, conv2d_size
+from npuq.nn.conv_transpose import conv_transpose2d_size
 from npuq.nn.unfold import Unfolded
 from npuq.nn.windows import Part, Windows
 from npuq.nn.winograd import Winograd
 
+FAST_TYPES = (np.float32, np.float64)  # of the compiled loops
 NARROW = 16  # channels: with fewer, the products at each point would be narrow
 
 
@@ -41,8 +43,10 @@ def conv2d_last(x: Array, w: Array, b: Array, *, stride: int = 1, padding: int =
         y.
 
     Raises:
-        ValueError: the arrays differ in type.
+        ValueError: shapes that do not fit each other, a kernel larger than the padded image, or
+            arrays of several types.
     """
+    _check(x, w, b, stride=stride, padding=padding)
     return _correlate(x, w, b, _method(w.shape, stride), padding)
 
 
@@ -51,6 +55,7 @@ def conv2d_exact(x: Array, w: Array, b: Array, *, stride: int = 1, padding: int 
 
     Integers stay exact as long as no sum of such products passes what the type holds.
     """
+    _check(x, w, b, stride=stride, padding=padding)
     return _correlate(x, w, b, Unfolded(w.shape, stride), padding)
 
 
@@ -59,6 +64,7 @@ def _correlate(x: Array, w: Array, b: Array, method: Unfolded | Winograd, paddin
         return _last(conv2d(_first(x), w, b, stride=method.stride, padding=padding))
     windows = _windows(method, x.shape[1:3], padding)
     matrix = method.as_matrix(w)
+    x, b = np.ascontiguousarray(x), np.ascontiguousarray(b)
     y = np.empty((len(x), *windows.output, len(b)), w.dtype)
 
     def compute(part: Part) -> None:
@@ -73,7 +79,12 @@ def _correlate(x: Array, w: Array, b: Array, method: Unfolded | Winograd, paddin
 def conv2d_last_backward(
     d_y: Array, x: Array, w: Array, b: Array, *, stride: int = 1, padding: int = 0
 ) -> tuple[Array, Array, Array]:
-    """Gradient of `conv2d_last` (Dumoulin & Visin 2016, Sec. 4): d_x, d_w, d_b."""
+    """Gradient of `conv2d_last` (Dumoulin & Visin 2016, Sec. 4): d_x, d_w, d_b.
+
+    Raises:
+        ValueError: as there, or `d_y` has another shape than y.
+    """
+    _check(x, w, b, stride=stride, padding=padding, d_y=d_y)
     d_x = input_gradient_last(d_y, w, size=x.shape[1:3], stride=stride, padding=padding)
     d_w = kernel_gradient_last(d_y, x, kernel=w.shape[2:], stride=stride, padding=padding)
     return d_x, d_w, offset_gradient_last(d_y)
@@ -82,7 +93,13 @@ def conv2d_last_backward(
 def input_gradient_last(
     d_y: Array, w: Array, *, size: tuple[int, ...], stride: int, padding: int
 ) -> Array:
-    """The adjoint of x -> conv2d_last(x, w, 0), for images of `size` (Dumoulin & Visin 2016)."""
+    """The adjoint of x -> conv2d_last(x, w, 0), for images of `size` (Dumoulin & Visin 2016).
+
+    Raises:
+        ValueError: `d_y` is not of the shape of y for such images, or not of the type of w.
+    """
+    no_images = np.empty((0, *size, w.shape[1]))
+    _check(no_images, w, w[:, 0, 0, 0], stride=stride, padding=padding, d_y=d_y[:0])
     none = xp_of(w).zeros(w.shape[1], w.dtype)
     return _spread(d_y, w, none, _method(w.shape, stride), size, padding)
 
@@ -96,6 +113,7 @@ def _spread(
         return _last(conv2d_input_gradient(_first(d_y), w, size=size, **static)) + b
     windows = _windows(method, size, padding)
     matrix = method.as_matrix(w)
+    d_y, b = np.ascontiguousarray(d_y), np.ascontiguousarray(b)
     d_x = np.empty((len(d_y), *size, w.shape[1]), w.dtype)
     parts = windows.parts(len(d_y))
     if not windows.cover_image:
@@ -114,12 +132,19 @@ def _spread(
 def kernel_gradient_last(
     d_y: Array, x: Array, *, kernel: tuple[int, ...], stride: int, padding: int
 ) -> Array:
-    """The adjoint of w -> conv2d_last(x, w, 0) (Dumoulin & Visin 2016, Sec. 4)."""
+    """The adjoint of w -> conv2d_last(x, w, 0) (Dumoulin & Visin 2016, Sec. 4).
+
+    Raises:
+        ValueError: `d_y` is not of the shape of y for a kernel of this size, or not of x's type.
+    """
+    w = np.broadcast_to(0.0, (d_y.shape[-1], x.shape[-1], *kernel))
+    _check(x, w, w[:, 0, 0, 0], stride=stride, padding=padding, d_y=d_y)
     if _is_plain(d_y, x):
         static = {"stride": stride, "padding": padding}
         return conv2d_kernel_gradient(_first(d_y), _first(x), kernel=kernel, **static)
     method = _method((d_y.shape[3], x.shape[3], *kernel), stride)
     windows = _windows(method, x.shape[1:3], padding)
+    d_y, x = np.ascontiguousarray(d_y), np.ascontiguousarray(x)
 
     def compute(some: Sequence[Part]) -> Array:
         d_matrix = np.empty(method.matrix_shape, d_y.dtype)
@@ -128,10 +153,9 @@ def kernel_gradient_last(
             method.add_products(window, outputs, d_matrix, overwrite=i == 0)
         return d_matrix
 
-    sums = map_products(compute, shares(windows.parts(len(x))))
-    total = sums[0]
-    for other in sums[1:]:
-        total += other
+    total = np.zeros(method.matrix_shape, d_y.dtype)
+    for some in map_products(compute, shares(windows.parts(len(x)))):
+        total += some
     return method.gradient_from_matrix(total)
 
 
@@ -139,7 +163,8 @@ def offset_gradient_last(d_y: Array) -> Array:
     """The adjoint of b -> conv2d_last(0, w, b) (Dumoulin & Visin 2016, Sec. 4)."""
     if _is_plain(d_y):
         return d_y.sum(axis=(0, 1, 2))
-    lines = d_y.reshape(d_y.shape[0] * d_y.shape[1], -1)  # longer than pixels, and quicker to add
+    N, rows, columns, C = d_y.shape
+    lines = d_y.reshape(N * rows, columns * C)  # longer than pixels, and quicker to add
     sums = map_products(lambda some: some.sum(axis=0), np.array_split(lines, SHARES))
     return np.sum(sums, axis=0).reshape(d_y.shape[2:]).sum(axis=0)  # type: ignore[no-any-return]
 
@@ -158,9 +183,10 @@ def conv_transpose2d_last(
         y (N, H', W', C_out),  H' = (H - 1) stride - 2 padding + k + output_padding.
 
     Raises:
-        ValueError: the arrays differ in type.
+        ValueError: shapes that do not fit each other, an output padding that reaches the stride, an
+            output without pixels, or arrays of several types.
     """
-    size = _transposed_size(x, w, stride, padding, output_padding)
+    size = _transposed_size(x, w, b, stride, padding, output_padding)
     return _spread(x, w, b, _method(w.shape, stride), size, padding)
 
 
@@ -171,7 +197,7 @@ def conv_transpose2d_exact(
 
     As exact as `conv2d_exact`.
     """
-    size = _transposed_size(x, w, stride, padding, output_padding)
+    size = _transposed_size(x, w, b, stride, padding, output_padding)
     return _spread(x, w, b, Unfolded(w.shape, stride), size, padding)
 
 
@@ -185,28 +211,62 @@ def conv_transpose2d_last_backward(
     padding: int = 0,
     output_padding: int = 0,
 ) -> tuple[Array, Array, Array]:
-    """Gradient of `conv_transpose2d_last` (Dumoulin & Visin 2016, Sec. 4): d_x, d_w, d_b."""
+    """Gradient of `conv_transpose2d_last` (Dumoulin & Visin 2016, Sec. 4): d_x, d_w, d_b.
+
+    Raises:
+        ValueError: as there, or `d_y` has another shape than y.
+    """
+    size = _transposed_size(x, w, b, stride, padding, output_padding)
+    _check_shape("d_y", d_y, (len(x), *size, w.shape[1]))
     none = xp_of(w).zeros(len(w), w.dtype)
     d_x = conv2d_last(d_y, w, none, stride=stride, padding=padding)
     d_w = kernel_gradient_last(x, d_y, kernel=w.shape[2:], stride=stride, padding=padding)
     return d_x, d_w, offset_gradient_last(d_y)
 
 
+def _check(
+    x: Array, w: Array, b: Array, *, stride: int, padding: int, d_y: Array | None = None
+) -> None:
+    """Check the arguments of a convolution: compiled loops look at no bounds."""
+    _check_images(x, w, w.shape[1:2], b, w.shape[:1])
+    first = x.transpose(0, 3, 1, 2)
+    size = conv2d_size(first, w, stride, padding)
+    if d_y is not None:
+        _check_shape("d_y", d_y, (len(x), *size, len(w)))
+
+
 def _transposed_size(
-    x: Array, w: Array, stride: int, padding: int, output_padding: int
+    x: Array, w: Array, b: Array, stride: int, padding: int, output_padding: int
 ) -> tuple[int, int]:
-    rows, columns = (
-        (n - 1) * stride - 2 * padding + k + output_padding
-        for n, k in zip(x.shape[1:3], w.shape[2:], strict=True)
-    )
-    return rows, columns
+    """(H', W') of a transposed convolution, after a check of its arguments."""
+    _check_images(x, w, w.shape[:1], b, w.shape[1:2])
+    first = x.transpose(0, 3, 1, 2)
+    return conv_transpose2d_size(first, w, stride, padding, output_padding)
+
+
+def _check_images(
+    x: Array, w: Array, c_in: tuple[int, ...], b: Array, c_out: tuple[int, ...]
+) -> None:
+    if x.ndim != 4 or w.ndim != 4 or x.shape[3:] != c_in or not min(*w.shape[:2], *x.shape[1:3]):
+        raise ValueError(
+            f"x must be (N, H, W, C_in) and w have four axes, with C_in channels, not {x.shape} "
+            f"and {w.shape}"
+        )
+    _check_shape("b", b, c_out)
+
+
+def _check_shape(name: str, array: Array, shape: tuple[int, ...]) -> None:
+    if array.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, not {array.shape}")
 
 
 def _is_plain(*arrays: Array) -> bool:
-    """Whether the plain twin is to compute; or ValueError."""
-    if len({a.dtype for a in arrays}) > 1:
+    """Whether the plain twin computes. Raises ValueError if the arrays differ in type."""
+    types = {a.dtype for a in arrays}
+    if len(types) > 1:
         raise ValueError(f"arrays must be of one type, not {[str(a.dtype) for a in arrays]}")
-    return use_reference() or not all(isinstance(a, np.ndarray) for a in arrays)
+    on_host = all(isinstance(a, np.ndarray) for a in arrays)
+    return use_reference() or not on_host or types.pop() not in FAST_TYPES
 
 
 def _first(x: Array) -> Array:

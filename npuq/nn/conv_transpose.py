@@ -43,7 +43,7 @@ def conv_transpose2d(
         ValueError: shapes that do not fit each other, an output padding that reaches the stride, or
             an output without pixels.
     """
-    size = _output_size(x, w, stride, padding, output_padding)
+    size = conv_transpose2d_size(x, w, stride, padding, output_padding)
     if b is not None and b.shape != w.shape[1:2]:
         raise ValueError(f"b must have shape {w.shape[1:2]}, not {b.shape}")
     y = conv2d_input_gradient(x, w, size=size, stride=stride, padding=padding)
@@ -72,7 +72,7 @@ def conv_transpose2d_backward(
     Raises:
         ValueError: as in `conv_transpose2d`, or `d_y` has another shape than y.
     """
-    shape = (len(x), w.shape[1], *_output_size(x, w, stride, padding, output_padding))
+    shape = (len(x), w.shape[1], *conv_transpose2d_size(x, w, stride, padding, output_padding))
     if d_y.shape != shape:
         raise ValueError(f"d_y must have shape {shape}, not {d_y.shape}")
     d_x = conv2d(d_y, w, stride=stride, padding=padding)
@@ -80,10 +80,14 @@ def conv_transpose2d_backward(
     return d_x, d_w, None if b is None else d_y.sum(axis=(0, 2, 3))
 
 
-def _output_size(
+def conv_transpose2d_size(
     x: Array, w: Array, stride: Pair, padding: Pair, output_padding: Pair
 ) -> tuple[int, int]:
-    """(H', W'), after a check of the arguments."""
+    """(H', W') of the output (Dumoulin & Visin 2016, Sec. 4), after a check of the arguments.
+
+    Raises:
+        ValueError: as in `conv_transpose2d`.
+    """
     if x.ndim != 4 or w.ndim != 4 or x.shape[1] != w.shape[0]:
         raise ValueError(
             f"x must be (N, C_in, H, W) and w (C_in, C_out, kh, kw), not {x.shape} and {w.shape}"

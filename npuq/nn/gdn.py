@@ -68,7 +68,7 @@ def _normalize(x: Array, beta: Array, gamma: Array, *, inverse: bool) -> Array:
     if _is_fast(rows, beta, gamma):
         from npuq.kernels import gdn as kernel
 
-        y = kernel.normalize(np.ascontiguousarray(rows), beta, gamma, inverse=inverse)
+        y = kernel.normalize(*_contiguous(rows, beta, gamma), inverse=inverse)
     else:
         root = xp_of(x).sqrt((rows * rows) @ gamma.T + beta)
         y = rows * root if inverse else rows / root
@@ -79,12 +79,14 @@ def _normalize_backward(
     d_y: Array, x: Array, beta: Array, gamma: Array, *, inverse: bool
 ) -> tuple[Array, Array, Array]:
     _check(x, beta, gamma)
+    if d_y.shape != x.shape:
+        raise ValueError(f"d_y must have the shape of x, {x.shape}, not {d_y.shape}")
     rows, d_rows = x.reshape(-1, x.shape[-1]), d_y.reshape(-1, x.shape[-1])
     if _is_fast(rows, d_rows, beta, gamma):
         from npuq.kernels import gdn as kernel
 
-        rows, d_rows = np.ascontiguousarray(rows), np.ascontiguousarray(d_rows)
-        d_x, d_beta, d_gamma = kernel.normalize_backward(d_rows, rows, beta, gamma, inverse=inverse)
+        arrays = _contiguous(d_rows, rows, beta, gamma)
+        d_x, d_beta, d_gamma = kernel.normalize_backward(*arrays, inverse=inverse)
         return d_x.reshape(x.shape), d_beta, d_gamma
     squares = rows * rows
     norm = squares @ gamma.T + beta
@@ -99,6 +101,10 @@ def _is_fast(*arrays: Array) -> bool:
     """Whether the kernels can be used: float32 on the host."""
     on_host = all(isinstance(a, np.ndarray) and a.dtype == np.float32 for a in arrays)
     return on_host and not use_reference()
+
+
+def _contiguous(*arrays: Array) -> list[Array]:
+    return [np.ascontiguousarray(a) for a in arrays]
 
 
 def _check(x: Array, beta: Array, gamma: Array) -> None:

@@ -26,15 +26,15 @@ def lower_bound(x: Array, bound: float) -> Array:
 
 
 def lower_bound_backward(d_y: Array, x: Array, bound: float) -> Array:
-    """Gradient of `lower_bound` (Ballé 2018): nothing passes where the bound holds."""
+    """Gradient of `lower_bound` (Ballé 2018): nothing passes where x is below the bound."""
     return d_y * (x >= bound)
 
 
 def lower_bound_backward_straight_through(d_y: Array, x: Array, bound: float) -> Array:
     """The gradient that the field uses in the place of `lower_bound_backward` (Ballé 2018, Sec. 2).
 
-    Where the bound holds, what would move x towards it, a negative gradient, passes all the same:
-    a parameter that has fallen below can come back.
+    Below the bound, what would move x towards it, a negative gradient, passes all the same: a
+    parameter that has fallen below can come back.
     """
     return d_y * ((x >= bound) | (d_y < 0))
 

@@ -32,6 +32,13 @@ def case(seed: int = 0) -> Any:
     return with_arrays(params, arrays), x, u_1, u_2
 
 
+@pytest.mark.parametrize("shape", [(1, 64, 64, 1), (1, 64, 32, 3), (0, 64, 64, 3), (64, 64, 3)])
+def test_what_are_no_pixels_is_refused(shape: tuple[int, ...]) -> None:
+    params, _, u_1, u_2 = case()
+    with pytest.raises(ValueError, match="multiples of 64"):
+        hyperprior.loss_forward(params, np.zeros(shape), u_1, u_2, lmbda=LMBDA, softness=Softness())
+
+
 @pytest.mark.parametrize("softness", [Softness(), Softness(3.0, 3.0), Softness(2.0, 5.0)], ids=str)
 def test_gradient_of_the_loss(softness: Softness) -> None:
     """Along random directions in the parameters of each layer."""

@@ -138,6 +138,7 @@ def test_the_hyperprior_model_is_chosen_by_its_name(
     assert file.read_bytes() == expected
     assert main(["decompress", str(file), str(out)]) == 0
     assert np.array_equal(read_image(out), decompress(expected))
+    assert main(["decompress", str(file), str(tmp_path / "b.png"), "--model=hyperprior"]) == 0
     capsys.readouterr()
     assert main(["info", str(file), "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)

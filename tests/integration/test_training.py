@@ -28,7 +28,7 @@ from npuq.model_file import load_model
 from npuq.models.linear import LinearParams, Loss
 from npuq.nn.parameters import named_arrays
 from npuq.schedules import PRESETS, TrainingOptions
-from npuq.train import HISTORY, clipped, noise_of_step, noise_of_validation, train
+from npuq.train import HISTORY, check_folder, clipped, noise_of_step, noise_of_validation, train
 from npuq.trainees import trainee_of
 
 OPTIONS = TrainingOptions(
@@ -261,6 +261,26 @@ def test_a_run_goes_on_with_its_own_data_only(tmp_path: Path) -> None:
         run(tmp_path, resume=True)
 
 
+def test_a_folder_that_cannot_be_written_in_is_noticed_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(dir: Path) -> None:  # noqa: A002
+        raise PermissionError(13, "Permission denied", str(dir))
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    with pytest.raises(TrainingError, match="cannot write in .*Permission denied"):
+        check_folder(tmp_path / "run", resume=False)
+
+
+def test_a_model_to_start_from_must_be_of_the_kind_and_size() -> None:
+    hyper = TrainingOptions(model="hyperprior", size=(3, 4), crop=64, start="random")
+    wide = trainee_of(dataclasses.replace(hyper, size=(4, 4))).initial(None)
+    with pytest.raises(ValueError, match="widths"):
+        trainee_of(hyper).initial(wide)
+    with pytest.raises(ValueError, match="LinearParams"):
+        trainee_of(OPTIONS).initial(wide)
+
+
 def test_a_diverging_run_stops_with_one_error_and_no_warnings(tmp_path: Path) -> None:
     wild = dataclasses.replace(OPTIONS, learning_rate=1e30)
     with warnings.catch_warnings(), pytest.raises(TrainingError, match="--learning-rate"):
@@ -452,6 +472,7 @@ def test_an_interrupted_command_says_how_to_go_on(
         (["--steps=many"], "whole number, not 'many'"),
         (["--resume"], "no checkpoint"),
         (["--init-model=missing.npz"], "no such model file"),
+        (["--size=6,8"], "--size is for the hyperprior model only"),
     ],
 )
 def test_wrong_settings_are_one_line(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from models import picture, tiny_model
+from models import picture, tiny_hyperprior, tiny_model
 
 from npuq import bands, codec
 from npuq.backend import Array
@@ -155,6 +155,18 @@ def test_a_few_bytes_cannot_claim_any_size(model: Model) -> None:
     huge = header._replace(height=1 << 16, width=1 << 30, rows_per_band=1 << 15)
     with pytest.raises(InvalidFileError, match="pixels"):
         codec.decompress(pack(huge, streams), model=model)
+
+
+def test_thin_pictures_count_as_padded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row of pixels is 64 rows to the hyperprior model."""
+    monkeypatch.setattr(codec, "PADDED_MAX", 64 * 640)
+    hyper = tiny_hyperprior(0.0)
+    codec.compress(picture(1, 640, 0), method="un+q", model=hyper)
+    with pytest.raises(InvalidImageError, match="sides in whole 64s"):
+        codec.compress(picture(1, 641, 0), method="un+q", model=hyper)
+    header, streams = unpack(codec.compress(picture(1, 640, 0), method="un+q", model=hyper))
+    with pytest.raises(InvalidFileError, match="sides in whole 64s"):
+        codec.decompress(pack(header._replace(width=641), streams), model=hyper)
 
 
 def test_wrong_arguments_are_named(model: Model) -> None:

@@ -147,3 +147,19 @@ def test_linear_models_have_no_place_in_compressai() -> None:
     params = linear.init(np.random.default_rng(0), start="jpeg", step=30.0)
     with pytest.raises(ModelError, match="linear kind"):
         export_state(make_model(params, alpha=0.0, lmbda=1.0, name="x"))
+
+
+@pytest.mark.parametrize("arch", CLASSES)
+def test_state_dicts_of_half_precision(arch: str) -> None:
+    """The pedestal of GDN, 2^-36, is 0 there."""
+    state = {name: np.asarray(array).astype(np.float16) for name, array in exported(arch).items()}
+    model = import_state(state, name="x")
+    assert architecture(model.params) == arch
+
+
+def test_widths_are_looked_at_before_memory_is_taken() -> None:
+    state = exported() | {"g_a.0.weight": np.zeros((3_000_000, 0, 5, 5), np.float32)}
+    with pytest.raises(ModelError, match="3000000 outputs"):
+        import_state(state, name="x")
+    with pytest.raises(ModelError, match="lmbda"):
+        import_state(exported(), name="x", lmbda=-1.0)

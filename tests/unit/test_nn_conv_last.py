@@ -16,6 +16,8 @@ from npuq.nn.conv_last import (
     conv_transpose2d_exact,
     conv_transpose2d_last,
     conv_transpose2d_last_backward,
+    input_gradient_last,
+    kernel_gradient_last,
 )
 from npuq.nn.conv_transpose import conv_transpose2d, conv_transpose2d_backward
 
@@ -141,6 +143,70 @@ def test_exact_sums_of_integers_have_no_halves() -> None:
     w = np.ones((16, 3, 5, 5)) * 2.0**20
     z = conv_transpose2d_exact(x, w, np.ones(3), stride=2, padding=2, output_padding=1)
     assert int(z[0, 4, 4, 0]) == 9 * 16 * 2**45 + 1
+
+
+@pytest.mark.parametrize("channels", [3, 16])  # of both methods
+@pytest.mark.parametrize("name", ["x", "b", "d_y"])
+def test_shapes_that_do_not_fit_are_refused(name: str, channels: int) -> None:
+    """Also where compiled loops, which look at no bounds, would read on."""
+    arrays = {
+        "x": np.zeros((2, 9, 10, channels)),
+        "b": np.zeros(channels),
+        "d_y": np.zeros((2, 5, 5, channels)),
+    }
+    w, static = np.zeros((channels, channels, 5, 5)), {"stride": 2, "padding": 2}
+
+    def backward(x: Any, b: Any, d_y: Any) -> Any:
+        return conv2d_last_backward(d_y, x, w, b, **static)
+
+    backward(**arrays)
+    for axis in range(arrays[name].ndim):
+        for index in ([0], list(range(arrays[name].shape[axis])) * 2):
+            other = np.take(arrays[name], index, axis)
+            if (name, axis) != ("x", 0):
+                with pytest.raises(ValueError, match="shape|channels|kernels"):
+                    backward(**arrays | {name: other})
+    up = {**static, "output_padding": 1}
+    for shape in ((2, 3, 4, channels + 1), (2, 0, 4, channels)):
+        with pytest.raises(ValueError, match="channels"):
+            conv_transpose2d_last(np.zeros(shape), w, arrays["b"], **up)
+    with pytest.raises(ValueError, match="output_padding"):
+        conv_transpose2d_last(arrays["x"], w, arrays["b"], stride=2, output_padding=2)
+    with pytest.raises(ValueError, match="larger than"):
+        conv2d_last(arrays["x"][:, :4], w, arrays["b"])
+    with pytest.raises(ValueError, match="shape"):
+        input_gradient_last(arrays["d_y"], w, size=(11, 10), **static)
+    with pytest.raises(ValueError, match="shape"):
+        kernel_gradient_last(arrays["d_y"], arrays["x"], kernel=(3, 3), stride=2, padding=2)
+
+
+@pytest.mark.parametrize("channels", [3, 16])
+def test_any_layout_in_memory_and_no_images_at_all(channels: int) -> None:
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((2, 6, 8, channels)), rng.standard_normal((16, channels, 5, 5))
+    b, d_y, static = rng.standard_normal(16), rng.standard_normal((2, 3, 4, 16)), {"stride": 2}
+    static["padding"] = 2
+    expected = conv2d_last(x, w, b, **static), *conv2d_last_backward(d_y, x, w, b, **static)
+    f = np.asfortranarray
+    strided = np.repeat(d_y, 2, axis=3)[..., ::2]
+    for other in (f(d_y), strided):
+        found = (
+            conv2d_last(f(x), f(w), b, **static),
+            *conv2d_last_backward(other, f(x), f(w), b, **static),
+        )
+        for one, two in zip(found, expected, strict=True):
+            np.testing.assert_allclose(one, two, rtol=0, atol=1e-12)
+    assert conv2d_last(x[:0], w, b, **static).shape == (0, 3, 4, 16)
+    d_x, d_w, d_b = conv2d_last_backward(d_y[:0], x[:0], w, b, **static)
+    assert d_x.shape == (0, 6, 8, channels)
+    assert not d_w.any() and not d_b.any()
+
+
+def test_types_of_no_kernel_go_to_the_plain_twin() -> None:
+    x, w = np.ones((1, 4, 4, 16), np.int64), np.ones((16, 16, 3, 3), np.int64)
+    y = conv2d_last(x, w, np.ones(16, np.int64), stride=1, padding=1)
+    assert y.dtype == np.int64
+    assert y[0, 1, 1, 0] == 9 * 16 + 1
 
 
 def test_types_must_be_one() -> None:

@@ -68,6 +68,21 @@ def test_the_kernels_are_their_plain_twins(inverse: bool, monkeypatch: pytest.Mo
         np.testing.assert_allclose(ours, twin, rtol=3e-6, atol=3e-6 * np.abs(twin).max())
 
 
+def test_gradients_of_another_shape_are_refused_and_any_layout_is_not() -> None:
+    rng = np.random.default_rng(0)
+    x, d_y = (rng.standard_normal((2, 3, 5, 4), np.float32) for _ in range(2))
+    beta, gamma = rng.random(4, np.float32), rng.random((4, 4), np.float32)
+    for other in (d_y[:1], d_y[:, :, :4]):
+        with pytest.raises(ValueError, match="d_y"):
+            gdn_backward(other, x, beta, gamma)
+    expected = gdn_backward(d_y, x, beta, gamma)
+    found = gdn_backward(
+        np.asfortranarray(d_y), np.asfortranarray(x), beta, np.asfortranarray(gamma)
+    )
+    for one, two in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
 @pytest.mark.parametrize("minimum", [0.0, 1e-6, 0.5])
 def test_non_negative_keeps_its_bound_and_its_inverse(minimum: float) -> None:
     theta = np.linspace(-3, 3, 61)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,8 @@ import pytest
 
 from npuq.kernels import products
 from npuq.kernels.products import add_product, map_products
+from npuq.kernels.scratch import KEPT, scratch
+from npuq.kernels.threads import map_in_threads
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -62,3 +66,27 @@ def test_the_number_of_threads_of_blas_comes_back(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(ZeroDivisionError):
         map_products(lambda job: 1 // job, [0])
     assert threads[-1] == 4
+
+
+def test_nested_calls_from_several_threads_come_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All threads of the pool may be in jobs that have jobs of their own."""
+    monkeypatch.setenv("NPUQ_THREADS", "2")
+
+    def outer(job: int) -> list[int]:
+        time.sleep(0.01)
+        return map_in_threads(lambda inner: 10 * job + inner, range(3))
+
+    with ThreadPoolExecutor(3) as users:
+        found = list(users.map(lambda _: map_in_threads(outer, range(4)), range(6), timeout=30))
+    assert found == [[[10 * job + inner for inner in range(3)] for job in range(4)]] * 6
+
+
+def test_scratch_is_of_one_thread_and_is_kept_unless_it_is_large() -> None:
+    one = scratch("test", (3, 4), np.dtype(np.float32))
+    assert np.shares_memory(one, scratch("test", (2, 2), np.dtype(np.float64)))
+    assert not np.shares_memory(one, scratch("other", (3, 4), np.dtype(np.float32)))
+    with ThreadPoolExecutor(1) as other:
+        theirs = other.submit(scratch, "test", (3, 4), np.dtype(np.float32)).result()
+    assert not np.shares_memory(one, theirs)
+    large = (KEPT + 1,)
+    assert not np.shares_memory(*(scratch("test", large, np.dtype(np.uint8)) for _ in range(2)))
