@@ -5,9 +5,10 @@
 #
 # PHOTOGRAPHS is a folder of images, RUNS a folder for the runs. A run that was stopped goes on where
 # it was; one that is finished only writes its model again. On two cores a run of the linear model
-# takes 4 to 5 minutes; one part of one of the hyperprior model, 350 to 2,000 steps, 2 to 15.
-# Qualities 2, 4 and 5 were trained by an earlier version of the kernels, which rounds differently:
-# training them again gives models that are as good, but others.
+# takes 4 to 5 minutes; one part of one of the hyperprior model, 350 to 4,400 steps, 2 to 25.
+# Qualities 2, 4 and 5 of the linear model and all but the last part of the hyperprior model were
+# trained by earlier versions of the kernels, which round differently: training them again gives
+# models that are as good, but others.
 set -euo pipefail
 photographs=$1 runs=$2
 weights=$(dirname "$0")/../npuq/weights
@@ -27,7 +28,7 @@ for quality_and_lambda in 1:0.0015625 2:0.003125 3:0.00625 4:0.0125 5:0.025 6:0.
 done
 
 # The hyperprior model, small: quality 4 first, then from each to the next lower quality, on crops of
-# 128; then all again on crops of 256, without which whole pictures suffer (see the README).
+# 128; from part c on, on crops of 256, without which whole pictures suffer (see the README).
 hyperprior() {
     local kind=$1 quality=$2 part=$3 lambda=$4 steps=$5 seed=$6
     shift 6
@@ -60,5 +61,17 @@ for kind in un sr; do
             ${from_12[@]+"${from_12[@]}"} --init-model "$run-$quality$part/model.npz"
         hyperprior "$kind" "$quality" d "$lambda" 350 4 "${large[@]}" \
             ${from_14[@]+"${from_14[@]}"} --init-model "$run-${quality}c/model.npz"
+    done
+    large=(--batch-size 2 --crop 256 --learning-rate 5e-4)
+    hyperprior "$kind" 4 e 0.0125 4400 5 "${large[@]}" ${from_14[@]+"${from_14[@]}"} \
+        --init-model "$run-4d/model.npz"
+    hyperprior "$kind" 2 e 0.003125 4000 5 "${large[@]}" ${from_8[@]+"${from_8[@]}"} \
+        --init-model "$run-4e/model.npz"
+    hyperprior "$kind" 1 e 0.0015625 3500 5 "${large[@]}" ${from_8[@]+"${from_8[@]}"} \
+        --init-model "$run-2e/model.npz"
+    for quality_lambda_and_steps in 4:0.0125:2800 2:0.003125:2000 1:0.0015625:1500; do
+        IFS=: read -r quality lambda steps <<< "$quality_lambda_and_steps"
+        hyperprior "$kind" "$quality" f "$lambda" "$steps" 6 "${large[@]}" \
+            ${from_14[@]+"${from_14[@]}"} --init-model "$run-${quality}e/model.npz"
     done
 done
