@@ -18,7 +18,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -47,7 +46,6 @@ CLASSES = {
 
 QUANTILES = "entropy_bottleneck.quantiles"
 TAIL_MASS = 1e-9  # outside of the quantiles
-FARTHEST = 2.0**16  # where the search for them ends
 FARTHEST_MEDIAN = 2.0**20
 CONSTANTS_TOLERANCE = 0.01  # a state dict may be of half precision
 SMALLEST_HALF = 2.0**-24  # what is smaller may be 0 there
@@ -251,21 +249,10 @@ def _tail_logit() -> float:
 
 def _quantiles(density: NonparametricParams, medians: Array) -> Array:
     """(C, 1, 3) float32: where TAIL_MASS / 2 lies below, our medians, where as much lies above."""
-    exact: Any = cast(density, np.float64)
+    exact = cast(density, np.float64)
     columns = [
-        _argument(exact, -_tail_logit()),
+        nonparametric.inverse_logits(-_tail_logit(), exact),
         medians,
-        _argument(exact, _tail_logit()),
+        nonparametric.inverse_logits(_tail_logit(), exact),
     ]
     return np.stack(columns, axis=1)[:, None].astype(np.float32)
-
-
-def _argument(density: NonparametricParams, logit: float) -> Array:
-    """Where each CDF reaches a logit, (C,), by bisection within +-FARTHEST."""
-    low = np.full(density.H[0].shape[0], -FARTHEST)
-    high = -low
-    for _ in range(50):
-        middle = (low + high) / 2
-        reached = nonparametric.logits(middle[:, None], density)[:, 0] >= logit
-        low, high = np.where(reached, low, middle), np.where(reached, middle, high)
-    return high

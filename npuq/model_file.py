@@ -37,6 +37,7 @@ from npuq.model import (
     integer_scales,
     latents_of,
     linear_tables,
+    median_offset,
     scale_tables,
     served_phases,
 )
@@ -74,7 +75,7 @@ def make_model(
         training: anything that JSON can hold about its making.
         half: round the parameters to half precision, which makes the model file half as long.
         offset: integers, in 1/512, about which the hyperprior model quantizes its hyper-latents,
-            (N,), or the factorized model its latents, (M,); by default 0.
+            (N,), or the factorized model its latents, (M,); by default their medians.
 
     Raises:
         ModelError: a softness is negative or not finite, or the parameters are not those of a
@@ -95,7 +96,11 @@ def make_model(
         tables = linear_tables(params, phases)
     else:
         channels = _offset_channels(params)
-        offset = np.zeros(channels, np.int32) if offset is None else offset
+        if offset is None:
+            if isinstance(params, FactorizedParams):
+                offset = median_offset(params.density)
+            else:
+                offset = median_offset(params.hyper_density)
         if offset.shape != (channels,) or offset.dtype.kind != "i":
             raise ModelError(
                 f"offset must be {channels} integers, not {offset.dtype} of shape {offset.shape}"

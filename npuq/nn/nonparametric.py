@@ -27,6 +27,8 @@ import numpy.typing as npt
 from npuq.backend import Array, xp_of
 from npuq.nn.activations import sigmoid, softplus, softplus_backward
 
+FARTHEST = 2.0**16  # where `inverse_logits` looks no further
+
 
 class NonparametricParams(NamedTuple):
     """The parameters of C CDFs; shapes at the top of this file."""
@@ -92,6 +94,25 @@ def logits(y: Array, params: NonparametricParams) -> Array:
     tails, where c rounds to 0 or to 1. It is monotone up to a rounding error.
     """
     return _forward(y, params)[0].reshape(y.shape)
+
+
+def inverse_logits(value: float, params: NonparametricParams) -> Array:
+    """Where each CDF reaches a logit: its median for 0 (bisection of Ballé et al. 2018, App. 6.1).
+
+    Args:
+        value: the logit.
+        params: of C channels, on the host.
+
+    Returns:
+        (C,), at most FARTHEST in size.
+    """
+    low = np.full(params.H[0].shape[0], -FARTHEST, params.H[0].dtype)
+    high = -low
+    for _ in range(50):
+        middle = (low + high) / 2
+        reached = logits(middle[:, None], params)[:, 0] >= value
+        low, high = np.where(reached, low, middle), np.where(reached, middle, high)
+    return high
 
 
 def logits_backward(

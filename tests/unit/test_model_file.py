@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from models import tiny_model
+from models import tiny_hyperprior, tiny_model
 
 from npuq.errors import ModelError, WrongModelError
 from npuq.model import Model
 from npuq.model_file import load_model, make_model, save_model
 from npuq.models.linear import CHANNELS
+from npuq.nn.activations import softplus
 from npuq.quantizer import hard_phases, plain_phases, soft_phases
 from npuq.shipped import find_model
 
@@ -122,3 +123,17 @@ def test_find_model(model: Model) -> None:
         find_model(b"another!", model)
     with pytest.raises(WrongModelError, match="does not come with npuq"):
         find_model(b"another!")
+
+
+def test_hyper_latents_are_quantized_about_their_medians() -> None:
+    """Of a density that is symmetric about 2.25, whatever the channel."""
+    params = tiny_hyperprior(0.0).params
+    density = params.hyper_density
+    centred = density._replace(b=tuple(np.zeros_like(b) for b in density.b))
+    assert not make_model(
+        params._replace(hyper_density=centred), alpha=0.0, lmbda=1.0, name="x"
+    ).hyper.offset.any()
+    slope = softplus(density.H[0])
+    moved = centred._replace(b=(-2.25 * slope.astype(np.float32), *centred.b[1:]))
+    model = make_model(params._replace(hyper_density=moved), alpha=0.0, lmbda=1.0, name="x")
+    assert np.all(np.abs(model.hyper.offset - 512 * 2.25) <= 1)
