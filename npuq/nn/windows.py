@@ -14,7 +14,7 @@ import numpy as np
 from npuq.backend import Array
 from npuq.kernels.scratch import scratch
 
-AT_ONCE = 1024
+AT_ONCE = 1 << 10  # outputs in a part, about: enough for good products, few enough for the cache
 FEWEST_PARTS = 4  # if there is as much to do, so that each core gets something
 
 
@@ -33,6 +33,9 @@ class Windows:
         stride, padding, side: see above.
         output: height and width of the output.
         tiles: rows and columns of tiles; the last may reach over the edge of the output.
+        step: from tile to tile, pixels.
+        overlap: of the windows of neighbouring tiles, pixels.
+        cover_image: whether each pixel lies in a window.
     """
 
     def __init__(
@@ -50,8 +53,8 @@ class Windows:
             (n + 2 * padding - k) // stride + 1 for n, k in zip(size, kernel, strict=True)
         )
         self.tiles = tuple(-(-n // side) for n in self.output)
-        self.step = side * stride  # from tile to tile, in pixels
-        self.overlap = tuple(max(0, k - stride) for k in kernel)  # of neighbouring tiles' windows
+        self.step = side * stride
+        self.overlap = tuple(max(0, k - stride) for k in kernel)
         self.cover_image = all(
             n * self.step + overlap - padding >= pixels
             for n, overlap, pixels in zip(self.tiles, self.overlap, size, strict=True)

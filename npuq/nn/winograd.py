@@ -103,6 +103,8 @@ class Winograd:
         stride: of the convolution.
         side: of a tile of outputs.
         matrix_shape: of the kernels at the points, one below the other, (sum of K, C_out).
+        factors: (entries of both axes, k k), which taps are added for them; `at`, where the points
+            begin; `phases`, the most that a point has along each axis.
     """
 
     side = SIDE
