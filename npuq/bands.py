@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from npuq.kernels.threads import divided
 from npuq.models.linear import BLOCK
 
 BAND_ROWS = 32
@@ -53,4 +54,4 @@ def slabs_of(rows: int, columns: int) -> list[slice]:
     slabs, and to the same last bits, alone and in its image.
     """
     size = min(BAND_ROWS, 1 << max(0, (SLAB_BLOCKS // columns).bit_length() - 1))
-    return [slice(top, min(top + size, rows)) for top in range(0, rows, size)]
+    return divided(rows, size)

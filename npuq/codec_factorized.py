@@ -19,7 +19,7 @@ from npuq.coding.arithmetic import decode_band, encode_band
 from npuq.coding.container import METHODS, Header
 from npuq.coding.dither import dither_integers, dither_values
 from npuq.coding.tables import table_bits
-from npuq.kernels.threads import map_in_threads
+from npuq.kernels.threads import divided, map_in_threads
 from npuq.model import Model, latents_of
 from npuq.nn import nonparametric
 from npuq.nn.parameters import cast
@@ -111,7 +111,7 @@ def write_streams(symbols: FactorizedSymbols, model: Model, method: str) -> list
     def encode(rows: slice) -> bytes:
         return encode_band(symbols.k[:, rows], symbols.n[:, rows], phases, model.tables)
 
-    return map_in_threads(encode, _bands(symbols.k.shape[1]))
+    return map_in_threads(encode, divided(symbols.k.shape[1], BAND_ROWS))
 
 
 def read_streams(streams: list[bytes], header: Header, model: Model) -> FactorizedSymbols:
@@ -129,7 +129,7 @@ def read_streams(streams: list[bytes], header: Header, model: Model) -> Factoriz
         stream, band = job
         k[:, band] = decode_band(stream, n[:, band], phases, model.tables)
 
-    map_in_threads(decode, list(zip(streams, _bands(rows), strict=True)))
+    map_in_threads(decode, list(zip(streams, divided(rows, BAND_ROWS), strict=True)))
     return FactorizedSymbols(k, n, header.height, header.width)
 
 
@@ -162,7 +162,3 @@ def _offset(model: Model) -> Array:
     """m, (M, 1, 1) float32; exact."""
     assert model.offset is not None, "not a factorized model"
     return offset_values(model.offset)
-
-
-def _bands(rows: int) -> list[slice]:
-    return [slice(top, min(top + BAND_ROWS, rows)) for top in range(0, rows, BAND_ROWS)]

@@ -23,7 +23,7 @@ import numpy as np
 
 from npuq.backend import Array
 from npuq.errors import ModelError
-from npuq.model import Model
+from npuq.model import Model, offset_density
 from npuq.model_file import make_model
 from npuq.models import factorized, hyperprior
 from npuq.models.conditional_rate import SMALLEST_SCALE
@@ -103,7 +103,7 @@ def import_state(state: Mapping[str, Array], *, name: str, lmbda: float = 0.0) -
             value, constants[key][0], rel_tol=CONSTANTS_TOLERANCE, abs_tol=SMALLEST_HALF
         ):
             raise ModelError(f"{key} of the state dict is {value:.3g}, not {constants[key][0]:.3g}")
-    quantiles = _array(state, QUANTILES, (_density(like).H[0].shape[0], 1, 3), like)
+    quantiles = _array(state, QUANTILES, (offset_density(like).H[0].shape[0], 1, 3), like)
     medians = quantiles[:, 0, 1].astype(np.float64)
     if np.max(np.abs(medians)) > FARTHEST_MEDIAN:
         raise ModelError(f"{QUANTILES} of the state dict has medians beyond 2^20")
@@ -136,7 +136,7 @@ def export_state(model: Model) -> dict[str, Array]:
     assert offset is not None
     state = {state_name(ours): array for ours, array in named_arrays(model.params).items()}
     state |= _constants(model.params) | _rest(model.params)
-    state[QUANTILES] = _quantiles(_density(model.params), offset / 512)
+    state[QUANTILES] = _quantiles(offset_density(model.params), offset / 512)
     return state
 
 
@@ -206,10 +206,6 @@ def _array(state: Mapping[str, Array], name: str, shape: tuple[int, ...], like: 
     if not np.all(np.isfinite(array)):
         raise ModelError(f"{name} of the state dict holds values that are not finite")
     return array
-
-
-def _density(params: Params) -> NonparametricParams:
-    return params.density if isinstance(params, FactorizedParams) else params.hyper_density
 
 
 def _constants(params: Params) -> dict[str, Array]:

@@ -18,7 +18,7 @@ from npuq.backend import Array
 from npuq.coding.arithmetic import decode_band, decode_runs, encode_band, encode_runs
 from npuq.coding.container import METHODS, Header
 from npuq.coding.dither import dither_integers
-from npuq.kernels.threads import map_in_threads
+from npuq.kernels.threads import divided, map_in_threads
 from npuq.model import HyperCoding, Model, latents_of
 from npuq.models.integer_scales import LEVELS, scale_indexes
 from npuq.quantizer import hard_phases, phases_of_method, plain_phases
@@ -116,8 +116,8 @@ def streams_in(header: Header) -> int:
 def table_indexes(symbols: HyperSymbols, model: Model, method: str) -> Array:
     """The table of each latent, (M, h, w) uint8, found in integers."""
     indexes_of_band = _band_indexes(symbols, hyper_of(model), method)
-    bands = [indexes_of_band(rows) for strip in _strips(symbols.k.shape[1]) for rows in strip]
-    return np.concatenate(bands, axis=1)
+    bands = divided(symbols.k.shape[1], BAND_ROWS)
+    return np.concatenate([indexes_of_band(rows) for rows in bands], axis=1)
 
 
 def hyper_of(model: Model) -> HyperCoding:
@@ -133,7 +133,7 @@ def hyper_phases_of(method: str) -> Array:
 
 def _strips(rows: int) -> list[list[slice]]:
     """Bands of rows of latents, some at a time."""
-    bands = [slice(top, min(top + BAND_ROWS, rows)) for top in range(0, rows, BAND_ROWS)]
+    bands = divided(rows, BAND_ROWS)
     return [bands[i : i + STRIP_BANDS] for i in range(0, len(bands), STRIP_BANDS)]
 
 

@@ -111,14 +111,19 @@ def scale_tables(phases: list[Array]) -> IntegerTables:
     return build_tables(lambda y: ndtr(y / sigma), phases, channels=sigma.size)
 
 
-def median_offset(density: NonparametricParams) -> Array:
-    """The medians of a density as an offset, (C,) int32, see Model (Ballé et al. 2018).
+def offset_density(params: FactorizedParams | HyperpriorParams) -> NonparametricParams:
+    """The density of what is quantized about an offset: of latents, or of hyper-latents."""
+    return params.density if isinstance(params, FactorizedParams) else params.hyper_density
+
+
+def median_offset(params: FactorizedParams | HyperpriorParams) -> Array:
+    """The medians of that density, (C,) int32 in 1/512, see Model (Ballé et al. 2018).
 
     Rounded about anything else, a narrow density far from an integer has an error that is the same
     everywhere, which no noise in training has.
     """
-    medians = nonparametric.inverse_logits(0.0, cast(density, np.float64))
-    return np.rint(512 * medians).astype(np.int32)
+    density = cast(offset_density(params), np.float64)
+    return np.rint(512 * nonparametric.inverse_logits(0.0, density)).astype(np.int32)
 
 
 def hyper_coding(params: HyperpriorParams, offset: Array) -> HyperCoding:

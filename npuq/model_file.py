@@ -97,10 +97,7 @@ def make_model(
     else:
         channels = _offset_channels(params)
         if offset is None:
-            if isinstance(params, FactorizedParams):
-                offset = median_offset(params.density)
-            else:
-                offset = median_offset(params.hyper_density)
+            offset = median_offset(params)
         if offset.shape != (channels,) or offset.dtype.kind != "i":
             raise ModelError(
                 f"offset must be {channels} integers, not {offset.dtype} of shape {offset.shape}"

@@ -68,7 +68,8 @@ class LinearTrainee(NamedTuple):
     def initial(self, model: LinearParams | None) -> LinearParams:
         """See Trainee."""
         options = self.options
-        _check_start(model, LinearParams, None, options)
+        if model is not None:
+            check_start(model, options)
         if model is None:
             model = linear.init(
                 np.random.default_rng([options.seed, _INIT]),
@@ -127,7 +128,8 @@ class HyperpriorTrainee(NamedTuple):
 
     def initial(self, model: HyperpriorParams | None) -> HyperpriorParams:
         """See Trainee."""
-        _check_start(model, HyperpriorParams, self.options.size, self.options)
+        if model is not None:
+            check_start(model, self.options)
         if model is None:
             channels, latents = self.options.size
             fresh = hyperprior.init(
@@ -173,17 +175,19 @@ class HyperpriorTrainee(NamedTuple):
         return "hyper" if name.startswith("hyper") else "transform"
 
 
-def _check_start(
-    model: Any | None, kind: type, size: tuple[int, int] | None, options: TrainingOptions
-) -> None:
-    if model is None:
-        return
+def check_start(model: Any, options: TrainingOptions) -> None:
+    """Check that a run with these options can start from a model's parameters.
+
+    Raises:
+        ValueError: they are of another kind or size.
+    """
+    kind = HyperpriorParams if options.model == "hyperprior" else LinearParams
     if not isinstance(model, kind):
         raise ValueError(f"model must be {kind.__name__} for the {options.model} model")
     if isinstance(model, HyperpriorParams):
         found = model.analysis[0].w.shape[0], model.analysis[-1].w.shape[0]
-        if found != size or not hyperprior.has_means(model):
-            raise ValueError(f"model must have means and widths {size}, not {found}")
+        if found != options.size or not hyperprior.has_means(model):
+            raise ValueError(f"model must have means and widths {options.size}, not {found}")
 
 
 def trainee_of(options: TrainingOptions, device: str = "cpu") -> Trainee:

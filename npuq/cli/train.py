@@ -160,15 +160,14 @@ def _check_start(start: Model, options: TrainingOptions) -> None:
     Raises:
         NpuqError: it is of another kind or size.
     """
-    from npuq.model import HYPERPRIOR, latents_of
-    from npuq.models.hyperprior import has_means
+    from npuq.trainees import check_start
 
-    fits = start.kind == options.model
-    if fits and start.kind == HYPERPRIOR:
-        size = start.params.analysis[0].w.shape[0], latents_of(start.params)
-        fits = size == options.size and has_means(start.params)
-    if not fits:
-        raise NpuqError(f"--init-model: {start.name} is of another kind or size than the new model")
+    try:
+        check_start(start.params, options)
+    except ValueError as error:
+        raise NpuqError(
+            f"--init-model: {start.name} is of another kind or size than the new model"
+        ) from error
 
 
 def _options(args: argparse.Namespace, preset: str) -> TrainingOptions:

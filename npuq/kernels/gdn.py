@@ -12,6 +12,7 @@ from npuq.backend import Array
 from npuq.kernels.compile import jit
 from npuq.kernels.products import map_products
 from npuq.kernels.scratch import scratch
+from npuq.kernels.threads import divided
 
 TILE = 1 << 15  # numbers
 NAMES = "points", "sums", "combined"  # of memory that convolutions use as well
@@ -154,5 +155,4 @@ def _tile(x: Array) -> tuple[int, int]:
 
 
 def _parts(x: Array) -> list[slice]:
-    size = max(1, -(-len(x) // PARTS))
-    return [slice(start, start + size) for start in range(0, max(1, len(x)), size)]
+    return divided(max(1, len(x)), max(1, -(-len(x) // PARTS)))

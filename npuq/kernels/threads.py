@@ -87,6 +87,11 @@ def map_in_threads(function: Callable[[S], T], jobs: Sequence[S]) -> list[T]:
     return [results[number] for number in range(len(jobs))]
 
 
+def divided(length: int, most: int) -> list[slice]:
+    """`length` things in order, at most so many at a time."""
+    return [slice(start, min(start + most, length)) for start in range(0, length, most)]
+
+
 def for_each_range(function: Callable[[int, int], None], size: int) -> None:
     """Call `function(start, stop)` on parts of range(size), all at once, and wait.
 

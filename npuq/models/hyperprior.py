@@ -210,11 +210,7 @@ def loss_forward(
     Raises:
         ValueError: a model without means, or x is not a batch of pixels, of sides in 64s.
     """
-    if (
-        x.ndim != 4
-        or x.shape[3] != 3
-        or not all(n and n % 64 == 0 for n in (len(x) * 64, *x.shape[1:3]))
-    ):
+    if x.ndim != 4 or x.shape[3] != 3 or not x.size or x.shape[1] % 64 or x.shape[2] % 64:
         raise ValueError(
             f"x must be (B, H, W, 3) with B > 0, H and W multiples of 64, not {x.shape}"
         )

@@ -13,6 +13,7 @@ import numpy as np
 
 from npuq.backend import Array
 from npuq.kernels.scratch import scratch
+from npuq.kernels.threads import divided
 
 AT_ONCE = 1 << 10  # outputs in a part, about: enough for good products, few enough for the cache
 FEWEST_PARTS = 4  # if there is as much to do, so that each core gets something
@@ -66,9 +67,9 @@ class Windows:
         fewest = count * rows * columns // FEWEST_PARTS
         at_once = max(1, min(AT_ONCE // self.side**2, fewest))
         if rows * columns <= at_once:
-            some = _divided(count, at_once // (rows * columns))
+            some = divided(count, at_once // (rows * columns))
             return [Part(images, slice(0, rows)) for images in some]
-        some = _divided(rows, -(-at_once // columns))
+        some = divided(rows, -(-at_once // columns))
         return [Part(slice(n, n + 1), part) for n in range(count) for part in some]
 
     def zeros(self, part: Part, channels: int, dtype: np.dtype[Any]) -> Array:
@@ -140,7 +141,3 @@ def _common(first: int, length: int, size: int) -> tuple[slice, slice]:
     start = max(0, first)
     stop = max(start, min(size, first + length))
     return slice(start - first, stop - first), slice(start, stop)
-
-
-def _divided(length: int, most: int) -> list[slice]:
-    return [slice(start, min(start + most, length)) for start in range(0, length, most)]

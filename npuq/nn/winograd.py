@@ -40,9 +40,11 @@ import numpy as np
 from npuq.backend import Array
 from npuq.kernels.products import add_product, map_products
 from npuq.kernels.scratch import scratch
+from npuq.kernels.threads import divided
 
 SIDE = 2  # outputs of a tile along one axis
 MOST_TAPS = 3
+TRANSFORMED = 16  # channels of kernels at a time, so few that their taps stay in the cache
 
 # With which factors taps are added at each point, for kernels of 1, 2 and 3 taps.
 KERNEL: dict[int, dict[int, tuple[float, ...]]] = {
@@ -95,6 +97,20 @@ def axis(taps: int, stride: int) -> tuple[Axis, Array]:
     return Axis(np.array(starts), first, second, sign, SIDE * stride), np.array(factors)
 
 
+@functools.cache
+def forms(taps: tuple[int, ...], stride: int) -> tuple[Array, Array, Axis, Axis]:
+    """Both axes of a kernel together (Lavin & Gray 2016, Eq. 12).
+
+    Returns:
+        The factors of its taps, (entries, k k); where the entries of each of the 16 points start,
+        and of one more; and the axes.
+    """
+    (upright, a), (across, b) = (axis(k, stride) for k in taps)
+    a_at, b_at = np.split(a, upright.starts[1:-1]), np.split(b, across.starts[1:-1])
+    blocks = [np.kron(a_i, b_j) for a_i in a_at for b_j in b_at]
+    return np.concatenate(blocks), np.cumsum([0, *map(len, blocks)]), upright, across
+
+
 class Winograd:
     """A convolution as sixteen products, one at each point (Lavin & Gray 2016, Eq. 12).
 
@@ -103,8 +119,8 @@ class Winograd:
         stride: of the convolution.
         side: of a tile of outputs.
         matrix_shape: of the kernels at the points, one below the other, (sum of K, C_out).
-        factors: (entries of both axes, k k), which taps are added for them; `at`, where the points
-            begin; `phases`, the most that a point has along each axis.
+        factors: (entries, k k), with which factors taps are added.
+        form: where the kernels of each point begin in that matrix, and the axes.
     """
 
     side = SIDE
@@ -112,16 +128,10 @@ class Winograd:
     def __init__(self, shape: tuple[int, ...], stride: int) -> None:
         """For kernels of `shape`, (C_out, C_in, k, k)."""
         self.channels, self.taps, self.stride = shape[:2], shape[2:], stride
-        (self.upright, a), (self.across, b) = (axis(k, stride) for k in self.taps)
-        a_at, b_at = (np.split(m, s.starts[1:-1]) for m, s in ((a, self.upright), (b, self.across)))
-        blocks = [np.kron(a_i, b_j) for a_i in a_at for b_j in b_at]
-        self.factors = np.concatenate(blocks)
-        self.at = np.cumsum([0, *map(len, blocks)]) * shape[1]
-        self.matrix_shape = int(self.at[-1]), shape[0]
-        self.phases = (
-            int(np.diff(self.upright.starts).max()),
-            int(np.diff(self.across.starts).max()),
-        )
+        self.factors, starts, upright, across = forms(self.taps, stride)
+        at = starts * shape[1]
+        self.form = at, upright, across
+        self.matrix_shape = int(at[-1]), shape[0]
 
     @staticmethod
     def applies(taps: Sequence[int], stride: int) -> bool:
@@ -140,7 +150,7 @@ class Winograd:
             to = at_points[:, some].reshape(len(matrix), -1)
             add_product(matrix, taps.reshape(matrix.shape[1], -1), to, overwrite=True)
 
-        map_products(compute, _parts(C_in))
+        map_products(compute, divided(C_in, TRANSFORMED))
         return points
 
     def gradient_from_matrix(self, d_matrix: Array) -> Array:
@@ -158,28 +168,24 @@ class Winograd:
             )
             d_w[:, some] = d_taps.transpose(3, 2, 0, 1)
 
-        map_products(compute, _parts(C_in))
+        map_products(compute, divided(C_in, TRANSFORMED))
         return d_w
 
     def correlate(self, window: Array, kernel: Array, b: Array, outputs: Array) -> None:
         """Write the outputs of a window, plus b (C_out,) (Lavin & Gray 2016, Eq. 12)."""
         from npuq.kernels import winograd
 
-        tiles = outputs.size // SIDE**2 // len(b)
+        tiles, combined, points = self._working(window, outputs)
         sums = scratch("sums", (3, POINTS, tiles, len(b)), window.dtype)
-        form = self.at, self.upright, self.across
-        winograd.correlate(window, kernel, *form, b, outputs, *self._working(window, tiles), sums)
+        winograd.correlate(window, kernel, *self.form, b, outputs, combined, points, sums)
 
     def spread(self, d_outputs: Array, kernel: Array, d_window: Array) -> None:
         """The transpose of `correlate` in the window, added to d_window."""
         from npuq.kernels import winograd
 
-        C_out = d_outputs.shape[3]
-        tiles = d_outputs.size // SIDE**2 // C_out
-        d_products = scratch("sums", (tiles, C_out), d_window.dtype)
-        form = self.at, self.upright, self.across
-        working = self._working(d_window, tiles)
-        winograd.spread(d_outputs, kernel, *form, d_window, *working, d_products)
+        tiles, combined, points = self._working(d_window, d_outputs)
+        d_products = scratch("sums", (tiles, d_outputs.shape[3]), d_window.dtype)
+        winograd.spread(d_outputs, kernel, *self.form, d_window, combined, points, d_products)
 
     def add_products(
         self, window: Array, d_outputs: Array, d_kernel: Array, *, overwrite: bool
@@ -187,24 +193,29 @@ class Winograd:
         """The transpose of `correlate` in the kernel, added to d_kernel or written to it."""
         from npuq.kernels import winograd
 
-        C_out = d_outputs.shape[3]
-        tiles = d_outputs.size // SIDE**2 // C_out
+        tiles, combined, points = self._working(window, d_outputs)
+        C_out, most = d_outputs.shape[3], int(np.diff(self.form[0]).max())
         d_products = scratch("sums", (tiles, C_out), window.dtype)
-        d_point = scratch("point", (int(np.diff(self.at).max()) * C_out,), window.dtype)
-        form = self.at, self.upright, self.across
-        working = self._working(window, tiles)
+        d_point = scratch("point", (most * C_out,), window.dtype)
         winograd.add_products(
-            window, d_outputs, *form, d_kernel, overwrite, *working, d_products, d_point
+            window,
+            d_outputs,
+            *self.form,
+            d_kernel,
+            overwrite,
+            combined,
+            points,
+            d_products,
+            d_point,
         )
 
-    def _working(self, window: Array, tiles: int) -> tuple[Array, Array]:
-        n, height, width, C = window.shape
-        rows = height // self.upright.step
-        combined = scratch("combined", (self.phases[0], n, rows, width * C), window.dtype)
-        points = scratch("points", (tiles * math.prod(self.phases) * C,), window.dtype)
-        return combined, points
-
-
-def _parts(channels: int) -> list[slice]:
-    """Some channels at a time, so few that their taps stay in the cache."""
-    return [slice(c, min(c + 16, channels)) for c in range(0, channels, 16)]
+    def _working(self, window: Array, outputs: Array) -> tuple[int, Array, Array]:
+        """How many tiles there are, and memory for them."""
+        tiles = outputs.size // SIDE**2 // outputs.shape[3]
+        n, _, width, C = window.shape
+        phases = [int(np.diff(axis.starts).max()) for axis in self.form[1:]]  # at most, at a point
+        combined = scratch(
+            "combined", (phases[0], n, outputs.shape[1] // SIDE, width * C), window.dtype
+        )
+        points = scratch("points", (tiles * math.prod(phases) * C,), window.dtype)
+        return tiles, combined, points
