@@ -117,6 +117,7 @@ def training_batch(
     batch_size: int = 8,
     crop: int = 256,
     smaller_side: tuple[int, int] = SMALLER_SIDE,
+    turns: bool = False,
 ) -> Array:
     """One batch of random crops of randomly resized photographs: Sec. 5.2.
 
@@ -135,6 +136,7 @@ def training_batch(
         batch_size: B.
         crop: C, in pixels.
         smaller_side: (low, high), in pixels, both possible.
+        turns: whether each crop is turned by 0, 90, 180 or 270 degrees, at random.
 
     Returns:
         uint8 (B, C, C, 3).
@@ -143,7 +145,7 @@ def training_batch(
         TrainingError: there are no photographs.
         ValueError: an argument out of its range.
 
-    Departure: the mirroring is ours; the paper's set has a million photographs and needs none.
+    Departure: mirroring and turning are ours; the paper's million photographs need neither.
     """
     images = photographs.training if isinstance(photographs, Photographs) else photographs
     if len(images) == 0:
@@ -162,7 +164,8 @@ def training_batch(
         top = int(rng.integers(max(shape[0] - crop, 0) + 1))
         left = int(rng.integers(max(shape[1] - crop, 0) + 1))
         piece = _crop(image, shape, top, left, crop)
-        sample[:] = piece[:, ::-1] if rng.random() < 0.5 else piece
+        piece = piece[:, ::-1] if rng.random() < 0.5 else piece
+        sample[:] = np.rot90(piece, int(rng.integers(4))) if turns else piece
     return batch
 
 

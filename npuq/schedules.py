@@ -16,7 +16,7 @@ from npuq.models.older_rate import OLDER_QUANTIZERS
 CHOICES = {
     "model": ("linear", "hyperprior"),
     "quantizer": ("noise", *OLDER_QUANTIZERS),
-    "rate_schedule": ("drop", "cosine"),
+    "rate_schedule": ("drop", "cosine", "constant"),
     "start": ("orthogonal", "jpeg", "random", "klt"),
     "coordinates": ("frequency", "pixel"),
 }
@@ -39,13 +39,20 @@ class TrainingOptions:
         batch_size: images a step.
         crop: height and width of the crops, pixels; a multiple of 8, of 64 for the hyperprior.
         smaller_side: range of the smaller side to which images are resized, pixels.
+        turns: whether crops are turned by multiples of 90 degrees, at random.
         learning_rate: of Adam, for the transforms.
         density_rate: learning rate of the density relative to that of the transforms.
-        rate_schedule: "drop" or "cosine".
+        rate_schedule: "drop", "cosine" or "constant", see `learning_rates_at`.
+        warmup_steps: first steps, over which the learning rates rise linearly; 0 for none.
+        cooldown_steps: last steps, over which "constant" falls linearly to 0; 0 for none.
         rate_final: the last learning rate relative to the first.
         rate_drop_at: fraction of the run after which "drop" applies `rate_final`.
         density_only_steps: first steps in which only the densities are trained.
         clip_norm: gradients longer than that, all together, are shortened to it; None for never.
+        skip_ratio: steps whose gradient is longer than that many times the median of the steps
+            before are left out, see `npuq.train.is_outlier`; None for never.
+        average_steps: about how many steps the average reaches back that is validated and saved in
+            place of the last parameters, see `npuq.train.averaged`; 0 for no average.
         alpha_start: softness at the first step; 0 and 0 train plain uniform noise (UN).
         alpha_end: softness at the end, reached linearly.
         alpha_r: softness of r if it is not that of s (Fig. 2B), else None.
@@ -53,8 +60,8 @@ class TrainingOptions:
         expected_distortion: use Eq. (20).
         start: initial transforms: of the linear model, "orthogonal" or "jpeg" (Fig. 5A); of the
             hyperprior model, "random" or "klt", see `npuq.models.klt`.
-        coordinates: what Adam moves in the linear model: "frequency" coefficients or "pixel"
-            weights of each filter.
+        coordinates: what Adam moves: "frequency" coefficients or "pixel" weights of each filter
+            of the linear model and of each kernel of the hyperprior model.
         step_size: initial quantization step, grey levels; None for see `initial_step_size`.
         init_scale: initial scale of the density.
         seed: of everything random.
@@ -69,13 +76,18 @@ class TrainingOptions:
     batch_size: int = 8
     crop: int = 128
     smaller_side: tuple[int, int] = (533, 1200)
+    turns: bool = False
     learning_rate: float = 2e-3
     density_rate: float = 15.0
     rate_schedule: str = "cosine"
     rate_final: float = 0.01
     rate_drop_at: float = 0.8
+    warmup_steps: int = 0
+    cooldown_steps: int = 0
     density_only_steps: int = 0
     clip_norm: float | None = None
+    skip_ratio: float | None = None
+    average_steps: int = 0
     alpha_start: float = 0.0
     alpha_end: float = 0.0
     alpha_r: float | None = None
@@ -106,6 +118,14 @@ class TrainingOptions:
             check("step_size", 0 < self.step_size < math.inf, "be positive and finite")
         if self.clip_norm is not None:
             check("clip_norm", 0 < self.clip_norm < math.inf, "be positive and finite")
+        if self.skip_ratio is not None:
+            check("skip_ratio", 1 < self.skip_ratio < math.inf, "be above 1 and finite")
+        check("warmup_steps", self.warmup_steps >= 0, "not be negative")
+        check("average_steps", self.average_steps >= 0, "not be negative")
+        check("cooldown_steps", 0 <= self.cooldown_steps <= self.steps, "be from 0 to steps")
+        if self.rate_schedule != "constant":
+            rule = "be 0 where the rate schedule is not constant"
+            check("cooldown_steps", self.cooldown_steps == 0, rule)
         channels, latents = self.size
         check("size", channels >= 1 and latents >= 2, "be (N, M) with N >= 1 and M >= 2")
         check("size", latents % 2 == 0, "have an even M")
@@ -185,6 +205,7 @@ _PAPER_HYPERPRIOR = _PAPER | {
     "model": "hyperprior",
     "lmbda_decay": ((200_000, 0.1),),
     "start": "random",
+    "coordinates": "pixel",
 }
 _FAST_HYPERPRIOR: dict[str, Any] = {
     "model": "hyperprior",
@@ -196,6 +217,7 @@ _FAST_HYPERPRIOR: dict[str, Any] = {
     "clip_norm": 1.0,
     "start": "klt",
     "init_scale": 10.0,
+    "coordinates": "pixel",
 }
 _ANNEALED = {"alpha_start": 1.0, "alpha_end": 16.0}
 _SAMPLED = {"expected_rate": False, "expected_distortion": False}
@@ -256,17 +278,26 @@ def learning_rates_at(options: TrainingOptions, step: int) -> LearningRates:
     """Learning rates at a step (Sec. 5.2).
 
     "drop" is the paper's: constant, then `rate_final` of it from `rate_drop_at` of the run on.
-    "cosine" falls from 1 to `rate_final` along half a cosine. In the first `density_only_steps`
-    encoder and decoder rest. What turns latents into hyper-latents and these into scales and means
-    belongs to the density of the latents, and does not.
+    "cosine" falls from 1 to `rate_final` along half a cosine. "constant" is constant, and falls
+    linearly to 0 over the last `cooldown_steps` (Hägele et al. 2024): a run need not know its
+    length in advance, since another one can begin at any of its steps and cool down. With
+    `warmup_steps` all three rise linearly at first, so that Adam has gathered its moments when the
+    steps are large. In the first `density_only_steps` encoder and decoder rest. What turns latents
+    into hyper-latents and these into scales and means belongs to the density of the latents, and
+    does not.
     """
     progress = step / options.steps
     if options.rate_schedule == "drop":
         factor = 1.0 if progress < options.rate_drop_at else options.rate_final
-    else:
+    elif options.rate_schedule == "cosine":
         factor = options.rate_final + (1 - options.rate_final) * (
             0.5 + 0.5 * math.cos(math.pi * progress)
         )
+    else:
+        left = options.steps - step
+        factor = 1.0 if left > options.cooldown_steps else left / (options.cooldown_steps + 1)
+    if step < options.warmup_steps:
+        factor *= (step + 1) / (options.warmup_steps + 1)
     rate = options.learning_rate * factor
     resting = step < options.density_only_steps
     return LearningRates(0.0 if resting else rate, rate, rate * options.density_rate)

@@ -14,7 +14,7 @@ import csv
 import io
 import math
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,13 @@ import numpy as np
 
 from npuq.atomic import write_bytes_atomically
 from npuq.backend import Array, to_device, to_host
-from npuq.checkpoint import TrainingState, load_checkpoint, save_checkpoint
+from npuq.checkpoint import (
+    HISTORY,
+    TrainingState,
+    load_branch,
+    load_checkpoint,
+    save_checkpoint,
+)
 from npuq.data import BatchSource, batches
 from npuq.errors import TrainingError
 from npuq.models.linear import Loss
@@ -31,15 +37,12 @@ from npuq.nn.parameters import named_arrays, with_arrays
 from npuq.schedules import TrainingOptions, learning_rates_at, lmbda_at, softness_at
 from npuq.trainees import Noise, Trainee, trainee_of
 
-HISTORY = (
-    "step", "lmbda", "alpha", "loss", "bpp", "mse",
-    "validation_loss", "validation_bpp", "validation_mse",
-)  # fmt: skip
-"""Columns of `history.csv`; the losses are means over the steps since the row before."""
-
 _NOISE = 1  # stream of randomness within a seed
 _VALIDATION_NOISE = 0x6E6F6973
 """First word of the validation noise's seeds: none that a run has, as it would be in its noise."""
+
+REMEMBERED = 200  # lengths of gradients, of which the median is taken
+TO_JUDGE = 20  # of them, before any step is judged
 
 Progress = Callable[[int, Loss], None]
 
@@ -87,15 +90,25 @@ def training_step(
         lmbda_at(options, state.step),
         softness_at(options, state.step),
     )
+    named = named_arrays(gradients)
+    length = gradient_length(named) if options.clip_norm or options.skip_ratio else 0.0
+    sums = tuple(total + part for total, part in zip(state.sums, loss, strict=True))
+    after = state._replace(step=state.step + 1, sums=sums, summed=state.summed + 1)
+    if options.skip_ratio is not None:
+        after = after._replace(lengths=(*state.lengths, length)[-REMEMBERED:])
+        if is_outlier(length, state.lengths, options.skip_ratio):
+            return after._replace(skipped=state.skipped + 1), loss
     rates = learning_rates_at(options, state.step)
     params, adam = adam_step(
         state.params,
-        clipped(named_arrays(gradients), options.clip_norm),
+        clipped(named, length, options.clip_norm),
         state.adam,
         {name: getattr(rates, trainee.group(name)) for name in state.params},
     )
-    sums = tuple(total + part for total, part in zip(state.sums, loss, strict=True))
-    return TrainingState(state.step + 1, params, adam, state.history, sums, state.summed + 1), loss
+    average = state.average
+    if options.average_steps:
+        average = averaged(average, params, min(after.step, options.average_steps))
+    return after._replace(params=params, adam=adam, average=average), loss
 
 
 def validation_loss(
@@ -144,6 +157,7 @@ def train(
     options: TrainingOptions,
     *,
     model: Any | None = None,
+    branch_from: str | Path | None = None,
     provenance: Mapping[str, Any] | None = None,
     resume: bool = False,
     device: str = "cpu",
@@ -160,6 +174,8 @@ def train(
         options: settings.
         model: parameters to start from, LinearParams or HyperpriorParams as the options say,
             instead of a fresh initialisation.
+        branch_from: checkpoint of another run whose parameters and moments are the start, whatever
+            its other options were; the steps are counted anew.
         provenance: what else the run depends on (data, initial model), as JSON can hold it; a run
             is resumed only where it is the same.
         resume: go on from the folder's checkpoint.
@@ -183,9 +199,12 @@ def train(
     trainee = trainee_of(options, device)
     like = trainee.initial(model)
     params = named_arrays(like)
-    state = TrainingState(0, params, adam_init(params), [])
     if resume:
         state = load_checkpoint(checkpoint, options, provenance, params)
+    elif branch_from is not None:
+        state = load_branch(Path(branch_from), params)
+    else:
+        state = TrainingState(0, params, adam_init(params), {}, [])
     state = _moved(state, device)
     stop = options.steps if stop_after is None else min(stop_after, options.steps)
     steps = batches(source, seed=options.seed, first_step=state.step, stop_step=stop)
@@ -206,7 +225,7 @@ def train(
                     )
                 row_due = after.step % checkpoint_every == 0 or after.step == options.steps
                 if row_due:
-                    now = trainee.to_model(with_arrays(like, after.params))
+                    now = trainee.to_model(with_arrays(like, _result(after, options)))
                     held_out = validation_loss(trainee, now, validation, options, step)
                     after = _with_row(after, options, held_out)
                 state = after  # not before: a step is interrupted as a whole, and done again
@@ -220,7 +239,7 @@ def train(
         raise
     if stop < options.steps:
         save_checkpoint(checkpoint, state, options, provenance)
-    trained = trainee.to_model(with_arrays(like, state.params))
+    trained = trainee.to_model(with_arrays(like, _result(state, options)))
     return with_arrays(trained, {k: to_host(a) for k, a in named_arrays(trained).items()})
 
 
@@ -234,25 +253,54 @@ def _with_row(state: TrainingState, options: TrainingOptions, held_out: Loss) ->
     return state._replace(history=[*state.history, row], sums=(0.0, 0.0, 0.0), summed=0)
 
 
+def _result(state: TrainingState, options: TrainingOptions) -> dict[str, Array]:
+    """What is validated and saved: the average where one is kept, or else the last parameters."""
+    return state.average if options.average_steps and state.average else state.params
+
+
 def _moved(state: TrainingState, device: str) -> TrainingState:
     def moved(arrays: dict[str, Array]) -> dict[str, Array]:
         return {name: to_device(a, device) for name, a in arrays.items()}
 
     adam = state.adam._replace(m=moved(state.adam.m), v=moved(state.adam.v))
-    return state._replace(params=moved(state.params), adam=adam)
+    return state._replace(params=moved(state.params), adam=adam, average=moved(state.average))
 
 
-def clipped(gradients: dict[str, Array], clip_norm: float | None) -> dict[str, Array]:
+def gradient_length(gradients: dict[str, Array]) -> float:
+    """The Euclidean length of all gradients together (Pascanu, Mikolov & Bengio 2013)."""
+    return math.sqrt(sum(float((d * d).sum()) for d in gradients.values()))
+
+
+def clipped(
+    gradients: dict[str, Array], length: float, clip_norm: float | None
+) -> dict[str, Array]:
     """Gradients shortened, all by one factor, to `clip_norm` where they are longer together.
 
     The clipping of Pascanu, Mikolov & Bengio (2013, Alg. 1).
     """
-    if clip_norm is None:
+    if clip_norm is None or length <= clip_norm:
         return gradients
-    norm = math.sqrt(sum(float((d * d).sum()) for d in gradients.values()))
-    if norm <= clip_norm:
-        return gradients
-    return {name: d * d.dtype.type(clip_norm / norm) for name, d in gradients.items()}
+    return {name: d * d.dtype.type(clip_norm / length) for name, d in gradients.items()}
+
+
+def is_outlier(length: float, before: Sequence[float], ratio: float) -> bool:
+    """Whether a gradient is longer than `ratio` times the median of those before it.
+
+    Such a batch holds what the model has not learned to expect; one step on it can undo hundreds.
+    The lengths of skipped steps count in the median, so that a lasting change is soon no outlier.
+    """
+    return len(before) >= TO_JUDGE and length > ratio * float(np.median(before))
+
+
+def averaged(average: dict[str, Array], params: dict[str, Array], steps: int) -> dict[str, Array]:
+    """The average of the parameters after one more step: average + (params - average) / steps.
+
+    With `steps` the number of steps done it is their mean; held at a number, it is an exponential
+    average that forgets what is older (Polyak & Juditsky 1992 average all steps alike).
+    """
+    if not average:
+        return params
+    return {name: a + (params[name] - a) * a.dtype.type(1 / steps) for name, a in average.items()}
 
 
 def _device(params: Any) -> str:

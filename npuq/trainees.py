@@ -1,8 +1,7 @@
 """What training must know of a model: one class for each of the two of Sec. 5.1.
 
-Training moves parameters in coordinates of its own (`npuq.models.coordinates`), which for the
-hyperprior model are those of the model. A batch is made into arrays once, `inputs`; everything
-else is a pure function of parameters and inputs.
+Training moves parameters in coordinates of its own (`npuq.models.coordinates`). A batch is made
+into arrays once, `inputs`; everything else is a pure function of parameters and inputs.
 """
 
 from __future__ import annotations
@@ -18,9 +17,12 @@ from npuq.models.coordinates import (
     Coordinates,
     coordinates,
     from_model,
+    kernel_frequencies,
+    kernels_of_frequencies,
     to_model,
     to_model_backward,
 )
+from npuq.models.grow import grow_latents
 from npuq.models.hyperprior import HyperpriorParams
 from npuq.models.klt import start_at_klt
 from npuq.models.linear import LinearParams, Loss
@@ -127,24 +129,26 @@ class HyperpriorTrainee(NamedTuple):
     options: TrainingOptions
 
     def initial(self, model: HyperpriorParams | None) -> HyperpriorParams:
-        """See Trainee."""
+        """The start of a run, in its coordinates; a model of fewer latents is grown to its size."""
+        options = self.options
+        rng = np.random.default_rng([options.seed, _INIT])
+        channels, latents = options.size
         if model is not None:
-            check_start(model, self.options)
-        if model is None:
-            channels, latents = self.options.size
-            fresh = hyperprior.init(
-                np.random.default_rng([self.options.seed, _INIT]),
-                channels=channels,
-                latents=latents,
-                init_scale=self.options.init_scale,
+            check_start(model, options)
+            model = grow_latents(model, latents, rng)
+        else:
+            model = hyperprior.init(
+                rng, channels=channels, latents=latents, init_scale=options.init_scale
             )
-            if self.options.start == "random":
-                return fresh
-            return start_at_klt(fresh, self.options.initial_step_size)
-        return cast(model, np.float32)
+            if options.start == "klt":
+                model = start_at_klt(model, options.initial_step_size)
+        model = cast(model, np.float32)
+        return kernel_frequencies(model) if options.coordinates == "frequency" else model
 
     def to_model(self, trained: HyperpriorParams) -> HyperpriorParams:
-        """The same."""
+        """The model's parameters, of those in the run's coordinates."""
+        if self.options.coordinates == "frequency":
+            return kernels_of_frequencies(trained)
         return trained
 
     def inputs(self, images: Array, noise: Noise) -> tuple[Array, ...]:
@@ -159,8 +163,12 @@ class HyperpriorTrainee(NamedTuple):
         self, trained: HyperpriorParams, inputs: tuple[Array, ...], lmbda: float, softness: Softness
     ) -> tuple[Loss, HyperpriorParams]:
         """See Trainee."""
-        loss, forward = hyperprior.loss_forward(trained, *inputs, lmbda=lmbda, softness=softness)
-        return _total(loss), hyperprior.loss_backward(forward, trained, lmbda=lmbda)
+        model = self.to_model(trained)
+        loss, forward = hyperprior.loss_forward(model, *inputs, lmbda=lmbda, softness=softness)
+        gradients = hyperprior.loss_backward(forward, model, lmbda=lmbda)
+        if self.options.coordinates == "frequency":
+            gradients = kernel_frequencies(gradients)
+        return _total(loss), gradients
 
     def loss(
         self, model: HyperpriorParams, inputs: tuple[Array, ...], lmbda: float, softness: Softness
@@ -185,9 +193,13 @@ def check_start(model: Any, options: TrainingOptions) -> None:
     if not isinstance(model, kind):
         raise ValueError(f"model must be {kind.__name__} for the {options.model} model")
     if isinstance(model, HyperpriorParams):
-        found = model.analysis[0].w.shape[0], model.analysis[-1].w.shape[0]
-        if found != options.size or not hyperprior.has_means(model):
-            raise ValueError(f"model must have means and widths {options.size}, not {found}")
+        channels, latents = model.analysis[0].w.shape[0], model.analysis[-1].w.shape[0]
+        N, M = options.size
+        if channels != N or latents > M or not hyperprior.has_means(model):
+            raise ValueError(
+                f"model must have means, {N} channels and at most {M} latents, not {channels} "
+                f"and {latents}"
+            )
 
 
 def trainee_of(options: TrainingOptions, device: str = "cpu") -> Trainee:

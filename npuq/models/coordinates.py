@@ -1,14 +1,15 @@
-"""Coordinates in which Adam moves the transforms of the linear model.
+"""Coordinates in which Adam moves the transforms of both models.
 
 Adam scales each weight's step by its own gradient, so it works best where weights are of one size
 and independent. Pixels of a block are neither; DCT coefficients of opponent colours nearly are. The
-trained weights are therefore W' and V' with
+trained weights of the linear model are therefore W' and V' with
 
     W = W' F / D,   V = D V' F,
 
 F the orthonormal `block_dct` (or the identity, for "pixel" coordinates) and D the initial
-quantization step in grey levels. Only training sees them: models are saved as W and V.
-(Reparametrising filters by frequency is customary in the field, see Ballé et al. 2018.)
+quantization step in grey levels. In the hyperprior model the taps of each kernel are taken into
+their orthonormal DCT, along rows and along columns (Ballé 2018, "Efficient nonlinear transforms for
+lossy image compression", PCS). Only training sees such coordinates: models are saved as they are.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from npuq.backend import Array
+from npuq.backend import Array, xp_of
+from npuq.models.hyperprior import HyperpriorParams
 from npuq.models.linear import CHANNELS, LinearParams
-from npuq.nn.initialize import block_dct
+from npuq.nn.initialize import block_dct, dct_basis
+from npuq.nn.parameters import named_arrays, with_arrays
 
 
 class Coordinates(NamedTuple):
@@ -75,3 +78,30 @@ def from_model(params: LinearParams, frame: Coordinates) -> LinearParams:
 def _times(weights: Array, matrix: Array) -> Array:
     product = weights.reshape(CHANNELS, CHANNELS) @ matrix.astype(weights.dtype)
     return product.reshape(weights.shape)
+
+
+def kernel_frequencies(params: HyperpriorParams) -> HyperpriorParams:
+    """Every kernel w (..., k, k) as its two-dimensional DCT, C w C^T (Ballé 2018).
+
+    C is orthonormal. So gradients change by the same product, and lengths do not change.
+
+    Args:
+        params: parameters, or gradients with respect to them.
+    """
+    return _kernels_times(params, transposed=False)
+
+
+def kernels_of_frequencies(params: HyperpriorParams) -> HyperpriorParams:
+    """The inverse of `kernel_frequencies`: kernels of their DCTs (Ballé 2018)."""
+    return _kernels_times(params, transposed=True)
+
+
+def _kernels_times(params: HyperpriorParams, *, transposed: bool) -> HyperpriorParams:
+    arrays = named_arrays(params)
+    for name, w in arrays.items():
+        if w.ndim == 4:
+            k = w.shape[-1]
+            basis = np.kron(dct_basis(k), dct_basis(k))
+            matrix = xp_of(w).asarray((basis if transposed else basis.T).astype(w.dtype))
+            arrays[name] = (w.reshape(-1, k * k) @ matrix).reshape(w.shape)
+    return with_arrays(params, arrays)
