@@ -2,7 +2,7 @@
 
     python bench/sweep.py PHOTOGRAPHS RUNS [NAME ...] [--processes 2] [--out bench/results]
 
-Trains every row of `TRIALS` (or those named) at the paper's lambda of 0.0125 from the same start, on
+Trains every row of `TRIALS` (or those named) at a lambda of 0.0125 from the same start, on
 2,400 crops of 256 pixels, its learning rate falling to nothing at the end (rankings before that
 mislead), and ranks them by `bpp + lambda MSE` of whole photographs kept apart (`held_out.py`).
 Runs are processes of one thread; one that was stopped goes on, one that is finished is not done
@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from held_out import held_out_loss
+
 from npuq.model_file import load_model
 
 HERE = Path(__file__).parent

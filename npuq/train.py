@@ -13,15 +13,14 @@ from __future__ import annotations
 import csv
 import io
 import math
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from npuq.atomic import write_bytes_atomically
-from npuq.backend import Array, to_device, to_host
+from npuq.backend import Array, to_device, to_host, xp_of
 from npuq.checkpoint import (
     HISTORY,
     TrainingState,
@@ -34,6 +33,7 @@ from npuq.errors import TrainingError
 from npuq.models.linear import Loss
 from npuq.nn.adam import adam_init, adam_step
 from npuq.nn.parameters import named_arrays, with_arrays
+from npuq.run_folder import alone_in
 from npuq.schedules import TrainingOptions, learning_rates_at, lmbda_at, softness_at
 from npuq.trainees import Noise, Trainee, trainee_of
 
@@ -132,24 +132,6 @@ def validation_loss(
     return Loss(*np.mean(losses, axis=0).tolist())
 
 
-def check_folder(folder: Path, *, resume: bool) -> None:
-    """Check, before any work is done, that a run can live in a folder, which need not be there.
-
-    Raises:
-        TrainingError: it cannot be made or written in, or holds a run that is not to be resumed.
-    """
-    nearest = next(place for place in (folder, *folder.parents) if place.exists())
-    if not nearest.is_dir():
-        raise TrainingError(f"{folder} cannot be the folder of a run: {nearest} is a file")
-    checkpoint = folder / "checkpoint.npz"
-    if checkpoint.exists() and not resume:
-        raise TrainingError(f"{checkpoint} exists: resume that run, or train into another folder")
-    try:
-        tempfile.TemporaryFile(dir=nearest).close()
-    except OSError as error:
-        raise TrainingError(f"cannot write in {nearest}: {error.strerror}") from error
-
-
 def train(
     source: BatchSource,
     validation: Array,
@@ -189,68 +171,104 @@ def train(
 
     Raises:
         TrainingError: the folder holds a checkpoint and `resume` is False, or the other way round;
-            the checkpoint is of another run; or the loss is not finite any more.
+            the checkpoint is of another run; another training is at work in the folder; or the
+            loss is not finite any more.
         ValueError: `model` is not what the options say.
         KeyboardInterrupt: passed on, after a checkpoint was written.
     """
     folder, provenance = Path(folder), provenance or {}
-    checkpoint = folder / "checkpoint.npz"
-    check_folder(folder, resume=resume)
     trainee = trainee_of(options, device)
     like = trainee.initial(model)
     params = named_arrays(like)
-    if resume:
-        state = load_checkpoint(checkpoint, options, provenance, params)
-    elif branch_from is not None:
-        state = load_branch(Path(branch_from), params)
-    else:
-        state = TrainingState(0, params, adam_init(params), {}, [])
-    state = _moved(state, device)
-    stop = options.steps if stop_after is None else min(stop_after, options.steps)
-    steps = batches(source, seed=options.seed, first_step=state.step, stop_step=stop)
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        # a diverging run ends in one error, without NumPy's warnings on the way
-        with np.errstate(all="ignore"):
-            for step, batch in steps:
-                inputs = tuple(
-                    to_device(array, device)
-                    for array in trainee.inputs(batch, noise_of_step(options.seed, step))
-                )
-                after, loss = training_step(state, like, trainee, inputs, options)
-                if not math.isfinite(loss.loss):
-                    raise TrainingError(
-                        f"the loss is {loss.loss} at step {step}; lower --learning-rate "
-                        f"(learning_rate {options.learning_rate:g})"
-                    )
-                row_due = after.step % checkpoint_every == 0 or after.step == options.steps
-                if row_due:
-                    now = trainee.to_model(with_arrays(like, _result(after, options)))
-                    held_out = validation_loss(trainee, now, validation, options, step)
-                    after = _with_row(after, options, held_out)
-                state = after  # not before: a step is interrupted as a whole, and done again
-                if progress is not None:
-                    progress(state.step, loss)
-                if row_due:
-                    _write_history(folder / "history.csv", state.history)
-                    save_checkpoint(checkpoint, state, options, provenance)
-    except KeyboardInterrupt:
-        save_checkpoint(checkpoint, state, options, provenance)
-        raise
-    if stop < options.steps:
-        save_checkpoint(checkpoint, state, options, provenance)
+    with alone_in(folder, resume=resume):
+        if resume:
+            state = load_checkpoint(folder / "checkpoint.npz", options, provenance, params)
+        elif branch_from is not None:
+            state = load_branch(Path(branch_from), params)
+        else:
+            state = TrainingState(0, params, adam_init(params), {}, [])
+        run = _Run(trainee, like, validation, folder, options, provenance)
+        stop = options.steps if stop_after is None else min(stop_after, options.steps)
+        state = run.train(_moved(state, device), source, stop, device, checkpoint_every, progress)
     trained = trainee.to_model(with_arrays(like, _result(state, options)))
     return with_arrays(trained, {k: to_host(a) for k, a in named_arrays(trained).items()})
 
 
-def _with_row(state: TrainingState, options: TrainingOptions, held_out: Loss) -> TrainingState:
-    """The state with the figures since the last row as a new row of its history."""
-    last = state.step - 1
-    row = [
-        state.step, lmbda_at(options, last), softness_at(options, last).alpha,
-        *(total / state.summed for total in state.sums), *held_out,
-    ]  # fmt: skip
-    return state._replace(history=[*state.history, row], sums=(0.0, 0.0, 0.0), summed=0)
+class _Run(NamedTuple):
+    """What stays the same from step to step."""
+
+    trainee: Trainee
+    like: Any
+    validation: Array
+    folder: Path
+    options: TrainingOptions
+    provenance: Mapping[str, Any]
+
+    def train(
+        self,
+        state: TrainingState,
+        source: BatchSource,
+        stop: int,
+        device: str,
+        checkpoint_every: int,
+        progress: Progress | None,
+    ) -> TrainingState:
+        """The state at step `stop`, or at an interruption, which is passed on once it is saved."""
+        options = self.options
+        steps = batches(source, seed=options.seed, first_step=state.step, stop_step=stop)
+        try:
+            # a diverging run ends in one error, without NumPy's warnings on the way
+            with np.errstate(all="ignore"):
+                for step, batch in steps:
+                    noise = noise_of_step(options.seed, step)
+                    inputs = tuple(to_device(a, device) for a in self.trainee.inputs(batch, noise))
+                    after, loss = training_step(state, self.like, self.trainee, inputs, options)
+                    if not math.isfinite(loss.loss):
+                        raise TrainingError(_diverged(loss.loss, step, options))
+                    row_due = after.step % checkpoint_every == 0 or after.step == options.steps
+                    if row_due:
+                        after = self.with_row(after, step)
+                    state = after  # not before: a step is interrupted as a whole, and done again
+                    if progress is not None:
+                        progress(state.step, loss)
+                    if row_due:
+                        _write_history(self.folder / "history.csv", state.history)
+                        self.save(state)
+        except KeyboardInterrupt:
+            self.save(state)
+            raise
+        if stop < options.steps:
+            self.save(state)
+        return state
+
+    def with_row(self, state: TrainingState, step: int) -> TrainingState:
+        """The state with the figures since the last row as a new row of its history.
+
+        Raises:
+            TrainingError: the step has left parameters that are no numbers, not worth saving.
+        """
+        options = self.options
+        if not all(bool(xp_of(a).isfinite(a).all()) for a in state.params.values()):
+            raise TrainingError(_diverged(math.nan, step, options))
+        now = self.trainee.to_model(with_arrays(self.like, _result(state, options)))
+        held_out = validation_loss(self.trainee, now, self.validation, options, step)
+        row = [
+            state.step, lmbda_at(options, step), softness_at(options, step).alpha,
+            *(total / state.summed for total in state.sums), *held_out,
+        ]  # fmt: skip
+        return state._replace(history=[*state.history, row], sums=(0.0, 0.0, 0.0), summed=0)
+
+    def save(self, state: TrainingState) -> None:
+        """Write the checkpoint."""
+        save_checkpoint(self.folder / "checkpoint.npz", state, self.options, self.provenance)
+
+
+def _diverged(loss: float, step: int, options: TrainingOptions) -> str:
+    return (
+        f"the loss is {loss} at step {step}: the training diverges. Begin a new run, in another "
+        "folder, from the last checkpoint if there is one (--branch-from), with a lower "
+        f"--learning-rate than {options.learning_rate:g}"
+    )
 
 
 def _result(state: TrainingState, options: TrainingOptions) -> dict[str, Array]:

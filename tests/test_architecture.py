@@ -37,6 +37,7 @@ LEVELS = {
     "dead_leaves": 4,
     "model": 5,
     "data": 5,
+    "run_folder": 4,
     "checkpoint": 5,
     "trainees": 5,
     "model_file": 6,

@@ -1,6 +1,7 @@
 """The command line, `npuq` and `python -m npuq`: one file per command.
 
-What a user can mend ends in one line on stderr and exit status 2, an interruption in status 130.
+What a user can mend ends in one line on stderr and exit status 2, an interruption in status 130 (by
+SIGTERM or SIGHUP in 128 and its number).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 import npuq
+from npuq.cli.signals import Terminated, ending_as_on_ctrl_c
 from npuq.errors import NpuqError
 
 COMMANDS = {
@@ -64,11 +66,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _run(arguments)
+        with ending_as_on_ctrl_c():
+            return _run(arguments)
     except BrokenPipeError:  # whoever read our output has enough, as in `npuq eval ... | head`
         # the interpreter flushes stdout once more at its end, and must not fail then
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
+    except Terminated as signal:
+        return _fail(f"ended by {signal}", signal.status)
     except KeyboardInterrupt:
         return _fail("interrupted", INTERRUPTED)
     except NpuqError as error:

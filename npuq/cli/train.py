@@ -70,9 +70,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--checkpoint-every",
         type=positive,
-        default=1000,
         metavar="N",
-        help="steps between checkpoints and validations (default: 1000)",
+        help="steps between checkpoints and validations (default: a tenth of all, at most 1000)",
     )
     parser.add_argument(
         "--validation-crop",
@@ -90,8 +89,9 @@ def run(args: argparse.Namespace) -> int:
     from npuq.backend import has_cupy
     from npuq.checkpoint import saved_run
     from npuq.model_file import load_model, make_model, save_model
+    from npuq.run_folder import check_folder
     from npuq.schedules import softness_at
-    from npuq.train import check_folder, train
+    from npuq.train import train
 
     out = Path(args.out)
     check_folder(out, resume=args.resume)
@@ -126,16 +126,16 @@ def run(args: argparse.Namespace) -> int:
             provenance=provenance,
             resume=args.resume,
             device=args.device,
-            checkpoint_every=args.checkpoint_every,
+            checkpoint_every=args.checkpoint_every or min(max(options.steps // 10, 1), 1000),
             progress=progress,
         )
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interruption:
         if not (out / "checkpoint.npz").exists():
             raise
         progress.close()
         again = ["npuq", *args.arguments] + ([] if args.resume else ["--resume"])
         print(f"npuq: interrupted; to go on: {shlex.join(again)}", file=sys.stderr)
-        return 130
+        return getattr(interruption, "status", 130)
     finally:
         progress.close()
     skipped = saved_run(out / "checkpoint.npz").skipped

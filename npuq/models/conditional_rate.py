@@ -96,7 +96,12 @@ def conditional_rate_reference(
 ) -> ConditionalRate:
     """The plain twin of `conditional_rate`, of any float dtype and device (Eqs. 23 and 24)."""
     cdf: Any = normal
-    params = normal.Params(xp_of(t).zeros((), t.dtype), lower_bound(sigma, SMALLEST_SCALE))
+    xp = xp_of(t)
+    # a scale that is no number makes the rate none, as in the kernel, and is no error: a training
+    # that diverges ends in its own words
+    t = xp.where(xp.isnan(sigma), sigma, t)
+    scale = xp.fmax(lower_bound(sigma, SMALLEST_SCALE), t.dtype.type(SMALLEST_SCALE))
+    params = normal.Params(xp.zeros((), t.dtype), scale)
     r, bits, d_t, dr_dt, d_params = rate_and_gradients(t, u, params, softness, cdf=cdf)
     d_sigma = lower_bound_backward_straight_through(d_params.scale, sigma, SMALLEST_SCALE)
     return ConditionalRate(r, bits, d_t, d_sigma, dr_dt)
