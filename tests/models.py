@@ -39,6 +39,13 @@ def tiny_hyperprior(alpha: float = 0.0) -> Model:
     return make_model(params, alpha=alpha, lmbda=0.0125, name=name, half=True)
 
 
+def constant_layers(convs: tuple[Conv, ...], values: Array) -> tuple[Conv, ...]:
+    """Layers without weights, whose outputs are `values` everywhere, exactly."""
+    b = values.astype(np.float32)
+    assert np.array_equal(b, values), "not float32"
+    return (*convs[:-1], Conv(0 * convs[-1].w, b))
+
+
 def picture(height: int = 48, width: int = 64, seed: int = 0) -> Array:
     """Soft colours, edges and some noise: uint8 (H, W, 3)."""
     rng = np.random.default_rng(seed)

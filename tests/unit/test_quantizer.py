@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from models import tiny_hyperprior, tiny_model
+from models import constant_layers, tiny_hyperprior, tiny_model
 from unit.test_codec_factorized import factorized_model
 
 from npuq import codec
@@ -18,7 +18,6 @@ from npuq.coding.dither import dither_integers
 from npuq.errors import ModelError
 from npuq.hyper_streams import hyper_phases_of
 from npuq.model import Model
-from npuq.models.layers import Conv
 from npuq.models.linear import CHANNELS
 from npuq.quantizer import (
     hard_phases,
@@ -135,9 +134,9 @@ def test_hyperprior_ties_of_latents_and_hyper_latents(method: str) -> None:
     offset = model.hyper.offset.astype(np.int64) << 7
     params = model.params
     params = params._replace(
-        analysis=with_constants(params.analysis, units + mu),
-        hyper_analysis=with_constants(params.hyper_analysis, hyper_units + offset),
-        hyper_synthesis=with_constants(params.hyper_synthesis, np.r_[0 * mu, mu]),
+        analysis=constant_layers(params.analysis, (units + mu) / UNIT),
+        hyper_analysis=constant_layers(params.hyper_analysis, (hyper_units + offset) / UNIT),
+        hyper_synthesis=constant_layers(params.hyper_synthesis, np.r_[0 * mu, mu] / UNIT),
     )
     image = np.zeros((128, 64, 3), np.uint8)
     symbols = codec.quantize(image, model._replace(params=params), method, SEED)
@@ -161,7 +160,9 @@ def test_factorized_ties(method: str) -> None:
     phases = phases_of_method(method, model.phases).astype(np.int64)
     units = tie_of_first(n, phases)
     constants = units + (model.offset.astype(np.int64) << 7)
-    params = model.params._replace(analysis=with_constants(model.params.analysis, constants))
+    params = model.params._replace(
+        analysis=constant_layers(model.params.analysis, constants / UNIT)
+    )
     image = np.zeros((48, 32, 3), np.uint8)
     symbols = codec.quantize(image, model._replace(params=params), method, SEED)
     check_ties(symbols.k, n, np.broadcast_to(units[:, None, None], n.shape), phases)
@@ -169,13 +170,6 @@ def test_factorized_ties(method: str) -> None:
 
 def with_analysis(model: Model, analysis: Array) -> Model:
     return model._replace(params=model.params._replace(analysis=analysis))
-
-
-def with_constants(convs: tuple[Conv, ...], units: Array) -> tuple[Conv, ...]:
-    """Layers whose outputs are constants in 2^-16, which float32 holds."""
-    b = (units / UNIT).astype(np.float32)
-    assert np.array_equal(b.astype(float) * UNIT, units)
-    return (*convs[:-1], Conv(0 * convs[-1].w, b))
 
 
 def tie_of_first(n: Array, phases: Array) -> Array:
@@ -233,8 +227,8 @@ def test_residuals_of_the_hyperprior_are_float32() -> None:
     assert np.float32(1000.5) - small[0] == 1000.5
     params = model.params
     params = params._replace(
-        analysis=with_constants(params.analysis, np.full(8, UNIT * 1000 + UNIT // 2)),
-        hyper_synthesis=with_constants(params.hyper_synthesis, np.r_[0 * small, small] * UNIT),
+        analysis=constant_layers(params.analysis, np.full(8, 1000.5)),
+        hyper_synthesis=constant_layers(params.hyper_synthesis, np.r_[0 * small, small]),
     )
     symbols = codec.quantize(
         np.zeros((64, 64, 3), np.uint8), model._replace(params=params), "un+q", SEED
