@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import unequal
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import alphas, coefficients, dtypes
@@ -46,13 +47,10 @@ def test_bits_and_gradients_are_finite_and_bits_not_negative(
 @given(seed=st.integers(0, 1000), z=arrays, alpha=alphas())
 def test_nonparametric_bits_and_gradients_are_finite(seed: int, z: Array, alpha: float) -> None:
     rng = np.random.default_rng(seed)
-    start = nonparametric.init(rng, 1, dtype=z.dtype)
-    a = tuple(rng.standard_normal(a.shape).astype(z.dtype) for a in start.a)
+    params = unequal.density(rng, 1, dtype=z.dtype)
     z = z.reshape(1, -1)
-    bits = rate_bits(z, start._replace(a=a), cdf=nonparametric, alpha=alpha)
-    d_z, d_params = backward(
-        np.ones_like(z), z, start._replace(a=a), cdf=nonparametric, alpha=alpha
-    )
+    bits = rate_bits(z, params, cdf=nonparametric, alpha=alpha)
+    d_z, d_params = backward(np.ones_like(z), z, params, cdf=nonparametric, alpha=alpha)
     assert np.all(np.isfinite(bits))
     assert np.all(np.isfinite(d_z))
     for group in d_params:

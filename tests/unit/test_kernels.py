@@ -16,6 +16,7 @@ from typing import Any
 import numba
 import numpy as np
 import pytest
+import unequal
 
 from npuq.backend import Array
 from npuq.kernels import cpu, elementary
@@ -23,7 +24,6 @@ from npuq.kernels.compile import use_reference
 from npuq.kernels.threads import for_each_range, map_in_threads, thread_count
 from npuq.models import noisy_rate as model
 from npuq.models.noisy_rate import NoisyRate, Softness, noisy_rate_reference
-from npuq.nn import nonparametric
 from npuq.nn.nonparametric import NonparametricParams
 from npuq.nn.parameters import named_arrays, with_arrays
 
@@ -86,11 +86,10 @@ def case(
     n: int, widths: tuple[int, ...] = (3, 3, 3), channels: int = 2, seed: int = 0
 ) -> tuple[Array, Array, NonparametricParams]:
     rng = np.random.default_rng(seed)
-    start = nonparametric.init(rng, channels, widths=widths, init_scale=2.0)
-    a = tuple(rng.normal(0, 0.5, a.shape).astype(np.float32) for a in start.a)
+    density = unequal.density(rng, channels, widths=widths, init_scale=2.0)
     y = rng.normal(0, 3, (channels, n)).astype(np.float32)
     u = (rng.random((channels, n)) - 0.5).astype(np.float32)
-    return y, u, start._replace(a=a)
+    return y, u, density
 
 
 def compiled(y: Array, u: Array, density: NonparametricParams, softness: Softness) -> NoisyRate:
