@@ -106,7 +106,9 @@ def quantize_into(k: Array, y: Array, n: Array, phases: Array, name: str) -> Non
         raise ModelError(f"model {name} makes coefficients beyond 2**31 of this image")
     v = (phases / PHASE_UNIT).astype(np.float32)
     if use_reference():
-        np.add(np.floor(y - v[n]).astype(np.int32), 1, out=k)  # exact: from 2^24 on, no float is odd
+        np.add(
+            np.floor(y - v[n]).astype(np.int32), 1, out=k
+        )  # exact: from 2^24 on, no float is odd
         return
     from npuq.kernels import lookup
 

@@ -43,7 +43,7 @@ def torch_loss(
     """Eq. 21 on images (N, 3, H, W), less the middle grey, and noise (N, 192, H/8, W/8)."""
     functional = torch.nn.functional
     y = functional.conv2d(x, params.analysis, stride=8)
-    alpha, alpha_r = softness.alpha, softness.alpha_r
+    alpha, alpha_r = softness.alphas()
     if quantizer == "noise":
         z = in_torch.soft_round(y, alpha) + u
     else:

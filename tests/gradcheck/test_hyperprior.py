@@ -71,7 +71,7 @@ def by_the_equations(params: Any, x: Any, u_1: Any, u_2: Any, softness: Softness
     z = soft_round(y - mu, alpha) + u_2
     bits = -np.log2(p_of(lambda t: norm.cdf(t, scale=sigma), z, alpha))
     hyper_bits = -np.log2(p_of(hyper_cdf, w, 0.0)).sum(axis=(0, 1, 2))
-    r = soft_round_conditional_mean(z, softness.alpha_r)
+    r = soft_round_conditional_mean(z, softness.alphas()[1])
     x_hat = transform(r + mu, "synthesis", [conv_transpose] * 4, inverse_gdn)
     pixels = x.shape[0] * x.shape[1] * x.shape[2]
     hyper_bpp = hyper_bits.sum() / pixels

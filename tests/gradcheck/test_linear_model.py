@@ -50,7 +50,7 @@ CASES = [
 def test_every_stage_is_its_equation(softness: Softness) -> None:
     """Eqs. 2 and 21: a matrix, s_alpha and noise, -log2 of a difference of CDFs, r, a matrix."""
     params, blocks, u = model()
-    alpha, alpha_r = softness.alpha, softness.alpha_r
+    alpha, alpha_r = softness.alphas()
     y = np.einsum("cijk,ijkn->cn", params.analysis, blocks.reshape(3, 8, 8, -1))
     z = soft_round(y, alpha) + u
     upper, lower = (

@@ -6,6 +6,7 @@ from philox_of_paper import dither_at, philox
 
 from npuq.coding.dither import dither_integers, dither_values
 from npuq.coding.philox import philox4x32
+from npuq.paper.channel import universal_dequantize, universal_quantize
 
 ONES = 0xFFFFFFFF
 # Random123's known answers for philox4x32, 10 rounds: all zeros, all ones, the digits of pi
@@ -96,6 +97,20 @@ def test_dither_values_are_exact_symmetric_and_inside_the_half_unit(dtype):
     assert np.array_equal(u * 512, 2.0 * np.arange(256) - 255)
     assert np.array_equal(u, -u[::-1])
     assert u.max() < 0.5
+
+
+def mean_errors(y):
+    """The mean over all dithers of the error of each y; exact for y in 1/2048."""
+    y, u = np.broadcast_arrays(y[:, None], dither_values(np.arange(256), np.float64))
+    return (universal_dequantize(universal_quantize(y, u), u) - y).mean(axis=1)
+
+
+def test_the_mean_error_is_0_over_all_y_and_up_to_1_512_for_one():
+    """Where Eq. (6) has 0 for each: the grid of 256 dithers moves with y by up to half a step."""
+    assert mean_errors(np.array([1 / 512, 2 / 512, 5 / 512])).tolist() == [1 / 512, 0, 1 / 512]
+    means = mean_errors((2 * np.arange(-1024, 1024) + 1) / 2048)  # between ties
+    assert means.mean() == 0
+    assert 1 / 1024 < abs(means).max() < 1 / 512
 
 
 @pytest.mark.parametrize("seed", [-1, 1 << 64])
