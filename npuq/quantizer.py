@@ -106,9 +106,8 @@ def quantize_into(k: Array, y: Array, n: Array, phases: Array, name: str) -> Non
         raise ModelError(f"model {name} makes coefficients beyond 2**31 of this image")
     v = (phases / PHASE_UNIT).astype(np.float32)
     if use_reference():
-        np.add(
-            np.floor(y - v[n]).astype(np.int32), 1, out=k
-        )  # exact: from 2^24 on, no float is odd
+        floor = np.floor(y - v[n]).astype(np.int32)
+        np.add(floor, 1, out=k)  # to integers: from 2^24 on, no float is odd
         return
     from npuq.kernels import lookup
 
