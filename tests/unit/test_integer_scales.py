@@ -91,7 +91,7 @@ def test_it_is_the_same_in_pure_integers(case: Any) -> None:
         half = 1 << layer.shift - 1
         x = [[[s + half >> layer.shift for s in row] for row in plane] for plane in x]
         if number < 2:
-            x = [[[s if s >= 0 else s * integer_scales.SLOPE >> integer_scales.SLOPE_BITS
+            x = [[[s if s >= 0 else s * 10486 >> 20
                    for s in row] for row in plane] for plane in x]  # fmt: skip
     found = integer_scales.fixed_point_scales(fixed(k, n), scales)
     np.testing.assert_array_equal(found[0], np.array(x, float))
