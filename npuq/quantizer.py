@@ -13,7 +13,9 @@ what it does: the sender in terms of the phase v = s^-1(u + 1/2), which the code
 
     k = floor(y - v) + 1,   as   k - 1/2 <= s(y) - u < k + 1/2   is   k - 1 + v <= y < k + v,
 
-and the receiver as k + r(u).
+and the receiver as k + r(u). A tie, y = k - 1 + v, goes up as in Eq. (8). The difference y - v is
+computed in float32, which rounds it where |y| is large, the same way on every machine: equal
+coefficients have equal symbols.
 
 Shapes: y, k, n (C, ...), of one shape, n uint8; phases (256,) uint16.
 """
@@ -104,7 +106,8 @@ def quantize_into(k: Array, y: Array, n: Array, phases: Array, name: str) -> Non
         raise ModelError(f"model {name} makes coefficients beyond 2**31 of this image")
     v = (phases / PHASE_UNIT).astype(np.float32)
     if use_reference():
-        k[:] = np.floor(y - v[n]) + 1
+        floor = np.floor(y - v[n]).astype(np.int32)
+        np.add(floor, 1, out=k)  # to integers: from 2^24 on, no float is odd
         return
     from npuq.kernels import lookup
 

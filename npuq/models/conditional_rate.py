@@ -20,11 +20,12 @@ from npuq.kernels.threads import for_each_range
 from npuq.models.noisy_rate import Softness, is_fast, rate_and_gradients
 from npuq.nn import normal
 from npuq.nn.non_negative import lower_bound, lower_bound_backward_straight_through
-from npuq.paper.soft_round import check_alpha
 
-SMALLEST_SCALE = 0.11
-"""Below it the noise hides what is left of a scale (Ballé et al. 2018 stop there as well)."""
-SMALLEST = float(np.float32(SMALLEST_SCALE))  # as float32 has it
+SMALLEST_SCALE = float(np.float32(0.11))
+"""Below it the noise hides what is left of a scale (Ballé et al. 2018 stop there as well).
+
+It is 0.11 as float32 has it, so that what is at the bound in float32 is not below it in float64.
+"""
 
 
 class ConditionalRate(NamedTuple):
@@ -70,7 +71,7 @@ def conditional_rate(t: Array, u: Array, sigma: Array, softness: Softness) -> Co
         raise ValueError(
             f"t, u and sigma must have one shape, not {t.shape}, {u.shape} and {sigma.shape}"
         )
-    alphas = check_alpha(softness.alpha), check_alpha(softness.alpha_r, "alpha_r")
+    alphas = softness.alphas()
     if not is_fast(alphas, t, u, sigma):
         return conditional_rate_reference(t, u, sigma, softness)
     from npuq.kernels import conditional
@@ -83,7 +84,7 @@ def conditional_rate(t: Array, u: Array, sigma: Array, softness: Softness) -> Co
         part = slice(start, stop)
         conditional.conditional_rate(
             t_flat[part], u_flat[part], sigma_flat[part], *alphas, softness.expected_rate,
-            softness.expected_distortion, SMALLEST,
+            softness.expected_distortion, SMALLEST_SCALE,
             r[part], bits[part], d_t[part], d_sigma[part], dr_dt[part],
         )  # fmt: skip
 

@@ -46,15 +46,26 @@ class Softness(NamedTuple):
 
     Attributes:
         alpha: of s_alpha and of the density; 0 is the plain noise channel (UN).
-        alpha_r: of r_alpha (Fig. 2B trains s_7 with r_16).
+        alpha_r: of r_alpha, where that is another one (Fig. 2B trains s_7 with r_16); None for
+            alpha.
         expected_rate: the gradient of Eq. (17) for the rate.
         expected_distortion: the gradient of Eq. (20) for the distortion.
     """
 
     alpha: float = 0.0
-    alpha_r: float = 0.0
+    alpha_r: float | None = None
     expected_rate: bool = False
     expected_distortion: bool = False
+
+    def alphas(self) -> tuple[float, float]:
+        """The softness of s and that of r, checked (Eqs. 10 and 14).
+
+        Raises:
+            ValueError: one is negative or NaN.
+            TypeError: one is no number at all.
+        """
+        alpha = check_alpha(self.alpha)
+        return alpha, alpha if self.alpha_r is None else check_alpha(self.alpha_r, "alpha_r")
 
 
 class NoisyRate(NamedTuple):
@@ -104,8 +115,9 @@ def noisy_rate(y: Array, u: Array, density: NonparametricParams, softness: Softn
     from npuq.kernels import cpu
 
     r, bits, d_y, dr_dy, d_weights = cpu.noisy_rate(
-        np.ascontiguousarray(y), np.ascontiguousarray(u), _pack(density), *softness
-    )
+        np.ascontiguousarray(y), np.ascontiguousarray(u), _pack(density), *alphas,
+        softness.expected_rate, softness.expected_distortion,
+    )  # fmt: skip
     return NoisyRate(r, bits, d_y, dr_dy, _unpack_backward(d_weights, density))
 
 
@@ -149,7 +161,7 @@ def rate_and_gradients(
     Raises:
         ValueError: a softness is negative or NaN.
     """
-    alpha, alpha_r = check_alpha(softness.alpha), check_alpha(softness.alpha_r, "alpha_r")
+    alpha, alpha_r = softness.alphas()
     s = soft_round(y, alpha)
     z = uniform_noise_channel(s, u)
     bits = rate_bits(z, params, cdf=cdf, alpha=alpha)
@@ -177,7 +189,7 @@ def _check(
             f"y and u must have one shape ({channels}, n), with the {channels} channels of the "
             f"density, not {y.shape} and {u.shape}"
         )
-    return check_alpha(softness.alpha), check_alpha(softness.alpha_r, "alpha_r")
+    return softness.alphas()
 
 
 def _pack(density: NonparametricParams) -> Array:

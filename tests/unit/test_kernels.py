@@ -16,14 +16,15 @@ from typing import Any
 import numba
 import numpy as np
 import pytest
+import unequal
 
 from npuq.backend import Array
 from npuq.kernels import cpu, elementary
 from npuq.kernels.compile import use_reference
 from npuq.kernels.threads import for_each_range, map_in_threads, thread_count
 from npuq.models import noisy_rate as model
+from npuq.models.conditional_rate import conditional_rate
 from npuq.models.noisy_rate import NoisyRate, Softness, noisy_rate_reference
-from npuq.nn import nonparametric
 from npuq.nn.nonparametric import NonparametricParams
 from npuq.nn.parameters import named_arrays, with_arrays
 
@@ -86,16 +87,16 @@ def case(
     n: int, widths: tuple[int, ...] = (3, 3, 3), channels: int = 2, seed: int = 0
 ) -> tuple[Array, Array, NonparametricParams]:
     rng = np.random.default_rng(seed)
-    start = nonparametric.init(rng, channels, widths=widths, init_scale=2.0)
-    a = tuple(rng.normal(0, 0.5, a.shape).astype(np.float32) for a in start.a)
+    density = unequal.density(rng, channels, widths=widths, init_scale=2.0)
     y = rng.normal(0, 3, (channels, n)).astype(np.float32)
     u = (rng.random((channels, n)) - 0.5).astype(np.float32)
-    return y, u, start._replace(a=a)
+    return y, u, density
 
 
 def compiled(y: Array, u: Array, density: NonparametricParams, softness: Softness) -> NoisyRate:
     """The kernel, also where the environment asks for the plain twin."""
-    r, bits, d_y, dr_dy, d_weights = cpu.noisy_rate(y, u, model._pack(density), *softness)
+    alphas, expected = softness.alphas(), softness[2:]
+    r, bits, d_y, dr_dy, d_weights = cpu.noisy_rate(y, u, model._pack(density), *alphas, *expected)
     return NoisyRate(r, bits, d_y, dr_dy, model._unpack_backward(d_weights, density))
 
 
@@ -291,6 +292,26 @@ def test_the_environment_chooses_the_plain_twin(monkeypatch: pytest.MonkeyPatch)
     model.noisy_rate(y, u.astype(np.float64), density, Softness())
     model.noisy_rate(y, u, wide(density), Softness())
     assert calls == ["kernel"]
+
+
+@pytest.mark.parametrize("kernels", ["fast", "reference"])
+def test_the_softness_of_r_is_that_of_s_where_none_is_given(
+    kernels: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For a density and for residuals, by kernel and twin."""
+    monkeypatch.setenv("NPUQ_KERNELS", kernels)
+    assert Softness(16.0).alphas() == (16.0, 16.0) != Softness(16.0, 0.0).alphas() == (16.0, 0.0)
+    assert Softness().alphas() == (0.0, 0.0)
+    y, u, density = case(20)
+    for alpha in (0.0, 7.0):
+        for function, third in ((model.noisy_rate, density), (conditional_rate, abs(y) + 1)):
+            given, following, other = (
+                named_arrays(function(y, u, third, softness))
+                for softness in (Softness(alpha, alpha), Softness(alpha), Softness(alpha, 3.0))
+            )
+            for name, array in given.items():
+                np.testing.assert_array_equal(following[name], array, err_msg=name)
+            assert np.any(other["r"] != given["r"])
 
 
 @pytest.mark.parametrize("function", [model.noisy_rate, noisy_rate_reference])

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import unequal
 from models import picture
 
 from npuq.backend import Array
@@ -28,7 +29,7 @@ SMALL = 1e-4
 def case(dtype: Any = np.float64) -> tuple[Array, Array, Any]:
     """Coefficients, noise and a density of three channels."""
     rng = np.random.default_rng(0)
-    density = nonparametric.init(rng, 3, init_scale=2.0, dtype=dtype)
+    density = unequal.density(rng, 3, init_scale=2.0, dtype=dtype)
     y = rng.normal(0, 2, (3, 500)).astype(dtype)
     return y, (rng.random((3, 500)) - 0.5).astype(dtype), density
 

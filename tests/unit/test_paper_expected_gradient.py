@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import unequal
 
 from npuq.backend import Array
 from npuq.nn import logistic, nonparametric, normal
@@ -125,12 +126,10 @@ def test_equation_20_has_less_variance_where_alpha_is_large() -> None:
 
 def densities() -> list[tuple[Any, Any]]:
     rng = np.random.default_rng(2)
-    start = nonparametric.init(rng, 1, init_scale=1.0, dtype=np.float64)
-    bent = start._replace(a=tuple(rng.standard_normal(a.shape) for a in start.a))
     return [
         (logistic, logistic.Params(np.array(0.2), np.array(0.4))),
         (normal, normal.Params(np.array(-0.1), np.array(0.7))),
-        (nonparametric, bent),
+        (nonparametric, unequal.density(rng, 1, init_scale=1.0, dtype=np.float64)),
     ]
 
 
