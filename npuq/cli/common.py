@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from npuq.errors import MissingDependencyError, NpuqError
+from npuq.errors import NpuqError, missing_dependency
 
 if TYPE_CHECKING:
     from npuq.evaluate import Record
@@ -145,9 +145,7 @@ def load_tqdm() -> Any:
     try:
         from tqdm import tqdm
     except ImportError as error:
-        raise MissingDependencyError(
-            "the progress bar needs tqdm: pip install 'npuq[cli]'"
-        ) from error
+        raise missing_dependency("the progress bar", "tqdm", "cli", error) from error
     return tqdm
 
 

@@ -267,7 +267,7 @@ def write_16_bit(path: Path) -> None:
         (lambda path: path.write_bytes(b""), "not an image"),
         (lambda path: path.mkdir(), "folder"),
         (lambda path: None, "no such file"),
-        (write_16_bit, "16 bits"),
+        (write_16_bit, "more than 8 bits"),
     ],
 )
 @pytest.mark.parametrize("command", ["compress", "eval", "demo"])
