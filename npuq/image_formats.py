@@ -31,7 +31,6 @@ SIZ_START = b"\xff\x4f\xff\x51"  # of a JPEG 2000 codestream: start of codestrea
 HEADER_MAX = 1 << 16  # bytes looked at in one box: 16384 components, as many as there can be
 
 ORIENTATION = 0x0112
-SUBORDINATE = (0x8769, 0x8825, 0xA005)  # tags that point to the directories Exif, GPS, Interop
 
 
 def is_deep(file: Any) -> bool:
@@ -77,13 +76,6 @@ def turned(image: Array, orientation: int) -> Array:
     if orientation in (2, 3, 6, 7):
         image = image[:, ::-1]
     return np.ascontiguousarray(image)
-
-
-def forget_subordinate_directories(file: Any) -> None:
-    """Keep Pillow from reading EXIF's inner directories of a TIFF, which may be damaged."""
-    exif = file.getexif()
-    for tag in SUBORDINATE:
-        exif.pop(tag, None)
 
 
 def has_more_pictures(file: Any) -> bool:

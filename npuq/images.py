@@ -22,7 +22,6 @@ from npuq.backend import Array
 from npuq.errors import InvalidImageError, missing_dependency
 from npuq.image_formats import (
     FORMATS,
-    forget_subordinate_directories,
     has_foreign_colours,
     has_more_pictures,
     is_deep,
@@ -120,7 +119,7 @@ def read_image(path: str | os.PathLike[str]) -> Array:
                 remarks.append("of its pictures only the first is read")
             if has_foreign_colours(file):
                 remarks.append("its colour profile is ignored, its numbers are taken for sRGB")
-            _load(file)
+            file.load()
             turn = _orientation(file, remarks)
             picture = file
             if picture.has_transparency_data:
@@ -278,13 +277,6 @@ def _opened(path: Path, pillow: Any, remarks: list[str]) -> Any:
             return pillow.open(path, formats=FORMATS)
         except KeyError as error:  # a Pillow without the last of the formats
             raise pillow.UnidentifiedImageError from error
-
-
-def _load(file: Any) -> None:
-    if file.format == "TIFF":
-        with contextlib.suppress(Exception), _warnings_in([]):
-            forget_subordinate_directories(file)
-    file.load()
 
 
 def _orientation(file: Any, remarks: list[str]) -> int:
