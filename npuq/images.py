@@ -244,6 +244,7 @@ class _WithoutDescriptor(io.BufferedWriter):
     """
 
     def fileno(self) -> int:
+        """None is given."""
         raise io.UnsupportedOperation("fileno")
 
 

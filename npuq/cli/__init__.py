@@ -62,8 +62,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     if sys.stderr is None:  # closed before the program began: errors would go to stdout
         sys.stderr = os.fdopen(_descriptor_of_nowhere(), "w")
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a name that it cannot encode is no failure
-        sys.stdout.reconfigure(errors="backslashreplace")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that it cannot encode is no failure
+            stream.reconfigure(errors="backslashreplace")
 
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:

@@ -187,6 +187,7 @@ def test_only_lossless_formats_are_written(tmp_path: Path, name: str) -> None:
     ("image", "message"),
     [
         ([[[0, 0, 0]]], "list"),
+        (np.ma.masked_array(np.zeros((2, 2, 3), np.uint8), mask=True), "masked array; fill it"),
         (np.zeros((2, 2, 3)), "float64"),
         (np.zeros((2, 2), np.uint8), "shape"),
         (np.zeros((2, 2, 4), np.uint8), "alpha"),
