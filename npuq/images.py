@@ -53,7 +53,16 @@ WRITE_OPTIONS: dict[str, dict[str, Any]] = {
 """The lossless formats, by suffix: a decoded picture must not be degraded a second time."""
 
 
-_WARNINGS = threading.Lock()  # filters of warnings are global: one thread at a time changes them
+_WARNINGS = threading.RLock()  # filters of warnings are global: one thread at a time changes them
+
+
+def _renew_lock() -> None:
+    global _WARNINGS
+    _WARNINGS = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):  # a thread that holds it is not there in a forked child
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 def check_image(image: Array, name: str = "image") -> None:
@@ -140,8 +149,9 @@ def read_image(path: str | os.PathLike[str]) -> Array:
     except Exception as error:  # damaged files make Pillow's decoders raise almost anything
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InvalidImageError(f"{path}: cannot be read as an image ({reason})") from error
-    for remark in dict.fromkeys(remarks):
-        warnings.warn(f"{path}: {remark}", stacklevel=2)
+    with _WARNINGS:  # or another thread would catch them as Pillow's
+        for remark in dict.fromkeys(remarks):
+            warnings.warn(f"{path}: {remark}", stacklevel=2)
     return turned(image, turn)
 
 

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import base64
 import io
+import os
+import signal
 import struct
+import sys
+import threading
 import types
 import warnings
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from npuq import images
 from npuq.backend import Array
 from npuq.errors import InvalidImageError
 from npuq.image_formats import is_deep, turned
@@ -146,6 +153,31 @@ def test_the_depth_of_an_avif_sequence_is_in_its_track(flags: int, deep: bool) -
     assert file.tell() == 5
 
 
+@pytest.mark.parametrize("size", ["as it is", "to the end", "of 64 bits"])
+def test_sizes_of_boxes_are_written_in_three_ways(tmp_path: Path, size: str) -> None:
+    data = base64.b64decode(DEEP_FILES["12.jp2"])
+    start = data.index(b"jp2c") - 4
+    length, stream = int.from_bytes(data[start : start + 4], "big"), data[start + 8 :]
+    assert start + length == len(data)
+    if size == "to the end":
+        data = data[:start] + struct.pack(">I4s", 0, b"jp2c") + stream
+    elif size == "of 64 bits":
+        data = data[:start] + struct.pack(">I4sQ", 1, b"jp2c", 8 + length) + stream
+    (tmp_path / "a.jp2").write_bytes(data)
+    with pytest.raises(InvalidImageError, match="has more than 8 bits a channel"):
+        read_image(tmp_path / "a.jp2")
+
+
+@pytest.mark.parametrize(("bits", "deep"), [((8, 8, 8), False), ((8, 8, 9), True)])
+def test_a_palette_of_jpeg_2000_has_depths_of_its_own(bits: tuple[int, ...], deep: bool) -> None:
+    """Pillow leaves out one that is deep, and takes its indices for greys."""
+    palette = struct.pack(">HB", 1, len(bits)) + bytes(b - 1 for b in bits) + bytes(2 * len(bits))
+    contents = struct.pack(">I4s", 8 + len(palette), b"pclr") + palette
+    data = struct.pack(">I4s", 8 + len(contents), b"jp2h") + contents
+    file = types.SimpleNamespace(mode="L", format="JPEG2000", fp=io.BytesIO(data))
+    assert is_deep(file) == deep
+
+
 def test_boxes_that_never_end_are_no_endless_loop(tmp_path: Path) -> None:
     start = b"\0\0\0\x0cjP  \r\n\x87\n"
     for boxes in (
@@ -249,6 +281,51 @@ def test_a_colour_profile_is_mentioned_unless_it_is_srgb(tmp_path: Path) -> None
         pillow.fromarray(noise()).save(tmp_path / "a", format_, icc_profile=other)
         with pytest.warns(UserWarning, match="a: its colour profile is ignored"):
             read_image(tmp_path / "a")
+
+
+def test_the_remarks_of_one_thread_are_not_those_of_another(tmp_path: Path) -> None:
+    """Each catches Pillow's warnings, for which Python has but one place."""
+    paths = [tmp_path / f"{n}.png" for n in range(4)]
+    for path in paths:
+        pillow.new("RGBA", (2, 2)).save(path, exif=b"Exif\0\0" + DAMAGED_EXIF["cut"])
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with warnings.catch_warnings(record=True) as caught, ThreadPoolExecutor(4) as pool:
+            warnings.simplefilter("always")
+            list(pool.map(read_image, paths * 100))
+    finally:
+        sys.setswitchinterval(interval)
+    said = Counter(str(warning.message) for warning in caught)
+    assert set(said.values()) == {100} and len(said) == 2 * len(paths), said
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks on this system")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # that is what is tested
+def test_a_child_that_is_forked_while_a_file_is_opened_reads_another(tmp_path: Path) -> None:
+    pillow.fromarray(noise()).save(tmp_path / "a.png")
+    read_image(tmp_path / "a.png")  # imports what is needed
+    opening, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with images._WARNINGS:
+            opening.set()
+            done.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    opening.wait()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(10)  # what ends a child that waits for a thread that it has not got
+        try:
+            read_image(tmp_path / "a.png")
+            os._exit(0)
+        finally:
+            os._exit(1)
+    done.set()
+    thread.join()
+    assert os.waitpid(child, 0)[1] == 0
 
 
 # ---- formats
