@@ -130,6 +130,7 @@ from npuq.demo import run_demo, write_comparison
 from npuq.evaluate import Job
 image = picture()
 groups = {"m": run_demo(image, [Job(tiny_model(), "un+q", None)], name="a")}
+write_comparison(Path(sys.argv[1]) / "a.png", image, groups)  # finds fonts, and notes them down
 for suffix in ("png", "jpg", "webp", "tif", "pdf", "svg"):
     limited(f"a.{suffix}", lambda path: write_comparison(path, image, groups), 0, 100, 5000)
 """
