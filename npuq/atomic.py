@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import secrets
 import shutil
+import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from npuq.errors import NpuqError
+
+fcntl: Any = None
+with contextlib.suppress(ImportError):  # Windows has none: what killed processes left stays there
+    import fcntl
 
 
 def check_can_write(path: str | os.PathLike[str]) -> None:
@@ -55,10 +62,14 @@ def write_file_atomically(path: str | os.PathLike[str], write: Callable[[Path], 
     the same folder, because only within one file system is a rename atomic. It is flushed to the
     disk before the rename: otherwise a power cut could leave the new name on an empty file.
     It is removed when `write` fails, and `write`'s own errors other than OSError pass through.
+    The temporary files that killed processes left in the folder are removed first.
+
+    `write` must raise where the disk is full. Python's file objects do; a library that is given a
+    name, or the descriptor of a file, may take a short write for a whole one.
 
     Args:
         path: the file; an existing one is replaced.
-        write: called with the temporary path, which does not exist yet.
+        write: called with the temporary path, an empty file.
 
     Raises:
         NpuqError: see `check_can_write`, or the file cannot be written.
@@ -66,7 +77,11 @@ def write_file_atomically(path: str | os.PathLike[str], write: Callable[[Path], 
     path = Path(path)
     check_can_write(path)
     target = Path(os.path.realpath(path))
-    temporary = target.parent / f".npuq-{os.getpid()}-{secrets.token_hex(4)}{path.suffix}"
+    _remove_abandoned(target.parent)
+    try:
+        temporary, held = _new_temporary(target.parent, path.suffix)
+    except OSError as error:
+        raise NpuqError(f"cannot write {path}: {error.strerror or error}") from error
     try:
         write(temporary)
         with temporary.open("rb+") as file:
@@ -79,3 +94,48 @@ def write_file_atomically(path: str | os.PathLike[str], write: Callable[[Path], 
     finally:
         with contextlib.suppress(FileNotFoundError):
             temporary.unlink()
+        held.close()
+
+
+def _new_temporary(folder: Path, suffix: str) -> tuple[Path, BinaryIO]:
+    """An empty file, and what marks it as in use until it is closed or the process ends.
+
+    The mark is a lock, which no end of a process can leave behind, unlike a number of a process.
+    """
+    while True:
+        name = f"{_prefix()}{os.getpid()}-{secrets.token_hex(4)}{suffix}"
+        path = folder / name
+        file = path.open("xb")
+        if fcntl is None:
+            file.close()  # an open file could not be moved
+            return path, file
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if path.exists():
+                return path, file
+        except BlockingIOError:
+            pass
+        except OSError:  # a file system without locks: there nobody removes anything
+            return path, file
+        file.close()  # another process found it before it was marked, and removes it
+
+
+@functools.cache  # once in a process: a folder can hold very many files
+def _remove_abandoned(folder: Path) -> None:
+    """Remove temporary files of ours that no process has in use.
+
+    Only those of this machine: over a network, locks of others need not be seen.
+    """
+    if fcntl is None:
+        return
+    for path in folder.glob(f"{_prefix()}*"):
+        # BlockingIOError: it is in use; PermissionError: it is someone else's
+        with contextlib.suppress(OSError), path.open("rb+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+
+
+def _prefix() -> str:
+    """How the names of temporary files begin on this machine."""
+    machine = os.uname().nodename if hasattr(os, "uname") else ""
+    return f".npuq-{zlib.crc32(os.fsencode(machine)):08x}-"

@@ -5,6 +5,7 @@ Every reconstruction comes out of a file that was written to the disk and read b
 
 from __future__ import annotations
 
+import io
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from npuq.atomic import check_can_write, write_bytes_atomically, write_file_atomically
+from npuq.atomic import check_can_write, write_bytes_atomically
 from npuq.backend import Array
 from npuq.codec import compress
-from npuq.errors import MissingDependencyError, NpuqError
+from npuq.errors import NpuqError, missing_dependency
 from npuq.evaluate import Evaluation, Job, evaluate_file
 
 TITLES = {"un+q": "UN + Q", "un+uq": "UN + UQ", "un+uq+sr": "UN + UQ + SR"}
@@ -108,8 +109,10 @@ def write_comparison(
         )
         for name, group in groups.items()
     ]
-    figure = _draw(rows)
-    write_file_atomically(path, lambda temporary: figure.savefig(temporary))
+    figure, drawn = _draw(rows), io.BytesIO()
+    # in memory, for Pillow, which writes some of the formats, does not notice a full disk
+    figure.savefig(drawn, format=Path(path).suffix.lower().removeprefix("."))
+    write_bytes_atomically(path, drawn.getvalue())
 
 
 def _draw(rows: Sequence[tuple[Sequence[Array], Sequence[str]]]) -> Any:
@@ -159,7 +162,5 @@ def _figure_class() -> Any:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise MissingDependencyError(
-            "drawing the comparison needs matplotlib: pip install 'npuq[cli]'"
-        ) from error
+        raise missing_dependency("drawing the comparison", "matplotlib", "cli", error) from error
     return Figure

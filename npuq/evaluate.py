@@ -17,7 +17,7 @@ import numpy as np
 from npuq import codec
 from npuq.backend import Array
 from npuq.coding.container import unpack
-from npuq.errors import ModelError
+from npuq.errors import InvalidImageError, ModelError
 from npuq.images import read_image
 from npuq.metrics import ms_ssim, mse, psnr
 from npuq.model import LINEAR, Model
@@ -179,10 +179,22 @@ def evaluate_file(data: bytes, image: Array, job: Job, *, name: str, seed: int =
     return Evaluation(record, payload_bits, promised_bits, estimated_bits, decoded)
 
 
+class Failure(NamedTuple):
+    """What stands in a report in the place of the records of an image that has none.
+
+    Attributes:
+        image: path of the image.
+        error: why it cannot be read or compressed.
+    """
+
+    image: str
+    error: str
+
+
 def evaluate_files(
     paths: Sequence[Path], jobs: Sequence[Job], *, seed: int = 0, threads: int = 2
-) -> Iterator[list[Record]]:
-    """The records of each image file in turn, one per job.
+) -> Iterator[list[Record] | Failure]:
+    """The records of each image file in turn, one per job; one bad file does not end the rest.
 
     Args:
         paths: image files.
@@ -191,20 +203,20 @@ def evaluate_files(
         threads: images in work at a time; most of the time goes into MS-SSIM, outside the GIL.
 
     Yields:
-        The records of one image, in the order of the jobs.
-
-    Raises:
-        InvalidImageError: a file cannot be read.
+        The records of one image, in the order of the jobs, or a `Failure`.
     """
 
-    def evaluate(path: Path) -> list[Record]:
-        image = read_image(path)
-        return [
-            evaluate_image(
-                image, job.model, job.method, name=str(path), quality=job.quality, seed=seed
-            ).record
-            for job in jobs
-        ]
+    def evaluate(path: Path) -> list[Record] | Failure:
+        try:
+            image = read_image(path)
+            return [
+                evaluate_image(
+                    image, job.model, job.method, name=str(path), quality=job.quality, seed=seed
+                ).record
+                for job in jobs
+            ]
+        except (InvalidImageError, ModelError) as error:
+            return Failure(str(path), str(error))
 
     pool = ThreadPoolExecutor(threads, thread_name_prefix="npuq-evaluate")
     try:
@@ -230,8 +242,11 @@ def mean_records(records: Sequence[Record]) -> list[Record]:
     return means
 
 
-def as_json(records: Sequence[Record]) -> list[dict[str, Any]]:
-    """The records as JSON can hold them: what is not a finite number becomes null."""
+def as_json(records: Sequence[Record | Failure]) -> list[dict[str, Any]]:
+    """The records as JSON can hold them: what is not a finite number becomes null.
+
+    A failure is an object of the image's name and of the error alone.
+    """
 
     def plain(value: Any) -> Any:
         return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -6,6 +6,7 @@ here and nowhere else in `npuq`, and never to run code that a file holds.
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from npuq.atomic import write_file_atomically
+from npuq.atomic import write_bytes_atomically
 from npuq.backend import Array
-from npuq.errors import MissingDependencyError, ModelError
+from npuq.errors import ModelError, missing_dependency
 
 TORCH_SUFFIXES = (".pth", ".pt", ".pth.tar")
 WRAPPERS = ("state_dict", "network")  # under which training scripts keep it, beside other things
@@ -61,15 +62,12 @@ def write_state_dict(path: str | Path, arrays: Mapping[str, Array]) -> None:
         NpuqError: the folder does not exist or cannot be written.
     """
     torch = _torch_for(path)
-
-    def write(temporary: Path) -> None:
-        with temporary.open("wb") as file:
-            if torch is None:
-                np.savez(file, **arrays)  # type: ignore[arg-type]
-            else:
-                torch.save({k: torch.from_numpy(a.copy()) for k, a in arrays.items()}, file)
-
-    write_file_atomically(Path(path), write)
+    written = io.BytesIO()  # in memory: PyTorch's errors of a full disk are no OSError
+    if torch is None:
+        np.savez(written, **arrays)  # type: ignore[arg-type]
+    else:
+        torch.save({k: torch.from_numpy(a.copy()) for k, a in arrays.items()}, written)
+    write_bytes_atomically(path, written.getvalue())
 
 
 def stem(path: str | Path) -> str:
@@ -93,9 +91,7 @@ def _torch_for(path: str | Path) -> Any:
     try:
         import torch
     except ImportError as error:
-        raise MissingDependencyError(
-            f"{path}: this format needs PyTorch: pip install 'npuq[crosscheck]'"
-        ) from error
+        raise missing_dependency(f"{path}: this format", "PyTorch", "crosscheck", error) from error
     return torch
 
 

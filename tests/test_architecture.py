@@ -32,6 +32,7 @@ LEVELS = {
     "tiles": 4,
     "quantizer": 4,
     "schedules": 4,
+    "image_formats": 3,
     "images": 4,
     "metrics": 4,
     "dead_leaves": 4,

@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 import npuq
+from npuq.cli.common import FAILURE, print_error, print_line
 from npuq.cli.signals import Terminated, ending_as_on_ctrl_c
 from npuq.errors import NpuqError
 
@@ -32,7 +33,7 @@ COMMANDS = {
 """The commands, each the name of a module in this folder with `add_arguments` and `run`; there,
 dashes are underscores."""
 
-FAILURE, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
+INTERRUPTED, BROKEN_PIPE = 130, 141
 
 
 class UsageError(NpuqError):
@@ -61,8 +62,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a name that it cannot encode is no failure
-        sys.stdout.reconfigure(errors="backslashreplace")
+    if sys.stderr is None:  # closed before the program began: errors would go to stdout
+        sys.stderr = os.fdopen(_descriptor_of_nowhere(), "w")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that it cannot encode is no failure
+            stream.reconfigure(errors="backslashreplace")
 
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
@@ -91,6 +95,7 @@ def _run(arguments: list[str]) -> int:
             warnings.showwarning = _show_warning
             args = _parser(arguments).parse_args(arguments)
             args.arguments = arguments  # as they were typed, for messages
+            _check_environment()
             return int(args.run(args) or 0)
     finally:
         if sys.stdout is not None:  # None if it was closed before the program began
@@ -121,10 +126,26 @@ def _parser(arguments: Sequence[str]) -> Parser:
     return parser
 
 
+def _descriptor_of_nowhere() -> int:
+    """Number 2 if that is free: else the next file would get it, and what C libraries complain."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) < 2:
+        pass  # stdin and stdout are closed as well
+    return descriptor
+
+
+def _check_environment() -> None:
+    """Refuse settings that cannot be, before any work is done."""
+    from npuq.kernels.compile import use_reference
+    from npuq.kernels.threads import thread_count
+
+    use_reference()
+    thread_count()
+
+
 def _fail(message: str, status: int = FAILURE) -> int:
-    print(f"npuq: error: {' '.join(message.split())}", file=sys.stderr)
+    print_error(message)
     return status
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    print(f"npuq: warning: {' '.join(str(message).split())}", file=sys.stderr)
+    print_line(f"npuq: warning: {message}")

@@ -7,15 +7,19 @@ import contextlib
 import json
 import math
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from npuq.errors import MissingDependencyError, NpuqError
+from npuq.errors import NpuqError, missing_dependency
 
 if TYPE_CHECKING:
     from npuq.evaluate import Record
     from npuq.model import Model
+
+FAILURE = 2
+"""The exit status after what a user can mend."""
 
 DEFAULT_QUALITY = 4
 """Of the models that come with npuq, where none is asked for."""
@@ -105,17 +109,32 @@ def naming(path: str) -> Iterator[None]:
         raise type(error)(f"{path}: {error}") from error
 
 
+def print_error(message: str) -> None:
+    """One line on stderr."""
+    print_line(f"npuq: error: {message}")
+
+
+def print_line(message: str) -> None:
+    """A line on stderr, if that can be written to: what cannot be said is no further error."""
+    with contextlib.suppress(OSError):
+        print(" ".join(message.split()), file=sys.stderr, flush=True)
+
+
 def print_json(value: Any) -> None:
     """JSON as other programs like it, readable as well."""
     print(json.dumps(value, indent=1, allow_nan=False))
 
 
 def print_table(records: Sequence[Record]) -> None:
-    """Records as a table for people; no quality is a dash, nor is MS-SSIM of tiny pictures."""
+    """Records as a table for people; no quality is a dash, and so is MS-SSIM of tiny pictures.
+
+    Images are called by their base names; those that share one, by their paths.
+    """
+    bases = Counter(Path(image).name for image in {record.image for record in records})
     head = ("image", "model", "method", "quality", "bytes", "bpp", "est. bpp", "PSNR", "MS-SSIM")
     rows = [
         (
-            Path(r.image).name,
+            Path(r.image).name if bases[Path(r.image).name] == 1 else r.image,
             r.model,
             r.method,
             "-" if r.quality is None else str(r.quality),
@@ -145,9 +164,7 @@ def load_tqdm() -> Any:
     try:
         from tqdm import tqdm
     except ImportError as error:
-        raise MissingDependencyError(
-            "the progress bar needs tqdm: pip install 'npuq[cli]'"
-        ) from error
+        raise missing_dependency("the progress bar", "tqdm", "cli", error) from error
     return tqdm
 
 

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from npuq.cli.common import (
+    FAILURE,
     MODEL_HELP,
     check_not_same,
     model_option,
+    print_error,
     print_json,
     print_table,
     progress_bar,
@@ -24,7 +26,7 @@ from npuq.cli.common import (
 from npuq.errors import NpuqError
 
 if TYPE_CHECKING:
-    from npuq.evaluate import Job, Record
+    from npuq.evaluate import Failure, Job, Record
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,31 +52,63 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--csv", metavar="PATH", help="write the records to a CSV file as well")
 
 
-def run(args: argparse.Namespace) -> None:
-    """Evaluate every image by every method and quality."""
+def run(args: argparse.Namespace) -> int:
+    """Evaluate every image by every method and quality.
+
+    An image that cannot be read is reported and left out. What ends the work early, such as
+    Ctrl-C, does not take with it what is finished.
+    """
     from npuq.atomic import check_can_write
-    from npuq.evaluate import as_json, evaluate_files, mean_records
+    from npuq.evaluate import Failure, evaluate_files
 
     paths = _image_files(args.images)
     if args.csv is not None:
         check_can_write(args.csv)
         check_not_same(args.csv, args.model, *paths)
     jobs = _jobs(args)
-    records: list[Record] = []
+    results: list[Record | Failure] = []
     # no bar where stderr is a file: its end would be all that one sees of it
     shown = sys.stderr is not None and sys.stderr.isatty()
-    with contextlib.ExitStack() as stack:
-        bar = stack.enter_context(progress_bar(total=len(paths), unit="image")) if shown else None
-        for of_one_image in evaluate_files(paths, jobs, seed=args.seed):
-            records += of_one_image
-            if bar is not None:
-                bar.update()
+    try:
+        with contextlib.ExitStack() as stack:
+            bar = (
+                stack.enter_context(progress_bar(total=len(paths), unit="image")) if shown else None
+            )
+            for of_one_image in evaluate_files(paths, jobs, seed=args.seed):
+                if isinstance(of_one_image, Failure):
+                    results.append(of_one_image)
+                    print_error(_reason(of_one_image))
+                else:
+                    results += of_one_image
+                if bar is not None:
+                    bar.update()
+    finally:
+        if results:
+            _report(args, results, several=len(paths) > 1)
+    failures = sum(isinstance(result, Failure) for result in results)
+    if failures and len(paths) > 1:
+        print_error(f"{failures} of {len(paths)} images could not be evaluated")
+    return FAILURE if failures else 0
+
+
+def _reason(failure: Failure) -> str:
+    """The error with the image's name, which most of the messages begin with."""
+    named = failure.error.startswith(failure.image)
+    return failure.error if named else f"{failure.image}: {failure.error}"
+
+
+def _report(
+    args: argparse.Namespace, results: Sequence[Record | Failure], *, several: bool
+) -> None:
+    from npuq.evaluate import Record, as_json, mean_records
+
+    records = [result for result in results if isinstance(result, Record)]
     if args.json:
-        print_json(as_json(records))
-    else:
-        print_table([*records, *mean_records(records)] if len(paths) > 1 else records)
+        print_json(as_json(results))
+    elif records:
+        print_table([*records, *mean_records(records)] if several else records)
     if args.csv is not None:  # last: what cannot be written has been printed at least
-        _write_csv(args.csv, records)
+        _write_csv(args.csv, results)
 
 
 def _quality(text: str) -> int | str:
@@ -104,11 +138,18 @@ def _jobs(args: argparse.Namespace) -> list[Job]:
     return jobs_for(METHODS if args.method == "all" else [args.method], qualities, model)
 
 
-def _write_csv(path: str, records: Sequence[Record]) -> None:
+def _write_csv(path: str, results: Sequence[Record | Failure]) -> None:
+    """A row a record; a failure fills the first column and the last, which no other does."""
     from npuq.atomic import write_bytes_atomically
+    from npuq.evaluate import Record
 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(records[0]._fields)
-    writer.writerows(records)
-    write_bytes_atomically(path, text.getvalue().encode())
+    writer.writerow((*Record._fields, "error"))
+    for result in results:
+        if isinstance(result, Record):
+            writer.writerow((*result, ""))
+        else:
+            writer.writerow((result.image, *[""] * (len(Record._fields) - 1), result.error))
+    # spelled out as on the screen: names of files need not be text
+    write_bytes_atomically(path, text.getvalue().encode(errors="backslashreplace"))

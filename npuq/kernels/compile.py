@@ -7,6 +7,8 @@ import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from npuq.errors import SettingError
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -15,9 +17,14 @@ def use_reference() -> bool:
 
     `NPUQ_KERNELS=reference` forces plain NumPy and plain Python; unset or `fast`, Numba compiles.
     Where Numba's own NUMBA_DISABLE_JIT=1 keeps it from compiling, the plain twins are far quicker.
+
+    Raises:
+        SettingError: `NPUQ_KERNELS` is something else.
     """
-    plain = os.environ.get("NPUQ_KERNELS", "fast") == "reference"
-    return plain or os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
+    setting = os.environ.get("NPUQ_KERNELS") or "fast"
+    if setting not in ("fast", "reference"):
+        raise SettingError(f"NPUQ_KERNELS must be fast or reference, not {setting!r}")
+    return setting == "reference" or os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
 
 
 def jit(**options: Any) -> Callable[[F], F]:

@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import copy_context
 from typing import TypeVar
 
+from npuq.errors import SettingError
+
 S = TypeVar("S")
 T = TypeVar("T")
 
@@ -21,11 +23,11 @@ def thread_count() -> int:
     A container's share of processor time, unlike its set of cores, cannot be seen from here.
 
     Raises:
-        ValueError: `NPUQ_THREADS` is not a positive integer.
+        SettingError: `NPUQ_THREADS` is not a positive integer.
     """
     if setting := os.environ.get("NPUQ_THREADS"):
         if not setting.isdecimal() or int(setting) < 1:
-            raise ValueError(f"NPUQ_THREADS must be a positive integer, not {setting!r}")
+            raise SettingError(f"NPUQ_THREADS must be a positive integer, not {setting!r}")
         return int(setting)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

@@ -19,6 +19,7 @@ import pytest
 import unequal
 
 from npuq.backend import Array
+from npuq.errors import SettingError
 from npuq.kernels import cpu, elementary
 from npuq.kernels.compile import use_reference
 from npuq.kernels.threads import for_each_range, map_in_threads, thread_count
@@ -261,8 +262,19 @@ def test_the_environment_sets_the_number_of_threads(monkeypatch: pytest.MonkeyPa
         assert thread_count() == threads
     for setting in ("0", "-1", "2.5", "all"):
         monkeypatch.setenv("NPUQ_THREADS", setting)
-        with pytest.raises(ValueError, match="NPUQ_THREADS must be a positive integer"):
+        with pytest.raises(SettingError, match="NPUQ_THREADS must be a positive integer"):
             thread_count()
+
+
+def test_the_environment_has_no_third_kind_of_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "0")
+    for setting, plain in [("", False), ("fast", False), ("reference", True)]:
+        monkeypatch.setenv("NPUQ_KERNELS", setting)
+        assert use_reference() == plain
+    for setting in ("foo", "Reference", "1", " fast"):
+        monkeypatch.setenv("NPUQ_KERNELS", setting)
+        with pytest.raises(SettingError, match="NPUQ_KERNELS must be fast or reference"):
+            use_reference()
 
 
 def test_the_environment_chooses_the_plain_twin(monkeypatch: pytest.MonkeyPatch) -> None:
