@@ -5,6 +5,7 @@ Pillow is imported inside the functions, so that the library works on arrays wit
 
 from __future__ import annotations
 
+import io
 import os
 import threading
 import warnings
@@ -68,7 +69,7 @@ def check_image(image: Array, name: str = "image") -> None:
         raise InvalidImageError(f"{name} has no pixels: its shape is {image.shape}")
 
 
-def read_image(path: str | os.PathLike[str]) -> Array:
+def read_image(path: str | os.PathLike[str], *, data: bytes | None = None) -> Array:
     """Read an image file as 8-bit RGB.
 
     Greyscale, palette, one-bit and CMYK pictures are converted to RGB. Transparent pixels are
@@ -78,6 +79,7 @@ def read_image(path: str | os.PathLike[str]) -> Array:
 
     Args:
         path: the file.
+        data: its contents, if they are at hand; `path` is but a name for messages then.
 
     Returns:
         uint8 (H, W, 3).
@@ -89,13 +91,13 @@ def read_image(path: str | os.PathLike[str]) -> Array:
     """
     pillow, image_ops = _pillow()
     path = Path(path)
-    if not path.exists():
+    if data is None and not path.exists():
         raise InvalidImageError(f"{path}: there is no such file")
-    if path.is_dir():
+    if data is None and path.is_dir():
         raise InvalidImageError(f"{path}: is a folder, not an image file")
     transparent = False
     try:
-        with _opened(path, pillow) as file:
+        with _opened(path if data is None else io.BytesIO(data), pillow) as file:
             _check_size_and_depth(file, path)
             image_ops.exif_transpose(file, in_place=True)
             picture = file
@@ -137,9 +139,29 @@ def write_image(path: str | os.PathLike[str], image: Array) -> None:
     pillow, _ = _pillow()
     picture = pillow.fromarray(np.ascontiguousarray(image))
     options = WRITE_OPTIONS[path.suffix.lower()]
-    if options["format"] == "WEBP" and max(image.shape) > 16383:
-        raise InvalidImageError(f"{path}: WebP holds at most 16383 pixels a side; use .png")
+    _check_side(image, options, path)
     write_file_atomically(path, lambda temporary: picture.save(temporary, **options))
+
+
+def encode_image(image: Array, suffix: str) -> bytes:
+    """The contents of the file that `write_image` writes under a name with this suffix.
+
+    Args:
+        image: uint8 (H, W, 3).
+        suffix: .png, .ppm, .bmp, .tif, .tiff or .webp.
+
+    Raises:
+        InvalidImageError: not such an image, or the suffix of another format.
+        MissingDependencyError: Pillow is not installed.
+    """
+    check_image(image)
+    check_writable(f"image{suffix}")
+    pillow, _ = _pillow()
+    options = WRITE_OPTIONS[suffix.lower()]
+    _check_side(image, options, "the image")
+    contents = io.BytesIO()
+    pillow.fromarray(np.ascontiguousarray(image)).save(contents, **options)
+    return contents.getvalue()
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
@@ -203,11 +225,11 @@ def _pixels(picture: Any) -> Array:
     return image
 
 
-def _opened(path: Path, pillow: Any) -> Any:
+def _opened(source: Path | io.BytesIO, pillow: Any) -> Any:
     """The file, of which only the header is read; Pillow warns of sizes that we allow."""
     with _OPENING, warnings.catch_warnings():
         warnings.simplefilter("ignore", pillow.DecompressionBombWarning)
-        return pillow.open(path)
+        return pillow.open(source)
 
 
 def _check_size_and_depth(file: Any, path: Path) -> None:
@@ -227,6 +249,11 @@ def _check_size_and_depth(file: Any, path: Path) -> None:
         raise InvalidImageError(
             f"{path}: has 16 bits a channel (or more); convert it to 8 bits first"
         )
+
+
+def _check_side(image: Array, options: dict[str, Any], name: str | Path) -> None:
+    if options["format"] == "WEBP" and max(image.shape) > 16383:
+        raise InvalidImageError(f"{name}: WebP holds at most 16383 pixels a side; use PNG")
 
 
 def _too_large(path: Path) -> str:

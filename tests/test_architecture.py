@@ -49,6 +49,7 @@ LEVELS = {
     "train": 7,
     "compressai": 7,
     "codec": 8,
+    "describe": 8,
     "evaluate": 9,
     "demo": 10,
     "cli": 11,

@@ -7,9 +7,9 @@ import contextlib
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from npuq.errors import MissingDependencyError, NpuqError
 
@@ -23,6 +23,7 @@ QUALITY_HELP = (
     f"which of npuq's own models, 1 (smallest files) to 8, of the hyperprior model 1, 2 or 4 "
     f"(default: {DEFAULT_QUALITY})"
 )
+JSON_HELP = "print a JSON object instead of text"
 MODEL_HELP = "linear (default) or hyperprior, which come with npuq; or a model file of your own"
 
 
@@ -105,9 +106,19 @@ def naming(path: str) -> Iterator[None]:
         raise type(error)(f"{path}: {error}") from error
 
 
-def print_json(value: Any) -> None:
-    """JSON as other programs like it, readable as well."""
-    print(json.dumps(value, indent=1, allow_nan=False))
+def print_json(value: Any, file: TextIO | None = None) -> None:
+    """JSON as other programs like it, readable as well; on stdout if nothing else is given."""
+    print(json.dumps(value, indent=1, allow_nan=False), file=file)
+
+
+def say(
+    path: str, facts: Mapping[str, Any], text: str, *, as_json: bool, file: TextIO | None = None
+) -> None:
+    """Say what was written into a file: a line for people, or a JSON object with its name."""
+    if as_json:
+        print_json({"file": path, **facts}, file)
+    else:
+        print(f"{path}: {text}", file=file)
 
 
 def print_table(records: Sequence[Record]) -> None:
