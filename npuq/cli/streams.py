@@ -69,7 +69,9 @@ def write_output(path: str, data: bytes) -> None:
         write_bytes_atomically(path, data)
         return
     try:
-        sys.stdout.buffer.write(data)
+        rest = memoryview(data)
+        while rest:  # without a buffer (PYTHONUNBUFFERED), one write may take a part of it
+            rest = rest[sys.stdout.buffer.write(rest) :]
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         raise

@@ -159,19 +159,44 @@ def test_a_terminal_or_a_closed_stream_is_no_file(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("command", ["compress", "decompress"])
-def test_a_full_disk_behind_standard_output_is_an_error(command: str, place: Path) -> None:
+def test_a_full_disk_behind_standard_output_is_an_error(
+    command: str, unbuffered: str, place: Path
+) -> None:
     source = place / ("photo.png" if command == "compress" else "photo.npuq")
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
             [sys.executable, "-m", "npuq", command, source, "-", f"--model={place}/sr.npz"],
             cwd=ROOT,
+            env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
             stdout=full,
             stderr=subprocess.PIPE,
             timeout=120,
         )
     assert done.returncode == 2
     assert done.stderr == b"npuq: error: standard output: No space left on device\n"
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_disk_that_fills_up_behind_standard_output_is_an_error(
+    unbuffered: str, place: Path, tmp_path: Path
+) -> None:
+    """The first write is a short one then, which without a buffer is no error by itself."""
+    resource = pytest.importorskip("resource")
+    command = [sys.executable, "-m", "npuq", "decompress", "--format=ppm"]
+    with (tmp_path / "out").open("wb") as out:
+        done = subprocess.run(
+            [*command, place / "photo.npuq", "-", f"--model={place}/sr.npz"],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONUNBUFFERED": unbuffered, "NPUQ_KERNELS": "reference"},
+            stdout=out,
+            stderr=subprocess.PIPE,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)),
+            timeout=120,
+        )
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"npuq: error: standard output: File too large")
 
 
 def test_a_reader_who_leaves_is_no_traceback(place: Path) -> None:
