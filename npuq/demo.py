@@ -12,13 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from npuq.atomic import check_can_write, write_bytes_atomically, write_file_atomically
+from npuq.atomic import write_bytes_atomically
 from npuq.backend import Array
 from npuq.codec import compress
-from npuq.errors import MissingDependencyError, NpuqError
 from npuq.evaluate import Evaluation, Job, evaluate_file
+from npuq.figures import TITLES, new_figure, write_figure
 
-TITLES = {"un+q": "UN + Q", "un+uq": "UN + UQ", "un+uq+sr": "UN + UQ + SR"}
 DETAIL = 0.16  # of the picture's larger side: the side of what is shown enlarged
 MARK = "#ffd400"  # stands out from most pictures
 
@@ -40,20 +39,6 @@ def run_demo(image: Array, jobs: Sequence[Job], *, name: str, seed: int = 0) -> 
             write_bytes_atomically(path, data)
             evaluations.append(evaluate_file(path.read_bytes(), image, job, name=name, seed=seed))
     return evaluations
-
-
-def check_drawable(path: str | Path) -> None:
-    """Check, before any work is done, that `write_comparison` can draw into a file.
-
-    Raises:
-        NpuqError: it cannot be written there, or matplotlib does not know the suffix.
-        MissingDependencyError: matplotlib is not installed.
-    """
-    path = Path(path)
-    known = _figure_class()().canvas.get_supported_filetypes()
-    if path.suffix.lower().removeprefix(".") not in known:
-        raise NpuqError(f"{path}: the name must end in one of .{', .'.join(sorted(known))}")
-    check_can_write(path)
 
 
 def titles(evaluations: Sequence[Evaluation]) -> list[str]:
@@ -108,8 +93,7 @@ def write_comparison(
         )
         for name, group in groups.items()
     ]
-    figure = _draw(rows)
-    write_file_atomically(path, lambda temporary: figure.savefig(temporary))
+    write_figure(path, _draw(rows))
 
 
 def _draw(rows: Sequence[tuple[Sequence[Array], Sequence[str]]]) -> Any:
@@ -120,10 +104,8 @@ def _draw(rows: Sequence[tuple[Sequence[Array], Sequence[str]]]) -> Any:
     top, left = most_detailed(image, side)
     column = 4.8  # inches
     shape = min(max(height / width, 0.2), 2.0)
-    figure = _figure_class()(
-        figsize=(column * count, (column * (shape + 1.0) + 0.5) * len(rows)),
-        dpi=100,
-        layout="constrained",
+    figure = new_figure(
+        figsize=(column * count, (column * (shape + 1.0) + 0.5) * len(rows)), dpi=100
     )
     axes = figure.subplots(
         2 * len(rows), count, squeeze=False, height_ratios=[shape, 1.0] * len(rows)
@@ -152,14 +134,3 @@ def _mark(above: Any, below: Any, picture: Array, top: int, left: int, side: int
         spine.set(color=MARK, linewidth=2)
     for spine in above.spines.values():
         spine.set_visible(False)
-
-
-def _figure_class() -> Any:
-    """matplotlib's Figure itself draws without pyplot, without windows and global state."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingDependencyError(
-            "drawing the comparison needs matplotlib: pip install 'npuq[cli]'"
-        ) from error
-    return Figure

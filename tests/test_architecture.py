@@ -51,9 +51,10 @@ LEVELS = {
     "codec": 8,
     "describe": 8,
     "evaluate": 9,
-    "demo": 10,
-    "cli": 11,
-    "__main__": 12,
+    "figures": 10,
+    "demo": 11,
+    "cli": 12,
+    "__main__": 13,
 }
 FRAMEWORKS = {"torch", "tensorflow", "jax", "keras", "compressai"}
 FOREIGN = {"state_dict.py": {"torch"}}  # may import them to read and write their files

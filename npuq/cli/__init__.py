@@ -22,6 +22,7 @@ COMMANDS = {
     "decompress": "get the image out of a file",
     "info": "say what a file is",
     "train": "train a model on a folder of photographs, or on procedural pictures",
+    "plot": "draw the course of a training",
     "eval": "measure rate and distortion of real files",
     "demo": "compress a picture by the three approaches of the paper and show what comes out",
     "import-compressai": "turn a state dict of CompressAI into a model file",

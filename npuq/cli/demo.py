@@ -44,8 +44,9 @@ def run(args: argparse.Namespace) -> None:
     """Compress, decode, print the table, draw the comparison."""
     from npuq.coding.container import METHODS
     from npuq.dead_leaves import dead_leaves
-    from npuq.demo import check_drawable, run_demo, write_comparison
+    from npuq.demo import run_demo, write_comparison
     from npuq.evaluate import as_json, jobs_for
+    from npuq.figures import check_drawable
     from npuq.images import read_image
     from npuq.shipped import KINDS, shipped_qualities
 

@@ -25,6 +25,7 @@ from npuq.errors import NpuqError
 
 if TYPE_CHECKING:
     from npuq.evaluate import Job, Record
+    from npuq.figures import Curves
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,6 +49,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=seed, default=0, metavar="S", help="of the dither")
     parser.add_argument("--json", action="store_true", help="print the records as a JSON list")
     parser.add_argument("--csv", metavar="PATH", help="write the records to a CSV file as well")
+    parser.add_argument(
+        "--plot", metavar="PATH", help="draw rate and distortion as well, one curve a method"
+    )
+    parser.add_argument(
+        "--published",
+        metavar="CSV",
+        help="curves to draw beside them: a file with the columns name, bpp and psnr",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -59,6 +68,7 @@ def run(args: argparse.Namespace) -> None:
     if args.csv is not None:
         check_can_write(args.csv)
         check_not_same(args.csv, args.model, *paths)
+    published = _check_plot(args, paths)
     jobs = _jobs(args)
     records: list[Record] = []
     # no bar where stderr is a file: its end would be all that one sees of it
@@ -75,10 +85,29 @@ def run(args: argparse.Namespace) -> None:
         print_table([*records, *mean_records(records)] if len(paths) > 1 else records)
     if args.csv is not None:  # last: what cannot be written has been printed at least
         _write_csv(args.csv, records)
+    if args.plot is not None:
+        from npuq.figures import draw_rate_distortion
+
+        draw_rate_distortion(args.plot, records, published)
 
 
 def _quality(text: str) -> int | str:
     return text if text == "all" else whole(text)
+
+
+def _check_plot(args: argparse.Namespace, paths: Sequence[Path]) -> Curves:
+    """Check, before any work is done, that --plot can be drawn; the curves of --published."""
+    if args.plot is None:
+        if args.published is not None:
+            raise NpuqError("--published is drawn into --plot; give that as well")
+        return {}
+    from npuq.figures import check_drawable, read_published
+
+    check_drawable(args.plot)
+    check_not_same(args.plot, args.model, args.published, *paths)
+    if args.csv is not None and Path(args.plot).resolve() == Path(args.csv).resolve():
+        raise NpuqError("--plot and --csv name one file; give one of them another name")
+    return {} if args.published is None else read_published(args.published)
 
 
 def _image_files(names: Sequence[str]) -> list[Path]:
