@@ -19,6 +19,8 @@ from npuq.evaluate import Evaluation, Job, evaluate_file
 from npuq.figures import TITLES, new_figure, write_figure
 
 DETAIL = 0.16  # of the picture's larger side: the side of what is shown enlarged
+SMOOTH, EDGE = 3, 20  # differences of neighbours in grey levels: less, more
+EDGES_ENOUGH = 0.1  # a share of a square; more is texture
 MARK = "#ffd400"  # stands out from most pictures
 
 
@@ -50,8 +52,11 @@ def titles(evaluations: Sequence[Evaluation]) -> list[str]:
     ]
 
 
-def most_detailed(image: Array, side: int) -> tuple[int, int]:
-    """Top left corner of the square in which the picture varies most from pixel to pixel.
+def most_telling(image: Array, side: int) -> tuple[int, int]:
+    """Top left corner of the square that shows best what quantization does.
+
+    That is one with an edge in its middle and smooth surfaces around it: in these, rounding leaves
+    blocks and noise leaves grain, while texture hides both.
 
     Args:
         image: (H, W, 3) uint8.
@@ -61,14 +66,24 @@ def most_detailed(image: Array, side: int) -> tuple[int, int]:
         (top, left).
     """
     grey = image.mean(axis=2)
-    # differences of neighbours, their square root: texture counts, not one hard edge
     change = np.zeros(grey.shape)
-    change[1:] += np.sqrt(np.abs(np.diff(grey, axis=0)))
-    change[:, 1:] += np.sqrt(np.abs(np.diff(grey, axis=1)))
-    sums = np.pad(change.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
-    boxes = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
-    top, left = np.unravel_index(int(boxes.argmax()), boxes.shape)
+    change[1:] = np.abs(np.diff(grey, axis=0))
+    change[:, 1:] = np.maximum(change[:, 1:], np.abs(np.diff(grey, axis=1)))
+    smooth = _shares(change < SMOOTH, side)
+    inner = -(-side // 2)
+    margin = (side - inner) // 2
+    edges = _shares(change > EDGE, inner)[margin:, margin:]
+    edges = edges[: smooth.shape[0], : smooth.shape[1]]
+    score = (smooth + 0.01) * (np.minimum(edges, EDGES_ENOUGH) + 0.001)
+    top, left = np.unravel_index(int(score.argmax()), score.shape)
     return int(top), int(left)
+
+
+def _shares(where: Array, side: int) -> Array:
+    """The share of each square of this side that is True, by its top left corner."""
+    sums = np.pad(where.astype(float).cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
+    boxes = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
+    return np.asarray(boxes / side**2)
 
 
 def write_comparison(
@@ -101,7 +116,7 @@ def _draw(rows: Sequence[tuple[Sequence[Array], Sequence[str]]]) -> Any:
     image, count = rows[0][0][0], len(rows[0][0])
     height, width = image.shape[:2]
     side = min(max(round(DETAIL * max(height, width)), 8), height, width)
-    top, left = most_detailed(image, side)
+    top, left = most_telling(image, side)
     column = 4.8  # inches
     shape = min(max(height / width, 0.2), 2.0)
     figure = new_figure(

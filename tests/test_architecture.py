@@ -35,6 +35,7 @@ LEVELS = {
     "images": 4,
     "metrics": 4,
     "dead_leaves": 4,
+    "landscape": 5,
     "model": 5,
     "data": 5,
     "checkpoint": 5,

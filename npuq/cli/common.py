@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 DEFAULT_QUALITY = 4
 """Of the models that come with npuq, where none is asked for."""
 QUALITY_HELP = (
-    f"which of npuq's own models, 1 (smallest files) to 8, of the hyperprior model 1, 2 or 4 "
-    f"(default: {DEFAULT_QUALITY})"
+    "which of npuq's own models, 1 (smallest files) to 8, of the hyperprior model 1, 2 or 4"
 )
 JSON_HELP = "print a JSON object instead of text"
 MODEL_HELP = "linear (default) or hyperprior, which come with npuq; or a model file of your own"

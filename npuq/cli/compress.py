@@ -35,7 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "rounding (default)",
     )
     parser.add_argument("--model", metavar="NAME|PATH", default="linear", help=MODEL_HELP)
-    parser.add_argument("--quality", type=whole, metavar="N", help=QUALITY_HELP)
+    parser.add_argument(
+        "--quality",
+        type=whole,
+        metavar="N",
+        help=f"{QUALITY_HELP} (default: {DEFAULT_QUALITY})",
+    )
     parser.add_argument(
         "--seed",
         type=seed,

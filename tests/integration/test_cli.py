@@ -199,7 +199,7 @@ def test_demo_writes_a_table_and_a_picture(
     shipped: None, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "demo.png"
-    assert main(["demo", f"{place}/photo.png", f"--out={out}", "--json"]) == 0
+    assert main(["demo", f"{place}/photo.png", f"--out={out}", "--quality=4", "--json"]) == 0
     records = json.loads(capsys.readouterr().out)
     assert [list(record) for record in records] == [KEYS] * 6
     assert [record["model"].split("-")[1] for record in records] == [
@@ -216,7 +216,7 @@ def test_demo_takes_pictures_of_any_shape(
 ) -> None:
     write_image(tmp_path / "a.png", picture(*shape))
     out = tmp_path / "demo.png"
-    assert main(["demo", f"{tmp_path}/a.png", f"--out={out}"]) == 0
+    assert main(["demo", f"{tmp_path}/a.png", f"--out={out}", "--quality=4"]) == 0
     assert out.exists() and str(out) in capsys.readouterr().out
 
 
@@ -282,7 +282,11 @@ def test_bad_pictures(
     path, out = tmp_path / "a.png", tmp_path / "out.png"
     assert callable(write)
     write(path)
-    arguments = {"compress": [path, out], "eval": [path], "demo": [path, f"--out={out}"]}[command]
+    arguments = {
+        "compress": [path, out],
+        "eval": [path],
+        "demo": [path, f"--out={out}", "--quality=4"],
+    }[command]
     said = fails(capsys, command, *arguments)
     if not (command == "eval" and path.is_dir()):  # to eval, that is an empty folder
         assert message in said
