@@ -33,6 +33,7 @@ QUIET_INTERVAL = 30.0  # seconds between two states of the bar where stderr is a
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `npuq train`."""
+    from npuq.cli.presets import ListPresets
     from npuq.schedules import PRESETS
 
     parser.add_argument(
@@ -44,9 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preset",
         choices=tuple(PRESETS),
-        help="settings to begin with (default: that of the resumed run, or "
+        metavar="NAME",
+        help="settings to begin with, see --list-presets (default: that of the resumed run, or "
         f"{' or '.join(DEFAULT_PRESETS.values())}, as --model says); the options below change "
         "single ones",
+    )
+    parser.add_argument(
+        "--list-presets", action=ListPresets, help="print names and values of all presets, and end"
     )
     parser.add_argument("--resume", action="store_true", help="go on from OUT/checkpoint.npz")
     parser.add_argument("--init-model", metavar="PATH", help="start from a model's parameters")
