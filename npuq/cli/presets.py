@@ -59,7 +59,7 @@ def _option(name: str, value: Any) -> str:
         pairs = (":".join(map(_number, v)) if isinstance(v, tuple) else _number(v) for v in value)
         value = ",".join(pairs)
     elif value is None:
-        return f"({name.replace('_', '-')} none)"
+        return f"({name.replace('_', '-')}=none)"
     return f"{flag}={value if isinstance(value, str) else _number(value)}"
 
 
