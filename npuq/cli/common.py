@@ -23,7 +23,9 @@ QUALITY_HELP = (
     "which of npuq's own models, 1 (smallest files) to 8, of the hyperprior model 1, 2 or 4"
 )
 JSON_HELP = "print a JSON object instead of text"
-MODEL_HELP = "linear (default) or hyperprior, which come with npuq; or a model file of your own"
+JSON_LIST_HELP = "print a JSON list of records instead of a table"
+MODEL_HELP = "linear or hyperprior, which come with npuq, or a file of your own (default: linear)"
+SEED_HELP = "of the dither (default: 0)"
 
 
 def whole(text: str) -> int:

@@ -9,6 +9,7 @@ from npuq.cli.common import (
     JSON_HELP,
     MODEL_HELP,
     QUALITY_HELP,
+    SEED_HELP,
     band_progress,
     model_option,
     seed,
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=METHODS,
         default="un+uq+sr",
         help="un+q: rounding; un+uq: universal quantization; un+uq+sr: the same with soft "
-        "rounding (default)",
+        "rounding (default: un+uq+sr)",
     )
     parser.add_argument("--model", metavar="NAME|PATH", default="linear", help=MODEL_HELP)
     parser.add_argument(
@@ -46,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=seed,
         default=0,
         metavar="S",
-        help="of the dither (default: 0); the same seed gives the same file",
+        help=f"{SEED_HELP}; the same seed gives the same file",
     )
     parser.add_argument("--json", action="store_true", help=JSON_HELP)
 

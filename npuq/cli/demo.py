@@ -6,7 +6,9 @@ import argparse
 import warnings
 
 from npuq.cli.common import (
+    JSON_LIST_HELP,
     QUALITY_HELP,
+    SEED_HELP,
     check_not_same,
     print_json,
     print_table,
@@ -33,7 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the comparison to draw (default: npuq-demo.png)",
     )
     parser.add_argument(
-        "--model", choices=("linear", "hyperprior"), help="only one of the models (default: both)"
+        "--model",
+        choices=("linear", "hyperprior"),
+        help="only one of the models (default: both, where they have the quality)",
     )
     parser.add_argument(
         "--quality",
@@ -42,8 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"{QUALITY_HELP} (default: {QUALITY}, at which one sees the difference)",
     )
-    parser.add_argument("--seed", type=seed, default=0, metavar="S", help="of the dither")
-    parser.add_argument("--json", action="store_true", help="print the table as a JSON list")
+    parser.add_argument("--seed", type=seed, default=0, metavar="S", help=SEED_HELP)
+    parser.add_argument("--json", action="store_true", help=JSON_LIST_HELP)
 
 
 def run(args: argparse.Namespace) -> None:

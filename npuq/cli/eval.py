@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from npuq.cli.common import (
+    JSON_LIST_HELP,
     MODEL_HELP,
+    SEED_HELP,
     check_not_same,
     model_option,
     print_json,
@@ -37,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--method",
         choices=(*METHODS, "all"),
         default="all",
-        help="default: all, or with --model those that the model was trained for",
+        help="(default: all, or of a model of your own those that it was trained for)",
     )
     parser.add_argument(
         "--quality",
@@ -46,8 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of the models that come with npuq (default: all)",
     )
     parser.add_argument("--model", metavar="NAME|PATH", default="linear", help=MODEL_HELP)
-    parser.add_argument("--seed", type=seed, default=0, metavar="S", help="of the dither")
-    parser.add_argument("--json", action="store_true", help="print the records as a JSON list")
+    parser.add_argument("--seed", type=seed, default=0, metavar="S", help=SEED_HELP)
+    parser.add_argument("--json", action="store_true", help=JSON_LIST_HELP)
     parser.add_argument("--csv", metavar="PATH", help="write the records to a CSV file as well")
     parser.add_argument(
         "--plot", metavar="PATH", help="draw rate and distortion as well, one curve a method"

@@ -6,6 +6,7 @@ import contextlib
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 import types
@@ -468,6 +469,19 @@ def test_help(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
         main([*command, "--help"])
     assert ended.value.code == 0
     assert capsys.readouterr().out.startswith("usage: npuq")
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_options_of_one_name_are_told_in_one_way(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    if command != "train":  # which says where it is while it runs
+        assert re.search(r"--json print a JSON (object|list of records) instead of", text)
+        assert "--seed" not in text or "--seed S of the dither (default: 0)" in text
+    assert len(re.findall(r"\bdefault\b", text)) == text.count("(default: ")
 
 
 @pytest.mark.parametrize(
