@@ -5,7 +5,6 @@ Every reconstruction comes out of a file that was written to the disk and read b
 
 from __future__ import annotations
 
-import io
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,14 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from npuq.atomic import check_can_write, write_bytes_atomically
+from npuq.atomic import write_bytes_atomically
 from npuq.backend import Array
 from npuq.codec import compress
-from npuq.errors import NpuqError, missing_dependency
 from npuq.evaluate import Evaluation, Job, evaluate_file
+from npuq.figures import TITLES, new_figure, write_figure
 
-TITLES = {"un+q": "UN + Q", "un+uq": "UN + UQ", "un+uq+sr": "UN + UQ + SR"}
 DETAIL = 0.16  # of the picture's larger side: the side of what is shown enlarged
+SMOOTH, EDGE = 3, 20  # differences of neighbours in grey levels: less, more
+EDGES_ENOUGH = 0.1  # a share of a square; more is texture
 MARK = "#ffd400"  # stands out from most pictures
 
 
@@ -43,20 +43,6 @@ def run_demo(image: Array, jobs: Sequence[Job], *, name: str, seed: int = 0) -> 
     return evaluations
 
 
-def check_drawable(path: str | Path) -> None:
-    """Check, before any work is done, that `write_comparison` can draw into a file.
-
-    Raises:
-        NpuqError: it cannot be written there, or matplotlib does not know the suffix.
-        MissingDependencyError: matplotlib is not installed.
-    """
-    path = Path(path)
-    known = _figure_class()().canvas.get_supported_filetypes()
-    if path.suffix.lower().removeprefix(".") not in known:
-        raise NpuqError(f"{path}: the name must end in one of .{', .'.join(sorted(known))}")
-    check_can_write(path)
-
-
 def titles(evaluations: Sequence[Evaluation]) -> list[str]:
     """Captions as in Fig. 7: rates in bits per pixel, and in percent of the first one's."""
     first = evaluations[0].record.bpp
@@ -66,8 +52,11 @@ def titles(evaluations: Sequence[Evaluation]) -> list[str]:
     ]
 
 
-def most_detailed(image: Array, side: int) -> tuple[int, int]:
-    """Top left corner of the square in which the picture varies most from pixel to pixel.
+def most_telling(image: Array, side: int) -> tuple[int, int]:
+    """Top left corner of the square that shows best what quantization does.
+
+    That is one with an edge in its middle and smooth surfaces around it: in these, rounding leaves
+    blocks and noise leaves grain, while texture hides both.
 
     Args:
         image: (H, W, 3) uint8.
@@ -77,14 +66,24 @@ def most_detailed(image: Array, side: int) -> tuple[int, int]:
         (top, left).
     """
     grey = image.mean(axis=2)
-    # differences of neighbours, their square root: texture counts, not one hard edge
     change = np.zeros(grey.shape)
-    change[1:] += np.sqrt(np.abs(np.diff(grey, axis=0)))
-    change[:, 1:] += np.sqrt(np.abs(np.diff(grey, axis=1)))
-    sums = np.pad(change.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
-    boxes = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
-    top, left = np.unravel_index(int(boxes.argmax()), boxes.shape)
+    change[1:] = np.abs(np.diff(grey, axis=0))
+    change[:, 1:] = np.maximum(change[:, 1:], np.abs(np.diff(grey, axis=1)))
+    smooth = _shares(change < SMOOTH, side)
+    inner = -(-side // 2)
+    margin = (side - inner) // 2
+    edges = _shares(change > EDGE, inner)[margin:, margin:]
+    edges = edges[: smooth.shape[0], : smooth.shape[1]]
+    score = (smooth + 0.01) * (np.minimum(edges, EDGES_ENOUGH) + 0.001)
+    top, left = np.unravel_index(int(score.argmax()), score.shape)
     return int(top), int(left)
+
+
+def _shares(where: Array, side: int) -> Array:
+    """The share of each square of this side that is True, by its top left corner."""
+    sums = np.pad(where.astype(float).cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
+    boxes = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
+    return np.asarray(boxes / side**2)
 
 
 def write_comparison(
@@ -109,10 +108,7 @@ def write_comparison(
         )
         for name, group in groups.items()
     ]
-    figure, drawn = _draw(rows), io.BytesIO()
-    # in memory, for Pillow, which writes some of the formats, does not notice a full disk
-    figure.savefig(drawn, format=Path(path).suffix.lower().removeprefix("."))
-    write_bytes_atomically(path, drawn.getvalue())
+    write_figure(path, _draw(rows))
 
 
 def _draw(rows: Sequence[tuple[Sequence[Array], Sequence[str]]]) -> Any:
@@ -120,13 +116,11 @@ def _draw(rows: Sequence[tuple[Sequence[Array], Sequence[str]]]) -> Any:
     image, count = rows[0][0][0], len(rows[0][0])
     height, width = image.shape[:2]
     side = min(max(round(DETAIL * max(height, width)), 8), height, width)
-    top, left = most_detailed(image, side)
+    top, left = most_telling(image, side)
     column = 4.8  # inches
     shape = min(max(height / width, 0.2), 2.0)
-    figure = _figure_class()(
-        figsize=(column * count, (column * (shape + 1.0) + 0.5) * len(rows)),
-        dpi=100,
-        layout="constrained",
+    figure = new_figure(
+        figsize=(column * count, (column * (shape + 1.0) + 0.5) * len(rows)), dpi=100
     )
     axes = figure.subplots(
         2 * len(rows), count, squeeze=False, height_ratios=[shape, 1.0] * len(rows)
@@ -155,12 +149,3 @@ def _mark(above: Any, below: Any, picture: Array, top: int, left: int, side: int
         spine.set(color=MARK, linewidth=2)
     for spine in above.spines.values():
         spine.set_visible(False)
-
-
-def _figure_class() -> Any:
-    """matplotlib's Figure itself draws without pyplot, without windows and global state."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise missing_dependency("drawing the comparison", "matplotlib", "cli", error) from error
-    return Figure

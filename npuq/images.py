@@ -94,7 +94,7 @@ def check_image(image: Array, name: str = "image") -> None:
         raise InvalidImageError(f"{name} has no pixels: its shape is {image.shape}")
 
 
-def read_image(path: str | os.PathLike[str]) -> Array:
+def read_image(path: str | os.PathLike[str], *, data: bytes | None = None) -> Array:
     """Read an image file as 8-bit RGB.
 
     Greyscale, palette, one-bit and CMYK pictures are converted to RGB. Transparent pixels are
@@ -105,6 +105,7 @@ def read_image(path: str | os.PathLike[str]) -> Array:
 
     Args:
         path: the file, in one of the formats `npuq.image_formats.FORMATS`, whatever its name.
+        data: its contents, if they are at hand; `path` is but a name for messages then.
 
     Returns:
         uint8 (H, W, 3).
@@ -116,13 +117,13 @@ def read_image(path: str | os.PathLike[str]) -> Array:
     """
     pillow = _pillow()
     path = Path(path)
-    if not path.exists():
+    if data is None and not path.exists():
         raise InvalidImageError(f"{path}: there is no such file")
-    if path.is_dir():
+    if data is None and path.is_dir():
         raise InvalidImageError(f"{path}: is a folder, not an image file")
     remarks: list[str] = []
     try:
-        with _opened(path, pillow, remarks) as file:
+        with _opened(path if data is None else io.BytesIO(data), pillow, remarks) as file:
             _check_size_and_depth(file, path)
             if has_more_pictures(file):
                 remarks.append("of its pictures only the first is read")
@@ -173,14 +174,34 @@ def write_image(path: str | os.PathLike[str], image: Array) -> None:
     pillow = _pillow()
     picture = pillow.fromarray(np.ascontiguousarray(image))
     options = WRITE_OPTIONS[path.suffix.lower()]
-    if options["format"] == "WEBP" and max(image.shape) > 16383:
-        raise InvalidImageError(f"{path}: WebP holds at most 16383 pixels a side; use .png")
+    _check_side(image, options, path)
 
     def write(temporary: Path) -> None:
         with _WithoutDescriptor(io.FileIO(temporary, "w")) as file:
             picture.save(file, **options)
 
     write_file_atomically(path, write)
+
+
+def encode_image(image: Array, suffix: str) -> bytes:
+    """The contents of the file that `write_image` writes under a name with this suffix.
+
+    Args:
+        image: uint8 (H, W, 3).
+        suffix: .png, .ppm, .bmp, .tif, .tiff or .webp.
+
+    Raises:
+        InvalidImageError: not such an image, or the suffix of another format.
+        MissingDependencyError: Pillow is not installed.
+    """
+    check_image(image)
+    check_writable(f"image{suffix}")
+    pillow = _pillow()
+    options = WRITE_OPTIONS[suffix.lower()]
+    _check_side(image, options, "the image")
+    contents = io.BytesIO()
+    pillow.fromarray(np.ascontiguousarray(image)).save(contents, **options)
+    return contents.getvalue()
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
@@ -277,7 +298,7 @@ def _pixels(picture: Any) -> Array:
     return image
 
 
-def _opened(path: Path, pillow: Any, remarks: list[str]) -> Any:
+def _opened(source: Path | io.BytesIO, pillow: Any, remarks: list[str]) -> Any:
     """The file, of which only the header is read; Pillow's warnings are added to `remarks`.
 
     Not that of sizes that we allow.
@@ -285,7 +306,7 @@ def _opened(path: Path, pillow: Any, remarks: list[str]) -> Any:
     with _warnings_in(remarks):
         warnings.simplefilter("ignore", pillow.DecompressionBombWarning)
         try:
-            return pillow.open(path, formats=FORMATS)
+            return pillow.open(source, formats=FORMATS)
         except KeyError as error:  # a Pillow without the last of the formats
             raise pillow.UnidentifiedImageError from error
 
@@ -323,6 +344,11 @@ def _check_size_and_depth(file: Any, path: Path) -> None:
         raise InvalidImageError(
             f"{path}: has more than 8 bits a channel; convert it to 8 bits first"
         )
+
+
+def _check_side(image: Array, options: dict[str, Any], name: str | Path) -> None:
+    if options["format"] == "WEBP" and max(image.shape) > 16383:
+        raise InvalidImageError(f"{name}: WebP holds at most 16383 pixels a side; use PNG")
 
 
 def _too_large(path: Path) -> str:

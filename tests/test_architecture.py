@@ -36,6 +36,7 @@ LEVELS = {
     "images": 4,
     "metrics": 4,
     "dead_leaves": 4,
+    "landscape": 5,
     "model": 5,
     "data": 5,
     "run_folder": 4,
@@ -51,10 +52,12 @@ LEVELS = {
     "train": 7,
     "compressai": 7,
     "codec": 8,
+    "describe": 8,
     "evaluate": 9,
-    "demo": 10,
-    "cli": 11,
-    "__main__": 12,
+    "figures": 10,
+    "demo": 11,
+    "cli": 12,
+    "__main__": 13,
 }
 FRAMEWORKS = {"torch", "tensorflow", "jax", "keras", "compressai"}
 FOREIGN = {"state_dict.py": {"torch"}}  # may import them to read and write their files

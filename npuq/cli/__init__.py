@@ -23,8 +23,9 @@ from npuq.errors import NpuqError
 COMMANDS = {
     "compress": "compress an image into a file",
     "decompress": "get the image out of a file",
-    "info": "say what a file is",
+    "info": "say what a compressed file, a model or a checkpoint is",
     "train": "train a model on a folder of photographs, or on procedural pictures",
+    "plot": "draw the course of a training",
     "eval": "measure rate and distortion of real files",
     "demo": "compress a picture by the three approaches of the paper and show what comes out",
     "import-compressai": "turn a state dict of CompressAI into a model file",
@@ -111,6 +112,8 @@ def _parser(arguments: Sequence[str]) -> Parser:
         prog="npuq",
         description="Universally Quantized Neural Compression: lossy image files by the two "
         "models of the paper, by three approaches.",
+        epilog="npuq COMMAND --help tells the options of a command. What goes wrong is one line on "
+        "stderr, with exit status 2.",
     )
     parser.add_argument("--version", action="version", version=f"npuq {npuq.__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, dest="command")

@@ -8,9 +8,9 @@ import json
 import math
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from npuq.errors import NpuqError, missing_dependency
 
@@ -24,10 +24,12 @@ FAILURE = 2
 DEFAULT_QUALITY = 4
 """Of the models that come with npuq, where none is asked for."""
 QUALITY_HELP = (
-    f"which of npuq's own models, 1 (smallest files) to 8, of the hyperprior model 1, 2 or 4 "
-    f"(default: {DEFAULT_QUALITY})"
+    "which of npuq's own models, 1 (smallest files) to 8, of the hyperprior model 1, 2 or 4"
 )
-MODEL_HELP = "linear (default) or hyperprior, which come with npuq; or a model file of your own"
+JSON_HELP = "print a JSON object instead of text"
+JSON_LIST_HELP = "print a JSON list of records instead of a table"
+MODEL_HELP = "linear or hyperprior, which come with npuq, or a file of your own (default: linear)"
+SEED_HELP = "of the dither (default: 0)"
 
 
 def whole(text: str) -> int:
@@ -120,9 +122,19 @@ def print_line(message: str) -> None:
         print(" ".join(message.split()), file=sys.stderr, flush=True)
 
 
-def print_json(value: Any) -> None:
-    """JSON as other programs like it, readable as well."""
-    print(json.dumps(value, indent=1, allow_nan=False))
+def print_json(value: Any, file: TextIO | None = None) -> None:
+    """JSON as other programs like it, readable as well; on stdout if nothing else is given."""
+    print(json.dumps(value, indent=1, allow_nan=False), file=file)
+
+
+def say(
+    path: str, facts: Mapping[str, Any], text: str, *, as_json: bool, file: TextIO | None = None
+) -> None:
+    """Say what was written into a file: a line for people, or a JSON object with its name."""
+    if as_json:
+        print_json({"file": path, **facts}, file)
+    else:
+        print(f"{path}: {text}", file=file)
 
 
 def print_table(records: Sequence[Record]) -> None:

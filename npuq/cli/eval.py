@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 from npuq.cli.common import (
     FAILURE,
+    JSON_LIST_HELP,
     MODEL_HELP,
+    SEED_HELP,
     check_not_same,
     model_option,
     print_error,
@@ -27,6 +29,7 @@ from npuq.errors import NpuqError
 
 if TYPE_CHECKING:
     from npuq.evaluate import Failure, Job, Record
+    from npuq.figures import Curves
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--method",
         choices=(*METHODS, "all"),
         default="all",
-        help="default: all, or with --model those that the model was trained for",
+        help="(default: all, or of a model of your own those that it was trained for)",
     )
     parser.add_argument(
         "--quality",
@@ -47,9 +50,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of the models that come with npuq (default: all)",
     )
     parser.add_argument("--model", metavar="NAME|PATH", default="linear", help=MODEL_HELP)
-    parser.add_argument("--seed", type=seed, default=0, metavar="S", help="of the dither")
-    parser.add_argument("--json", action="store_true", help="print the records as a JSON list")
+    parser.add_argument("--seed", type=seed, default=0, metavar="S", help=SEED_HELP)
+    parser.add_argument("--json", action="store_true", help=JSON_LIST_HELP)
     parser.add_argument("--csv", metavar="PATH", help="write the records to a CSV file as well")
+    parser.add_argument(
+        "--plot", metavar="PATH", help="draw rate and distortion as well, one curve a method"
+    )
+    parser.add_argument(
+        "--published",
+        metavar="CSV",
+        help="curves to draw beside them: a file with the columns name, bpp and psnr",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -65,6 +76,7 @@ def run(args: argparse.Namespace) -> int:
     if args.csv is not None:
         check_can_write(args.csv)
         check_not_same(args.csv, args.model, *paths)
+    published = _check_plot(args, paths)
     jobs = _jobs(args)
     results: list[Record | Failure] = []
     # no bar where stderr is a file: its end would be all that one sees of it
@@ -84,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
                     bar.update()
     finally:
         if results:
-            _report(args, results, several=len(paths) > 1)
+            _report(args, results, published, several=len(paths) > 1)
     failures = sum(isinstance(result, Failure) for result in results)
     if failures and len(paths) > 1:
         print_error(f"{failures} of {len(paths)} images could not be evaluated")
@@ -98,7 +110,11 @@ def _reason(failure: Failure) -> str:
 
 
 def _report(
-    args: argparse.Namespace, results: Sequence[Record | Failure], *, several: bool
+    args: argparse.Namespace,
+    results: Sequence[Record | Failure],
+    published: Curves,
+    *,
+    several: bool,
 ) -> None:
     from npuq.evaluate import Record, as_json, mean_records
 
@@ -109,10 +125,29 @@ def _report(
         print_table([*records, *mean_records(records)] if several else records)
     if args.csv is not None:  # last: what cannot be written has been printed at least
         _write_csv(args.csv, results)
+    if args.plot is not None and records:
+        from npuq.figures import draw_rate_distortion
+
+        draw_rate_distortion(args.plot, records, published)
 
 
 def _quality(text: str) -> int | str:
     return text if text == "all" else whole(text)
+
+
+def _check_plot(args: argparse.Namespace, paths: Sequence[Path]) -> Curves:
+    """Check, before any work is done, that --plot can be drawn; the curves of --published."""
+    if args.plot is None:
+        if args.published is not None:
+            raise NpuqError("--published is drawn into --plot; give that as well")
+        return {}
+    from npuq.figures import check_drawable, read_published
+
+    check_drawable(args.plot)
+    check_not_same(args.plot, args.model, args.published, *paths)
+    if args.csv is not None and Path(args.plot).resolve() == Path(args.csv).resolve():
+        raise NpuqError("--plot and --csv name one file; give one of them another name")
+    return {} if args.published is None else read_published(args.published)
 
 
 def _image_files(names: Sequence[str]) -> list[Path]:

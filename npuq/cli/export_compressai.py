@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import warnings
 
-from npuq.cli.common import check_not_same, naming
+from npuq.cli.common import JSON_HELP, check_not_same, naming, say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "out", metavar="OUT", help=".npz; or .pth, .pt or .pth.tar, which needs PyTorch"
     )
+    parser.add_argument("--json", action="store_true", help=JSON_HELP)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -41,4 +42,6 @@ def run(args: argparse.Namespace) -> None:
             stacklevel=1,
         )
     name = architecture(model.params)
-    print(f"{args.out}: {name}, NET = compressai.models.{CLASSES[name]}, {len(state)} arrays")
+    net = f"compressai.models.{CLASSES[name]}"
+    facts = {"architecture": name, "net": net, "arrays": len(state)}
+    say(args.out, facts, f"{name}, NET = {net}, {len(state)} arrays", as_json=args.json)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from npuq.cli.common import check_not_same, naming, number
+from npuq.cli.common import JSON_HELP, check_not_same, naming, number, say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="the lambda that it was trained with, for reports (default: 0, not known)",
     )
+    parser.add_argument("--json", action="store_true", help=JSON_HELP)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -44,8 +45,7 @@ def run(args: argparse.Namespace) -> None:
         model = import_state(state, name=args.name or stem(args.state), lmbda=args.lmbda)
     save_model(args.out, model)
     analysis = model.params.analysis
-    sizes = f"N = {analysis[0].w.shape[0]}, M = {analysis[-1].w.shape[0]}"
-    print(
-        f"{args.out}: model {model.name}, {architecture(model.params)}, {sizes}, "
-        f"hash {model.hash.hex()}"
-    )
+    name, size = architecture(model.params), [int(analysis[i].w.shape[0]) for i in (0, -1)]
+    facts = {"name": model.name, "architecture": name, "size": size, "hash": model.hash.hex()}
+    text = f"model {model.name}, {name}, N = {size[0]}, M = {size[1]}, hash {model.hash.hex()}"
+    say(args.out, facts, text, as_json=args.json)

@@ -114,7 +114,9 @@ OF_ONE_MODEL = {"size": "hyperprior"}
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
     """Declare an option for every field; what is not given stays None, as the preset has it."""
-    group = parser.add_argument_group("settings of Sec. 5.2; the defaults are the preset's")
+    group = parser.add_argument_group(
+        "settings of Sec. 5.2; the defaults are the preset's, see npuq train --list-presets"
+    )
     for name, kind, metavar, text in SETTINGS:
         flag = "--" + name.replace("_", "-")
         if kind is bool:

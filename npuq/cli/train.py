@@ -34,6 +34,7 @@ QUIET_INTERVAL = 30.0  # seconds between two states of the bar where stderr is a
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `npuq train`."""
+    from npuq.cli.presets import ListPresets
     from npuq.schedules import PRESETS
 
     parser.add_argument(
@@ -45,9 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preset",
         choices=tuple(PRESETS),
-        help="settings to begin with (default: that of the resumed run, or "
+        metavar="NAME",
+        help="settings to begin with, see --list-presets (default: that of the resumed run, or "
         f"{' or '.join(DEFAULT_PRESETS.values())}, as --model says); the options below change "
         "single ones",
+    )
+    parser.add_argument(
+        "--list-presets", action=ListPresets, help="print names and values of all presets, and end"
     )
     parser.add_argument(
         "--resume",
@@ -66,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "settings and more steps, if you like",
     )
     parser.add_argument("--name", help="of the model, for reports (default: that of OUT)")
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="default: cpu")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="(default: cpu)")
     parser.add_argument(
         "--checkpoint-every",
         type=positive,

@@ -6,6 +6,7 @@ import contextlib
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 import types
@@ -305,7 +306,7 @@ def test_demo_writes_a_table_and_a_picture(
     shipped: None, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "demo.png"
-    assert main(["demo", f"{place}/photo.png", f"--out={out}", "--json"]) == 0
+    assert main(["demo", f"{place}/photo.png", f"--out={out}", "--quality=4", "--json"]) == 0
     records = json.loads(capsys.readouterr().out)
     assert [list(record) for record in records] == [KEYS] * 6
     assert [record["model"].split("-")[1] for record in records] == [
@@ -322,7 +323,7 @@ def test_demo_takes_pictures_of_any_shape(
 ) -> None:
     write_image(tmp_path / "a.png", picture(*shape))
     out = tmp_path / "demo.png"
-    assert main(["demo", f"{tmp_path}/a.png", f"--out={out}"]) == 0
+    assert main(["demo", f"{tmp_path}/a.png", f"--out={out}", "--quality=4"]) == 0
     assert out.exists() and str(out) in capsys.readouterr().out
 
 
@@ -388,7 +389,11 @@ def test_bad_pictures(
     path, out = tmp_path / "a.png", tmp_path / "out.png"
     assert callable(write)
     write(path)
-    arguments = {"compress": [path, out], "eval": [path], "demo": [path, f"--out={out}"]}[command]
+    arguments = {
+        "compress": [path, out],
+        "eval": [path],
+        "demo": [path, f"--out={out}", "--quality=4"],
+    }[command]
     said = fails(capsys, command, *arguments)
     if not (command == "eval" and path.is_dir()):  # to eval, that is an empty folder
         assert message in said
@@ -570,6 +575,19 @@ def test_help(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
         main([*command, "--help"])
     assert ended.value.code == 0
     assert capsys.readouterr().out.startswith("usage: npuq")
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_options_of_one_name_are_told_in_one_way(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    if command != "train":  # which says where it is while it runs
+        assert re.search(r"--json print a JSON (object|list of records) instead of", text)
+        assert "--seed" not in text or "--seed S of the dither (default: 0)" in text
+    assert len(re.findall(r"\bdefault\b", text)) == text.count("(default: ")
 
 
 @pytest.mark.parametrize(

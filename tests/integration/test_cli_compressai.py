@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import pickle
 import sys
 from collections.abc import Callable
@@ -53,6 +54,26 @@ def test_an_imported_model_compresses(
     assert main(["compress", str(photo), str(file), "--method=un+uq", f"--model={model}"]) == 0
     assert main(["decompress", str(file), str(out), f"--model={model}"]) == 0
     assert read_image(out).shape == (40, 50, 3)
+
+
+def test_both_ways_say_the_same_in_json(
+    state: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, back = tmp_path / "m.npz", tmp_path / "back.npz"
+    assert main(["import-compressai", str(state), str(model), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts.pop("hash") == load_model(model).hash.hex()
+    assert facts == {
+        "file": str(model), "name": "state", "architecture": "mbt2018-mean", "size": [3, 4]
+    }  # fmt: skip
+    assert main(["export-compressai", str(model), str(back), "--json"]) == 0
+    with np.load(back) as arrays:
+        assert json.loads(capsys.readouterr().out) == {
+            "file": str(back),
+            "architecture": "mbt2018-mean",
+            "net": "compressai.models.MeanScaleHyperprior",
+            "arrays": len(arrays),
+        }
 
 
 def test_nothing_but_numpy_is_needed_for_npz(
