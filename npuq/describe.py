@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from npuq.checkpoint import HISTORY
 from npuq.coding.container import METHODS, VERSION, unpack
 from npuq.errors import ModelError, TrainingError, WrongModelError
 from npuq.model import LINEAR, Model
@@ -21,7 +22,6 @@ from npuq.models import linear
 from npuq.nn.parameters import named_arrays
 from npuq.schedules import PRESETS, TrainingOptions, lmbda_at, softness_at
 from npuq.shipped import find_model
-from npuq.train import HISTORY
 
 ARCHIVE = b"PK\3\4"
 """How a model and a checkpoint, both `.npz`, begin."""
@@ -130,6 +130,7 @@ def describe_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
         "size": [linear.CHANNELS] if options.model == LINEAR else list(options.size),
         "step": step,
         "steps": options.steps,
+        "skipped": manifest.get("skipped", 0),
         "lmbda": lmbda,
         "alpha": softness.alpha,
         "alpha_r": softness.alpha_r,

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from models import picture, tiny_hyperprior, tiny_model
 
-from npuq.checkpoint import TrainingState, save_checkpoint
+from npuq.checkpoint import HISTORY, TrainingState, save_checkpoint
 from npuq.cli import main
 from npuq.codec import compress
 from npuq.coding.container import METHODS
@@ -22,7 +22,6 @@ from npuq.model_file import make_model, save_model
 from npuq.models.factorized import init as factorized_init
 from npuq.nn.adam import AdamState
 from npuq.schedules import PRESETS, TrainingOptions
-from npuq.train import HISTORY
 
 
 def test_a_compressed_file_is_told_by_its_header(tmp_path: Path) -> None:
@@ -73,7 +72,7 @@ def checkpoint(path: Path, step: int, rows: int, **changed: Any) -> TrainingOpti
     options = TrainingOptions(**(PRESETS["fast-hyperprior-sr"] | {"steps": 1000} | changed))
     one = {"w": np.zeros(2, np.float32)}
     history = [[float(10 * i + j) for j in range(len(HISTORY))] for i in range(rows)]
-    state = TrainingState(step, one, AdamState(step, one, one), history)
+    state = TrainingState(step, one, AdamState(step, one, one), {}, history, skipped=1)
     provenance = {"preset": "fast-hyperprior-sr", "name": "mine", "data": "holidays", "step": -1}
     save_checkpoint(path, state, options, provenance)
     return options
@@ -85,6 +84,7 @@ def test_a_checkpoint_is_told_by_its_step(tmp_path: Path) -> None:
     facts = describe(path)
     assert (facts["type"], facts["kind"], facts["size"]) == ("checkpoint", "hyperprior", [64, 96])
     assert (facts["step"], facts["steps"], facts["name"]) == (500, 1000, "mine")
+    assert facts["skipped"] == 1
     assert facts["lmbda"] == pytest.approx(0.5)  # before it falls to a tenth
     assert (facts["alpha"], facts["alpha_r"]) == (8.5, 20.0)  # half way from 1 to 16
     assert facts["differs_from_preset"] == {
