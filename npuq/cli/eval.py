@@ -89,6 +89,8 @@ def run(args: argparse.Namespace) -> int:
             for of_one_image in evaluate_files(paths, jobs, seed=args.seed):
                 if isinstance(of_one_image, Failure):
                     results.append(of_one_image)
+                    if bar is not None:
+                        bar.clear()  # or the message would stand behind it
                     print_error(_reason(of_one_image))
                 else:
                     results += of_one_image
