@@ -96,7 +96,7 @@ from npuq.state_dict import write_state_dict
 from npuq.train import _write_history
 
 params = {"w": np.random.default_rng(0).normal(size=(50, 50))}
-state = TrainingState(1, params, AdamState(1, params, params), [[1.0] * 8])
+state = TrainingState(1, params, AdamState(1, params, params), {}, [[1.0] * 9])
 model = tiny_model()
 records = [Record("a.png", "m", "un+q", None, 1, 1.0, 1.0, 1.0, 1.0, 1.0)] * 100
 limited("a.npz", lambda path: save_model(path, model), 0, 100, 3000)
