@@ -20,6 +20,7 @@ from npuq.coding.range_coder import (
     code_words,
     decode_words,
     encode_intervals,
+    first_state,
     flush,
 )
 from npuq.coding.tables import IntegerTables, check_phases
@@ -84,33 +85,65 @@ def encode_runs(
     Raises:
         ValueError: shapes that do not fit each other, or phases or symbols out of range.
     """
-    _check_runs(symbols, dither, counts, phases, tables)
-    if symbols.dtype.kind not in "iu":
-        raise ValueError(f"symbols must be integers, not {symbols.dtype}")
-    if symbols.dtype != np.int32:
-        if symbols.size and not -(1 << 31) <= symbols.min() <= symbols.max() < 1 << 31:
-            raise ValueError("symbols must fit 32 bits")
-        symbols = symbols.astype(np.int32)
-    fill = fill_intervals_reference if use_reference() else fill_intervals
-    counts, phases = counts.astype(np.int64), phases.astype(np.int64)
-    groups = _channel_groups(counts)
-    # Memory that is never written to is never taken: room for the worst case costs nothing.
-    largest = max((int(counts[group].sum()) for group in groups), default=0)
-    lower, upper = np.empty((2, MOST_INTERVALS * largest), np.int32)
-    words = _space(1 + WORDS_PER_SYMBOL * symbols.size, np.uint16)
-    low, span, size, end = 0, FULL, 0, 0
-    for group in groups:
-        part = slice(end, end := end + int(counts[group].sum()))
-        fields = (field[group] for field in tables[1:])
-        m = fill(
-            symbols[part], dither[part], counts[group], phases,
-            IntegerTables(tables.values, *fields), lower, upper,
-        )  # fmt: skip
-        low, span, size = _kernel(encode_intervals)(
-            _integers(lower[:m]), _integers(upper[:m]), low, span, words, size
-        )
-    size = flush(int(low), int(span), words, size)
-    return np.asarray(words[:size]).astype(">u2").tobytes().rstrip(b"\0")
+    encoder = Encoder(phases)
+    encoder.add(symbols, dither, counts, tables)
+    return encoder.finish()
+
+
+class Encoder:
+    """A stream in the making, part by part: what comes out does not depend on the parts.
+
+    Its state is that of `npuq.coding.range_coder`.
+    """
+
+    def __init__(self, phases: Array) -> None:
+        check_phases(phases)
+        self._phases = phases
+        self._low, self._span, self._size = 0, FULL, 0
+        self._words = _space(1 + WORDS_PER_SYMBOL * GROUP, np.uint16)
+
+    def add(self, symbols: Array, dither: Array, counts: Array, tables: IntegerTables) -> None:
+        """Code more symbols; arguments and errors as for `encode_runs`."""
+        _check_runs(symbols, dither, counts, tables)
+        if symbols.dtype.kind not in "iu":
+            raise ValueError(f"symbols must be integers, not {symbols.dtype}")
+        if symbols.dtype != np.int32:
+            if symbols.size and not -(1 << 31) <= symbols.min() <= symbols.max() < 1 << 31:
+                raise ValueError("symbols must fit 32 bits")
+            symbols = symbols.astype(np.int32)
+        fill = fill_intervals_reference if use_reference() else fill_intervals
+        counts, phases = counts.astype(np.int64), self._phases.astype(np.int64)
+        groups = _channel_groups(counts)
+        # Memory that is never written to is never taken: room for the worst case costs nothing.
+        largest = max((int(counts[group].sum()) for group in groups), default=0)
+        lower, upper = np.empty((2, MOST_INTERVALS * largest), np.int32)
+        end = 0
+        for group in groups:
+            part = slice(end, end := end + int(counts[group].sum()))
+            fields = (field[group] for field in tables[1:])
+            m = fill(
+                symbols[part], dither[part], counts[group], phases,
+                IntegerTables(tables.values, *fields), lower, upper,
+            )  # fmt: skip
+            self._make_room(WORDS_PER_SYMBOL * (part.stop - part.start))
+            self._low, self._span, self._size = _kernel(encode_intervals)(
+                _integers(lower[:m]), _integers(upper[:m]),
+                self._low, self._span, self._words, self._size,
+            )  # fmt: skip
+
+    def finish(self) -> bytes:
+        """The stream."""
+        self._make_room(0)
+        size = flush(int(self._low), int(self._span), self._words, self._size)
+        return np.asarray(self._words[:size]).astype(">u2").tobytes().rstrip(b"\0")
+
+    def _make_room(self, more: int) -> None:
+        """For more words, and one that `flush` writes."""
+        needed = self._size + more + 1
+        if needed > len(self._words):
+            words = _space(max(needed, 2 * len(self._words)), np.uint16)
+            words[: self._size] = self._words[: self._size]
+            self._words = words
 
 
 def _channel_groups(counts: Array) -> list[slice]:
@@ -132,19 +165,36 @@ def decode_runs(
         ValueError: shapes that do not fit each other, or phases out of range.
         CorruptFileError: `data` holds an escape that no symbol has.
     """
-    _check_runs(dither, dither, counts, phases, tables)
-    symbols = _space(dither.size, np.int32)
-    inputs = (code_words(data), dither, counts, phases.astype(np.int64), *tables)
-    start = _space(1 << BUCKET_BITS, np.int64)
-    if not _kernel(decode_words)(*map(_integers, inputs), start, symbols):
-        raise CorruptFileError("the compressed data is damaged: a coefficient is out of range")
-    return np.asarray(symbols, np.int32)
+    return Decoder(data, phases).read(dither, counts, tables)
 
 
-def _check_runs(
-    symbols: Array, dither: Array, counts: Array, phases: Array, tables: IntegerTables
-) -> None:
-    check_phases(phases)
+class Decoder:
+    """A stream that is read part by part, in the order in which it was coded.
+
+    Attributes:
+        state: where it stands (`npuq.coding.range_coder`): kept and given back, the decoder goes on
+            from there.
+    """
+
+    def __init__(self, data: bytes, phases: Array) -> None:
+        check_phases(phases)
+        self._words = _integers(code_words(data))
+        self._phases = _integers(phases.astype(np.int64))
+        self._start = _space(1 << BUCKET_BITS, np.int64)
+        self.state = tuple(first_state(self._words))
+
+    def read(self, dither: Array, counts: Array, tables: IntegerTables) -> Array:
+        """The next symbols; arguments and errors as for `decode_runs`."""
+        _check_runs(dither, dither, counts, tables)
+        symbols, state = _space(dither.size, np.int32), _integers(np.array(self.state))
+        inputs = map(_integers, (dither, counts, self._phases, *tables))
+        if not _kernel(decode_words)(self._words, *inputs, self._start, state, symbols):
+            raise CorruptFileError("the compressed data is damaged: a coefficient is out of range")
+        self.state = tuple(map(int, state))
+        return np.asarray(symbols, np.int32)
+
+
+def _check_runs(symbols: Array, dither: Array, counts: Array, tables: IntegerTables) -> None:
     if counts.shape != tables.first.shape or np.any(counts < 0):
         raise ValueError(f"counts must be {tables.first.size} numbers, one per table")
     if not symbols.shape == dither.shape == (int(np.sum(counts)),):
@@ -157,7 +207,9 @@ def _kernel(function: Any) -> Any:
     return function.py_func if use_reference() else function
 
 
-def _integers(array: Array) -> Integers:
+def _integers(array: Any) -> Integers:
+    if isinstance(array, list):
+        return array
     return array.tolist() if use_reference() else np.ascontiguousarray(array)
 
 
