@@ -9,7 +9,7 @@ import numpy as np
 from npuq.backend import Array
 from npuq.model import Model
 from npuq.model_file import make_model
-from npuq.models import hyperprior, linear
+from npuq.models import factorized, hyperprior, linear
 from npuq.models.layers import Conv
 
 
@@ -37,6 +37,15 @@ def tiny_hyperprior(alpha: float = 0.0) -> Model:
     )
     name = f"tiny-hyperprior-{'sr' if alpha > 0 else 'un'}"
     return make_model(params, alpha=alpha, lmbda=0.0125, name=name, half=True)
+
+
+@functools.cache
+def tiny_factorized() -> Model:
+    """Random transforms, with latents of some quantization steps."""
+    params = factorized.init(np.random.default_rng(2), channels=5, latents=7)
+    *analysis, last = params.analysis
+    params = params._replace(analysis=(*analysis, Conv(last.w * np.float32(40), last.b)))
+    return make_model(params, alpha=0.0, lmbda=0.0125, name="tiny-factorized")
 
 
 def picture(height: int = 48, width: int = 64, seed: int = 0) -> Array:

@@ -172,26 +172,31 @@ class Decoder:
     """A stream that is read part by part, in the order in which it was coded.
 
     Attributes:
-        state: where it stands (`npuq.coding.range_coder`): kept and given back, the decoder goes on
-            from there.
+        state: where it stands (`npuq.coding.range_coder`), three integers: kept and given back, the
+            decoder goes on from there.
     """
 
     def __init__(self, data: bytes, phases: Array) -> None:
         check_phases(phases)
         self._words = _integers(code_words(data))
         self._phases = _integers(phases.astype(np.int64))
-        self._start = _space(1 << BUCKET_BITS, np.int64)
-        self.state = tuple(first_state(self._words))
+        self.state: Integers = first_state(self._words)
 
     def read(self, dither: Array, counts: Array, tables: IntegerTables) -> Array:
         """The next symbols; arguments and errors as for `decode_runs`."""
         _check_runs(dither, dither, counts, tables)
-        symbols, state = _space(dither.size, np.int32), _integers(np.array(self.state))
+        symbols, state = _space(dither.size, np.int32), _integers(np.array(self.state, np.int64))
         inputs = map(_integers, (dither, counts, self._phases, *tables))
-        if not _kernel(decode_words)(self._words, *inputs, self._start, state, symbols):
+        start = _space(1 << BUCKET_BITS, np.int64)
+        if not _kernel(decode_words)(self._words, *inputs, start, state, symbols):
             raise CorruptFileError("the compressed data is damaged: a coefficient is out of range")
-        self.state = tuple(map(int, state))
+        self.state = state
         return np.asarray(symbols, np.int32)
+
+
+def one_table(tables: IntegerTables, channel: int) -> IntegerTables:
+    """The table of one channel, for an encoder or decoder that goes channel by channel."""
+    return IntegerTables(tables.values, *(field[channel : channel + 1] for field in tables[1:]))
 
 
 def _check_runs(symbols: Array, dither: Array, counts: Array, tables: IntegerTables) -> None:

@@ -65,8 +65,8 @@ def dither_integers(
 
 
 def dither_words_reference(
-    channels: int, rows: int, blocks: int, first_block: int, first_row: int, tensor: int, key: Array,
-    first_channel: int = 0,
+    channels: int, rows: int, blocks: int, first_block: int, first_row: int, tensor: int,
+    key: Array, first_channel: int = 0,
 ) -> Array:  # fmt: skip
     """The Philox words of a window, uint32 (channels, rows, blocks, 4). Sec. 3.2.
 
@@ -85,8 +85,8 @@ def dither_words_reference(
 
 
 def dither_words(
-    channels: int, rows: int, blocks: int, first_block: int, first_row: int, tensor: int, key: Array,
-    first_channel: int = 0,
+    channels: int, rows: int, blocks: int, first_block: int, first_row: int, tensor: int,
+    key: Array, first_channel: int = 0,
 ) -> Array:  # fmt: skip
     """`dither_words_reference`, or its compiled twin where that is allowed. Sec. 3.2."""
     if use_reference():

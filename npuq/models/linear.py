@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from npuq.backend import Array, xp_of
+from npuq.grey import made_grey
 from npuq.models.noisy_rate import NoisyRate, Softness, noisy_rate
 from npuq.models.older_rate import older_rate
 from npuq.nn import nonparametric
@@ -116,9 +117,15 @@ def blocks_to_images(blocks: Array, shape: tuple[int, int, int]) -> Array:
     return images + images.dtype.type(GREY)
 
 
-def blocks_to_bytes(blocks: Array, shape: tuple[int, int, int]) -> Array:
-    """`blocks_to_images`, rounded and clipped to uint8; bytes are quicker to rearrange."""
+def blocks_to_bytes(blocks: Array, shape: tuple[int, int, int], *, grey: bool = False) -> Array:
+    """`blocks_to_images`, rounded and clipped to uint8; bytes are quicker to rearrange.
+
+    Of a `grey` picture the three colours are made one (`npuq.grey`).
+    """
     pixels = blocks + blocks.dtype.type(GREY)
+    if grey:
+        colours = pixels.reshape(3, -1, pixels.shape[1])
+        pixels = made_grey(colours, 0, 255).reshape(pixels.shape)
     xp_of(pixels).rint(pixels, out=pixels)
     return _arrange(pixels.clip(0, 255, out=pixels).astype(np.uint8), shape)
 
