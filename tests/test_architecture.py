@@ -21,6 +21,7 @@ PACKAGE = ROOT / "npuq"
 LEVELS = {
     "errors": 0,
     "backend": 0,
+    "archive": 1,
     "atomic": 1,
     "kernels": 1,
     "paper": 2,

@@ -28,7 +28,7 @@ from npuq.models.older_rate import older_rate
 from npuq.nn import nonparametric
 from npuq.nn.initialize import jpeg_analysis, jpeg_synthesis, random_orthogonal
 from npuq.nn.nonparametric import NonparametricParams
-from npuq.nn.parameters import named_arrays, with_arrays
+from npuq.nn.parameters import named_arrays, shape_only, with_arrays
 
 BLOCK = 8
 CHANNELS = 3 * BLOCK * BLOCK
@@ -92,6 +92,16 @@ def init(
             rng, CHANNELS, widths=widths, init_scale=init_scale, dtype=dtype
         ),
     )
+
+
+def shapes(widths: tuple[int, ...] = (3, 3, 3)) -> LinearParams:
+    """The shapes of what `init` makes, taking no memory.
+
+    Raises:
+        ValueError: a width is not positive.
+    """
+    kernels = shape_only(CHANNELS, 3, BLOCK, BLOCK)
+    return LinearParams(kernels, kernels, nonparametric.shapes(CHANNELS, widths))
 
 
 def pad_to_blocks(image: Array) -> Array:
