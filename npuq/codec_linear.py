@@ -106,10 +106,11 @@ def decode(streams: list[bytes], header: Header, model: Model, progress: Progres
     """The image in streams, strip by strip; no memory is taken for it before one proves sound."""
     bands, image, done = bands_of(header.height), np.empty((0, 0, 3), np.uint8), 0
     for strip in _strips(bands, header.height, header.width):
-        for window, k, n in _decode_strip(streams[done : done + len(strip)], strip, header, model):
+        for parts in _decode_strip(streams[done : done + len(strip)], strip, header, model):
             if not image.size:
                 image = np.empty((header.height, header.width, 3), np.uint8)
-            dequantize_window(image, k, n, window, model, header.alpha_r, grey=header.grey)
+            _dequantize_parts(image, parts, model, header.alpha_r, grey=header.grey)
+            del parts  # before memory is taken for the next
         done += len(strip)
         if progress is not None:
             progress(done, len(bands))
@@ -139,9 +140,8 @@ def dequantize(symbols: Symbols, model: Model, method: str) -> Array:
     """The image of the symbols, (H, W, 3) uint8: rounded and clipped g(r(k + u))."""
     _, alpha_r = softness_of_method(method, model.alpha, model.alpha_r, model.name)
     image = np.empty((symbols.height, symbols.width, 3), np.uint8)
-    for window in windows_of(*symbols.k.shape[1:]):
-        k, n = symbols.k[window.blocks], symbols.n[window.blocks]
-        dequantize_window(image, k, n, window, model, alpha_r, grey=symbols.grey)
+    parts = _parts(BandSymbols(symbols.k, symbols.n), 0)
+    _dequantize_parts(image, parts, model, alpha_r, grey=symbols.grey)
     return image
 
 
@@ -222,17 +222,32 @@ def _phases(model: Model, method: str) -> Array:
 
 def _decode_strip(
     streams: list[bytes], strip: list[Band], header: Header, model: Model
-) -> Iterator[Part]:
-    """The symbols of bands, window by window, by their place in the image."""
+) -> Iterator[list[Part]]:
+    """The symbols of bands, some windows at a time."""
     if is_long(header.height, header.width):
         for stream, band in zip(streams, strip, strict=True):
-            for parts in decode_long_band(stream, band, header, model):
-                yield from parts
+            yield from decode_long_band(stream, band, header, model)
         return
-    for band, symbols in zip(strip, _decode(streams, strip, header, model), strict=True):
-        for window in windows_of(*symbols.k.shape[1:]):
-            k, n = symbols.k[window.blocks], symbols.n[window.blocks]
-            yield Part(window.below(band.rows.start), k, n)
+    yield [
+        part
+        for band, symbols in zip(strip, _decode(streams, strip, header, model), strict=True)
+        for part in _parts(symbols, band.rows.start)
+    ]
+
+
+def _parts(symbols: BandSymbols, first_row: int) -> list[Part]:
+    """The windows of a band that begins in a row of the image."""
+    return [
+        Part(window.below(first_row), symbols.k[window.blocks], symbols.n[window.blocks])
+        for window in windows_of(*symbols.k.shape[1:])
+    ]
+
+
+def _dequantize_parts(
+    image: Array, parts: list[Part], model: Model, alpha_r: float, *, grey: bool
+) -> None:
+    for window, k, n in parts:
+        dequantize_window(image, k, n, window, model, alpha_r, grey=grey)
 
 
 def _encode(parts: list[BandSymbols], model: Model, method: str) -> list[bytes]:

@@ -60,10 +60,7 @@ def encode_long_band(image: Array, band: Band, model: Model, method: str, seed: 
     phases, windows = phases_of_method(method, model.phases), _windows(band, image.shape[1])
     short: list[Decoder] = []
     for some in _some(windows):
-        parts = [_quantized(image, window, model, phases, seed) for window in some]
-        short += map_in_threads(
-            lambda part: Decoder(encode_band(part.k, part.n, phases, model.tables), phases), parts
-        )
+        short += _encode_windows(image, some, model, phases, seed)
     encoder = Encoder(phases)
     for channel in range(CHANNELS):
         table, dither = one_table(model.tables, channel), _channel_dither(windows, channel, seed)
@@ -115,6 +112,16 @@ def _windows(band: Band, width: int) -> list[Window]:
 
 def _some(windows: list[Window]) -> list[list[Window]]:
     return [windows[first : first + AT_ONCE] for first in range(0, len(windows), AT_ONCE)]
+
+
+def _encode_windows(
+    image: Array, windows: list[Window], model: Model, phases: Array, seed: int
+) -> list[Decoder]:
+    """Each window as a stream of its own, to be read from its beginning."""
+    parts = [_quantized(image, window, model, phases, seed) for window in windows]
+    return map_in_threads(
+        lambda part: Decoder(encode_band(part.k, part.n, phases, model.tables), phases), parts
+    )
 
 
 def _quantized(image: Array, window: Window, model: Model, phases: Array, seed: int) -> Part:

@@ -26,9 +26,10 @@ from npuq.coding.range_coder import (
 from npuq.coding.tables import IntegerTables, check_phases
 from npuq.errors import CorruptFileError
 from npuq.kernels.compile import use_reference
+from npuq.kernels.threads import divided
 
 WORDS_PER_SYMBOL = 6  # of 16 bits: two for an interval of 24 bits, four for a distance of 63
-GROUP = 1 << 15  # symbols
+GROUP = 1 << 14  # symbols
 
 
 def encode_band(symbols: Array, dither: Array, phases: Array, tables: IntegerTables) -> bytes:
@@ -113,16 +114,16 @@ class Encoder:
             symbols = symbols.astype(np.int32)
         fill = fill_intervals_reference if use_reference() else fill_intervals
         counts, phases = counts.astype(np.int64), self._phases.astype(np.int64)
-        groups = _channel_groups(counts)
+        pieces = _pieces(counts)
         # Memory that is never written to is never taken: room for the worst case costs nothing.
-        largest = max((int(counts[group].sum()) for group in groups), default=0)
+        largest = max((int(sizes.sum()) for _, sizes in pieces), default=0)
         lower, upper = np.empty((2, MOST_INTERVALS * largest), np.int32)
         end = 0
-        for group in groups:
-            part = slice(end, end := end + int(counts[group].sum()))
-            fields = (field[group] for field in tables[1:])
+        for channels, sizes in pieces:
+            part = slice(end, end := end + int(sizes.sum()))
+            fields = (field[channels] for field in tables[1:])
             m = fill(
-                symbols[part], dither[part], counts[group], phases,
+                symbols[part], dither[part], sizes, phases,
                 IntegerTables(tables.values, *fields), lower, upper,
             )  # fmt: skip
             self._make_room(WORDS_PER_SYMBOL * (part.stop - part.start))
@@ -144,6 +145,20 @@ class Encoder:
             words = _space(max(needed, 2 * len(self._words)), np.uint16)
             words[: self._size] = self._words[: self._size]
             self._words = words
+
+
+def _pieces(counts: Array) -> list[tuple[slice, Array]]:
+    """Neighbouring channels, and how many symbols of each, to be coded at once: 2 GROUP at most."""
+    pieces: list[tuple[slice, Array]] = []
+    for group in _channel_groups(counts):
+        if counts[group].sum() <= 2 * GROUP:
+            pieces.append((group, counts[group]))
+            continue
+        for channel in range(group.start, group.stop):
+            one = slice(channel, channel + 1)
+            sizes = divided(int(counts[channel]), GROUP)
+            pieces += [(one, np.array([size.stop - size.start])) for size in sizes]
+    return pieces
 
 
 def _channel_groups(counts: Array) -> list[slice]:
