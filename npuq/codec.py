@@ -14,6 +14,7 @@ from npuq import codec_factorized, codec_hyperprior, codec_linear
 from npuq.backend import Array
 from npuq.coding.container import METHODS, Header, pack, unpack
 from npuq.errors import CorruptFileError, InvalidFileError, InvalidImageError
+from npuq.grey import is_grey
 from npuq.images import PIXELS_MAX, check_image
 from npuq.model import FACTORIZED, HYPERPRIOR, LINEAR, Model
 from npuq.quantizer import softness_of_method
@@ -62,7 +63,7 @@ def compress(
         model = shipped_model(method, quality, model)
     if rule := _too_large(image.shape[0], image.shape[1], model):
         raise InvalidImageError(f"the image {rule}; cut it into parts")
-    header = header_of(image.shape[:2], model, method, seed)
+    header = header_of(image.shape[:2], model, method, seed, grey=is_grey(image))
     return pack(header, _codec(model).encode(image, model, method, seed, progress))
 
 
@@ -124,7 +125,9 @@ def promised_bits(symbols: Any, model: Model, method: str) -> float:
     return float(_codec(model).promised_bits(symbols, model, method))
 
 
-def header_of(size: tuple[int, int], model: Model, method: str, seed: int) -> Header:
+def header_of(
+    size: tuple[int, int], model: Model, method: str, seed: int, *, grey: bool = False
+) -> Header:
     """The header of a file of an image of `size` (H, W)."""
     alpha, alpha_r = softness_of(model, method)
     return Header(
@@ -137,12 +140,14 @@ def header_of(size: tuple[int, int], model: Model, method: str, seed: int) -> He
         seed=seed,
         rows_per_band=_codec(model).BAND_ROWS,
         tensors=_codec(model).TENSORS,
+        grey=grey,
     )
 
 
 def write_symbols(symbols: Any, model: Model, method: str, seed: int) -> bytes:
     """Entropy-code the symbols of an image into a file, as `compress` does."""
-    header = header_of((symbols.height, symbols.width), model, method, seed)
+    size = symbols.height, symbols.width
+    header = header_of(size, model, method, seed, grey=symbols.grey)
     return pack(header, _codec(model).write_streams(symbols, model, method))
 
 
@@ -178,10 +183,12 @@ def _checked(data: bytes, model: Model | None) -> tuple[Header, list[bytes], Mod
     codec = _codec(model)
     if (header.alpha, header.alpha_r) != softness_of(model, METHODS[header.method]):
         raise CorruptFileError("the softness in the file is not that of its method and model")
-    if header.tensors != codec.TENSORS:
-        raise CorruptFileError(
-            f"a file of a {model.kind} model has {codec.TENSORS} tensors, not {header.tensors}"
-        )
+    for what, found, ours in (
+        ("tensors", header.tensors, codec.TENSORS),
+        ("rows per band", header.rows_per_band, codec.BAND_ROWS),
+    ):
+        if found != ours:
+            raise CorruptFileError(f"a file of a {model.kind} model has {ours} {what}, not {found}")
     if rule := _too_large(header.height, header.width, model):  # a few bytes could claim any size
         raise InvalidFileError(f"the image {rule}")
     if codec.streams_in(header) != len(streams):

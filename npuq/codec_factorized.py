@@ -19,6 +19,7 @@ from npuq.coding.arithmetic import decode_band, encode_band
 from npuq.coding.container import METHODS, Header
 from npuq.coding.dither import dither_integers, dither_values
 from npuq.coding.tables import table_bits
+from npuq.grey import is_grey
 from npuq.kernels.threads import divided, map_in_threads
 from npuq.model import Model, latents_of
 from npuq.nn import nonparametric
@@ -47,12 +48,14 @@ class FactorizedSymbols(NamedTuple):
         k: (M, h, w) int32.
         n: (M, h, w) uint8, the dither integers.
         height, width: of the image, pixels.
+        grey: whether it is (`npuq.grey`).
     """
 
     k: Array
     n: Array
     height: int
     width: int
+    grey: bool = False
 
 
 def encode(
@@ -90,7 +93,7 @@ def quantize(
     n = dither_integers(y.shape, seed=seed)
     k = np.empty(y.shape, np.int32)
     quantize_into(k, y, n, phases_of_method(method, model.phases), model.name)
-    return FactorizedSymbols(k, n, *image.shape[:2])
+    return FactorizedSymbols(k, n, image.shape[0], image.shape[1], is_grey(image))
 
 
 def dequantize(
@@ -101,7 +104,7 @@ def dequantize(
     y_hat = reconstruct(symbols.k, symbols.n, alpha_r)
     y_hat += _offset(model)
     shape = symbols.height, symbols.width
-    return synthesise(y_hat, model.params, shape, progress=progress)
+    return synthesise(y_hat, model.params, shape, grey=symbols.grey, progress=progress)
 
 
 def write_streams(symbols: FactorizedSymbols, model: Model, method: str) -> list[bytes]:
@@ -121,22 +124,23 @@ def read_streams(streams: list[bytes], header: Header, model: Model) -> Factoriz
         CorruptFileError: a stream holds what no symbols are coded as.
     """
     phases = phases_of_method(METHODS[header.method], model.phases)
-    rows, columns = latent_size(header.height, header.width, step=1)
-    n = dither_integers((latents_of(model.params), rows, columns), seed=header.seed)
-    k = np.empty(n.shape, np.int32)
+    M, (rows, columns) = latents_of(model.params), latent_size(header.height, header.width, step=1)
+    k, n = np.empty((M, rows, columns), np.int32), np.empty((M, rows, columns), np.uint8)
 
     def decode(job: tuple[bytes, slice]) -> None:
         stream, band = job
+        shape = M, band.stop - band.start, columns
+        n[:, band] = dither_integers(shape, seed=header.seed, first_row=band.start)
         k[:, band] = decode_band(stream, n[:, band], phases, model.tables)
 
     map_in_threads(decode, list(zip(streams, divided(rows, BAND_ROWS), strict=True)))
-    return FactorizedSymbols(k, n, header.height, header.width)
+    return FactorizedSymbols(k, n, header.height, header.width, header.grey)
 
 
 def streams_in(header: Header) -> int:
-    """How many streams the file of an image has; none that fits another height of bands."""
+    """How many streams the file of an image has."""
     rows, _ = latent_size(header.height, header.width, step=1)
-    return -(-rows // BAND_ROWS) if header.rows_per_band == BAND_ROWS else 0
+    return -(-rows // BAND_ROWS)
 
 
 def estimated_bits(symbols: FactorizedSymbols, model: Model, method: str) -> float:

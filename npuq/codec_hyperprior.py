@@ -19,6 +19,7 @@ from npuq.backend import Array
 from npuq.coding.container import METHODS, Header
 from npuq.coding.dither import dither_integers, dither_values
 from npuq.coding.tables import IntegerTables, table_bits
+from npuq.grey import is_grey
 from npuq.hyper_streams import (
     BAND_ROWS,
     HYPER_LATENTS,
@@ -123,7 +124,8 @@ def quantize(
         y[_latents(window)] -= means_window(w, window, params)
     k = np.empty(y.shape, np.int32)
     quantize_into(k, y, n, phases, model.name)
-    return HyperSymbols(k, n, hyper_k, hyper_n, *image.shape[:2])
+    height, width, _ = image.shape
+    return HyperSymbols(k, n, hyper_k, hyper_n, height, width, is_grey(image))
 
 
 def dequantize(
@@ -136,7 +138,7 @@ def dequantize(
     for window in windows(w.shape[1:], TILE):
         y_hat[_latents(window)] += means_window(w, window, model.params)
     shape = symbols.height, symbols.width
-    return synthesise(y_hat, model.params, shape, progress=progress)
+    return synthesise(y_hat, model.params, shape, grey=symbols.grey, progress=progress)
 
 
 def estimated_bits(symbols: HyperSymbols, model: Model, method: str) -> float:

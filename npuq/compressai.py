@@ -50,6 +50,7 @@ FARTHEST_MEDIAN = 2.0**20
 CONSTANTS_TOLERANCE = 0.01  # a state dict may be of half precision
 SMALLEST_HALF = 2.0**-24  # what is smaller may be 0 there
 WIDEST = 1 << 12  # channels; a file could claim any number
+WRAPPERS = ("module", "_orig_mod")  # in names, of DataParallel and of torch.compile
 _STACKS = {"analysis": "g_a", "synthesis": "g_s", "hyper_analysis": "h_a", "hyper_synthesis": "h_s"}
 _GROUPS = {"H": "matrices", "a": "factors", "b": "biases"}
 _FIELDS = {"w": "weight", "b": "bias"}
@@ -65,8 +66,8 @@ def import_state(state: Mapping[str, Array], *, name: str, lmbda: float = 0.0) -
 
     Args:
         state: arrays by the names of a state dict of one of the three architectures; which one,
-            N and M follow from names and shapes. Names may begin with "module.", as those of
-            models trained on several GPUs do.
+            N and M follow from names and shapes. Names may hold "module." and "_orig_mod.", as
+            those of models trained on several GPUs and of compiled ones do.
         name: for reports.
         lmbda: the lambda that it was trained with; 0 if it is not known.
 
@@ -83,28 +84,18 @@ def import_state(state: Mapping[str, Array], *, name: str, lmbda: float = 0.0) -
     """
     if not 0 <= lmbda < math.inf:
         raise ModelError(f"lmbda must be finite and not negative, not {lmbda}")
-    state = {_current_name(key): array for key, array in state.items()}
+    check_state(state)
+    state = _current(state)
     like = _like(state)
-    wanted = {state_name(ours): ours for ours in named_arrays(like)}
-    constants = _constants(like)
-    known = {*wanted, *constants, *_rest(like), QUANTILES}
-    unknown = sorted(state.keys() - known)
-    if unknown:
-        raise ModelError(
-            f"the state dict holds {unknown[0]}, which {architecture(like)} does not have"
-        )
-    shapes = named_arrays(like)
-    arrays = {
-        ours: _array(state, theirs, shapes[ours].shape, like) for theirs, ours in wanted.items()
-    }
+    constants, shapes = _constants(like), named_arrays(like)
+    arrays = {ours: _array(state, state_name(ours)) for ours in shapes}
     for key in sorted(constants.keys() & state.keys()):
-        value = float(_array(state, key, (1,), like)[0])
+        value = float(_array(state, key)[0])
         if not math.isclose(
             value, constants[key][0], rel_tol=CONSTANTS_TOLERANCE, abs_tol=SMALLEST_HALF
         ):
             raise ModelError(f"{key} of the state dict is {value:.3g}, not {constants[key][0]:.3g}")
-    quantiles = _array(state, QUANTILES, (offset_density(like).H[0].shape[0], 1, 3), like)
-    medians = quantiles[:, 0, 1].astype(np.float64)
+    medians = _array(state, QUANTILES)[:, 0, 1].astype(np.float64)
     if np.max(np.abs(medians)) > FARTHEST_MEDIAN:
         raise ModelError(f"{QUANTILES} of the state dict has medians beyond 2^20")
     return make_model(
@@ -115,6 +106,34 @@ def import_state(state: Mapping[str, Array], *, name: str, lmbda: float = 0.0) -
         offset=np.rint(512 * medians).astype(np.int32),
         training={"imported": f"CompressAI, {architecture(like)}"},
     )
+
+
+def check_state(state: Mapping[str, Array]) -> None:
+    """Check names, shapes and types of a state dict, whatever its values.
+
+    Args:
+        state: as for `import_state`; of the arrays nothing but shape and type is looked at.
+
+    Raises:
+        ModelError: as `import_state`, for what concerns them.
+    """
+    state = _current(state)
+    like = _like(state)
+    shapes = {state_name(ours): array.shape for ours, array in named_arrays(like).items()}
+    needed = shapes | {QUANTILES: (offset_density(like).H[0].shape[0], 1, 3)}
+    constants = dict.fromkeys(_constants(like), (1,))
+    unknown = sorted(state.keys() - needed.keys() - constants.keys() - _rest(like).keys())
+    if unknown:
+        raise ModelError(
+            f"the state dict holds {unknown[0]}, which {architecture(like)} does not have"
+        )
+    for name, shape in needed.items():
+        if name not in state:
+            raise ModelError(f"the state dict has no {name}, which {architecture(like)} needs")
+        _check_array(name, state[name], shape, like)
+    for name, shape in constants.items():
+        if name in state:
+            _check_array(name, state[name], shape, like)
 
 
 def export_state(model: Model) -> dict[str, Array]:
@@ -147,11 +166,19 @@ def architecture(params: Params) -> str:
     return "mbt2018-mean" if has_means(params) else "bmshj2018-hyperprior"
 
 
-def _current_name(name: str) -> str:
-    name = name.removeprefix("module.")
-    for older, current in _OLDER_GROUPS:
-        name = older.sub(current, name)
-    return name
+def _current(state: Mapping[str, Array]) -> dict[str, Array]:
+    """The arrays by the names of today's CompressAI, and without those of wrappers."""
+    current: dict[str, Array] = {}
+    for name, array in state.items():
+        if not (hasattr(array, "shape") and hasattr(array, "dtype")):
+            raise ModelError(f"{name} of the state dict is {type(array).__name__}, not an array")
+        plain = ".".join(part for part in str(name).split(".") if part not in WRAPPERS)
+        for older, ours in _OLDER_GROUPS:
+            plain = older.sub(ours, plain)
+        if plain in current:
+            raise ModelError(f"the state dict holds {plain} twice, once as {name}")
+        current[plain] = array
+    return current
 
 
 def state_name(ours: str) -> str:
@@ -168,7 +195,7 @@ def state_name(ours: str) -> str:
 
 
 def _like(state: Mapping[str, Array]) -> Params:
-    """Parameters of the architecture and size of a state dict."""
+    """The shapes of the architecture and size of a state dict."""
 
     def outputs(name: str) -> int:
         if name not in state:
@@ -181,28 +208,28 @@ def _like(state: Mapping[str, Array]) -> Params:
             raise ModelError(f"{name} of the state dict has {count} outputs, more than {WIDEST}")
         return count
 
-    rng, N, M = np.random.default_rng(0), outputs("g_a.0.weight"), outputs("g_a.6.weight")
+    N, M = outputs("g_a.0.weight"), outputs("g_a.6.weight")
     try:
         if not any(name.startswith(("h_a.", "h_s.")) for name in state):
-            return factorized.init(rng, channels=N, latents=M)
+            return factorized.shapes(channels=N, latents=M)
         means = outputs("h_s.4.weight") == 2 * M
-        return hyperprior.init(rng, channels=N, latents=M, means=means)
+        return hyperprior.shapes(channels=N, latents=M, means=means)
     except ValueError as error:
         raise ModelError(f"the state dict is of a size that npuq does not know: {error}") from error
 
 
-def _array(state: Mapping[str, Array], name: str, shape: tuple[int, ...], like: Params) -> Array:
-    """An array of the state dict, checked, float32."""
-    if name not in state:
-        raise ModelError(f"the state dict has no {name}, which {architecture(like)} needs")
-    array = state[name]
+def _check_array(name: str, array: Array, shape: tuple[int, ...], like: Params) -> None:
     if array.shape != shape or array.dtype.kind != "f":
         raise ModelError(
             f"{name} of the state dict has shape {array.shape} and type {array.dtype}; "
             f"{architecture(like)} needs floats of shape {shape}"
         )
+
+
+def _array(state: Mapping[str, Array], name: str) -> Array:
+    """An array of the state dict, float32 and finite."""
     with np.errstate(over="ignore"):
-        array = array.astype(np.float32)
+        array: Array = state[name].astype(np.float32)
     if not np.all(np.isfinite(array)):
         raise ModelError(f"{name} of the state dict holds values that are not finite")
     return array

@@ -38,6 +38,7 @@ class HyperSymbols(NamedTuple):
         n: (M, h, w) uint8, their dither integers.
         hyper_k, hyper_n: (N, h/4, w/4), of the hyper-latents.
         height, width: of the image, pixels.
+        grey: whether it is (`npuq.grey`).
     """
 
     k: Array
@@ -46,6 +47,7 @@ class HyperSymbols(NamedTuple):
     hyper_n: Array
     height: int
     width: int
+    grey: bool = False
 
 
 def write_streams(symbols: HyperSymbols, model: Model, method: str) -> list[bytes]:
@@ -81,20 +83,20 @@ def read_streams(streams: list[bytes], header: Header, model: Model) -> HyperSym
     hyper_n = dither_integers(hyper_shape, seed=header.seed, tensor=HYPER_LATENTS)
     hyper_k = decode_band(streams[0], hyper_n, hyper_phases, hyper.tables)
     shape = latents_of(model.params), rows, columns
-    n = dither_integers(shape, seed=header.seed, tensor=LATENTS)
-    symbols = HyperSymbols(
-        np.empty(shape, np.int32), n, hyper_k, hyper_n, header.height, header.width
-    )
+    k, n = np.empty(shape, np.int32), np.empty(shape, np.uint8)
+    symbols = HyperSymbols(k, n, hyper_k, hyper_n, header.height, header.width, header.grey)
 
     indexes_of_band = _band_indexes(symbols, hyper, method)
 
     def decode(job: tuple[bytes, slice, Array]) -> None:
         stream, rows, indexes = job
         order, counts = _by_scale(indexes)
-        band_n = n[:, rows]
+        band_n = dither_integers(
+            indexes.shape, seed=header.seed, tensor=LATENTS, first_row=rows.start
+        )
         decoded = np.empty(order.size, np.int32)
         decoded[order] = decode_runs(stream, band_n.ravel()[order], counts, phases, model.tables)
-        symbols.k[:, rows] = decoded.reshape(band_n.shape)
+        k[:, rows], n[:, rows] = decoded.reshape(band_n.shape), band_n
 
     at = 1
     for strip in _strips(rows):
@@ -108,9 +110,9 @@ def read_streams(streams: list[bytes], header: Header, model: Model) -> HyperSym
 
 
 def streams_in(header: Header) -> int:
-    """How many streams the file of an image has; none that fits another height of bands."""
+    """How many streams the file of an image has."""
     rows, _ = latent_size(header.height, header.width)
-    return 1 + -(-rows // BAND_ROWS) if header.rows_per_band == BAND_ROWS else 0
+    return 1 + -(-rows // BAND_ROWS)
 
 
 def table_indexes(symbols: HyperSymbols, model: Model, method: str) -> Array:

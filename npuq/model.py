@@ -22,7 +22,7 @@ from npuq.backend import Array, scipy_special_of
 from npuq.coding.tables import IntegerTables
 from npuq.coding.tabulate import build_tables
 from npuq.errors import ModelError
-from npuq.models import linear
+from npuq.models import factorized, hyperprior, linear
 from npuq.models.factorized import FactorizedParams
 from npuq.models.hyperprior import HyperpriorParams, has_means
 from npuq.models.integer_scales import (
@@ -170,21 +170,57 @@ def check_softness(alpha: float, alpha_r: float) -> None:
     """Check what a file or a caller says.
 
     Raises:
-        ModelError: a softness is negative, or not a finite number.
+        ModelError: a softness is negative, or not a finite number, or no float32, which is how
+            compressed files hold it.
     """
     for name, value in (("alpha", alpha), ("alpha_r", alpha_r)):
-        if not (math.isfinite(value) and value >= 0):
-            raise ModelError(f"{name} of a model must be a number from 0 on, not {value}")
+        with np.errstate(over="ignore"):
+            held = float(np.float32(value))
+        if not (math.isfinite(held) and value >= 0 and value == held):
+            raise ModelError(f"{name} of a model must be a float32 number from 0 on, not {value}")
 
 
-def check_params(params: Any, like: Any) -> None:
-    """Check the arrays of a model against those of another one of its kind and size.
+def check_lambda(lmbda: float) -> None:
+    """Check what a file or a caller says.
+
+    Raises:
+        ModelError: lambda is negative, or not a finite number.
+    """
+    if not (math.isfinite(lmbda) and lmbda >= 0):
+        raise ModelError(f"lmbda of a model must be a number from 0 on, not {lmbda}")
+
+
+def shapes_like(params: Any) -> Any:
+    """The shapes of a model of the same kind and widths, to compare with, taking no memory.
+
+    Raises:
+        ModelError: no model of ours has such widths.
+    """
+    try:
+        if isinstance(params, LinearParams):
+            return linear.shapes(tuple(int(b.shape[1]) for b in params.density.b[:-1]))
+        channels, latents = params.analysis[0].w.shape[0], latents_of(params)
+        if isinstance(params, FactorizedParams):
+            return factorized.shapes(channels=channels, latents=latents)
+        return hyperprior.shapes(channels=channels, latents=latents, means=has_means(params))
+    except (AttributeError, IndexError, TypeError, ValueError) as error:
+        raise ModelError("the parameters are not those of a model of ours") from error
+
+
+def check_params(params: Any) -> None:
+    """Check the arrays of a model against the shapes of its kind and widths.
 
     Raises:
         ModelError: a shape or type differs, or a value is not finite.
     """
-    expected = named_arrays(like)
-    for name, array in named_arrays(params).items():
+    expected = named_arrays(shapes_like(params))
+    try:
+        arrays = named_arrays(params)
+    except TypeError as error:
+        raise ModelError(f"the parameters are not those of a model of ours: {error}") from error
+    if different := sorted(expected.keys() ^ arrays.keys()):
+        raise ModelError(f"{different[0]} is missing, or is no parameter of such a model")
+    for name, array in arrays.items():
         if array.shape != expected[name].shape or array.dtype != np.float32:
             raise ModelError(
                 f"{name} has shape {array.shape} and type {array.dtype}, "

@@ -10,19 +10,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from npuq.archive import LARGEST, Archive, opened, total_bytes
 from npuq.atomic import write_file_atomically
 from npuq.backend import Array
+from npuq.coding.dither import DITHER_LEVELS
 from npuq.coding.tables import (
     IntegerTables,
     check_phases,
     tables_from_arrays,
     tables_to_arrays,
 )
+from npuq.coding.tabulate import MAX_LOG2_KNOTS
 from npuq.errors import ModelError, NpuqError
 from npuq.model import (
     FACTORIZED,
@@ -30,20 +34,22 @@ from npuq.model import (
     LINEAR,
     HyperCoding,
     Model,
+    check_lambda,
     check_params,
     check_softness,
     factorized_tables,
     hyper_coding,
     integer_scales,
-    latents_of,
     linear_tables,
     median_offset,
+    offset_density,
     scale_tables,
     served_phases,
+    shapes_like,
 )
 from npuq.models import factorized, hyperprior, linear
 from npuq.models.factorized import FactorizedParams
-from npuq.models.hyperprior import HyperpriorParams, has_means
+from npuq.models.hyperprior import HyperpriorParams
 from npuq.models.integer_scales import LEVELS
 from npuq.models.linear import LinearParams
 from npuq.nn.nonparametric import NonparametricParams
@@ -51,6 +57,8 @@ from npuq.nn.parameters import cast, named_arrays, with_arrays
 
 FORMAT = 1
 HASH_BYTES = 8
+LONGEST_MANIFEST = 1 << 20
+MOST_KNOTS = 2 << MAX_LOG2_KNOTS  # of a table, at most
 
 
 def make_model(
@@ -78,24 +86,26 @@ def make_model(
             (N,), or the factorized model its latents, (M,); by default their medians.
 
     Raises:
-        ModelError: a softness is negative or not finite, or the parameters are not those of a
-            model of ours, or not finite, or too large for the integers that they are made into, or
-            the offset is of another shape or type.
+        ModelError: a softness or lmbda is negative or not finite, or the parameters are not those
+            of a model of ours, or not finite, or too large for the integers that they are made
+            into, or the offset is of another shape or type.
     """
-    alpha = float(np.float32(alpha))  # as compressed files hold it
-    alpha_r = alpha if alpha_r is None else float(np.float32(alpha_r))
-    check_params(params, _like(params))
+    with np.errstate(over="ignore"):
+        alpha = float(np.float32(alpha))  # as compressed files hold it
+        alpha_r = alpha if alpha_r is None else float(np.float32(alpha_r))
+    check_params(params)
     if half:
         with np.errstate(over="ignore"):
             params = cast(cast(params, np.float16), np.float32)
-        check_params(params, _like(params))  # what is beyond half precision is infinite now
+        check_params(params)  # what is beyond half precision is infinite now
     check_softness(alpha, alpha_r)
+    check_lambda(lmbda)
     phases = served_phases(alpha)
     hyper = None
     if isinstance(params, LinearParams):
         tables = linear_tables(params, phases)
     else:
-        channels = _offset_channels(params)
+        channels = _coded_channels(params)
         if offset is None:
             offset = median_offset(params)
         if offset.shape != (channels,) or offset.dtype.kind != "i":
@@ -117,6 +127,7 @@ def save_model(path: str | Path, model: Model) -> None:
     """Write a model file, whole or not at all.
 
     Raises:
+        ModelError: `training` is so long that the file could not be read again.
         NpuqError: the folder does not exist or cannot be written.
     """
     manifest = _decisive(model) | {
@@ -131,7 +142,10 @@ def save_model(path: str | Path, model: Model) -> None:
         half = {name: a.astype(np.float16) for name, a in parameters.items()}
     if all(np.array_equal(a, half[name]) for name, a in parameters.items()):
         arrays |= half
-    arrays["manifest"] = np.frombuffer(json.dumps(manifest, sort_keys=True).encode(), np.uint8)
+    text = json.dumps(manifest, sort_keys=True).encode()
+    if len(text) > LONGEST_MANIFEST:
+        raise ModelError(f"training of model {model.name} is longer than {LONGEST_MANIFEST} bytes")
+    arrays["manifest"] = np.frombuffer(text, np.uint8)
 
     def write(temporary: Path) -> None:
         with temporary.open("wb") as file:
@@ -147,14 +161,15 @@ def load_model(path: str | Path) -> Model:
         ModelError: the file is missing, damaged, of a newer format, or no model of ours.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            manifest = json.loads(file["manifest"].tobytes())
-            if int(manifest["format"]) > FORMAT:
-                raise ModelError(f"{path}: the format is newer than this library; update npuq")
-            model = _from_arrays(dict(file), manifest)
+        with opened(path) as archive:
+            manifest = _manifest(path, archive)
+            names = _checked_names(archive.shapes, manifest["kind"])
+            arrays = {name: archive.read(name) for name in names}
+        model = _from_arrays(arrays, manifest)
         if _hash(model) != model.hash:
             raise ModelError(f"{path} is damaged: its contents do not match its hash")
         check_softness(model.alpha, model.alpha_r)
+        check_lambda(model.lmbda)
         return model
     except NpuqError:
         raise
@@ -162,6 +177,51 @@ def load_model(path: str | Path) -> Model:
         raise ModelError(f"{path}: there is no such model file") from None
     except Exception as error:  # damaged archives raise whatever zipfile and zlib come across
         raise ModelError(f"{path} is not a model file of npuq, or it is damaged") from error
+
+
+def _manifest(path: str | Path, archive: Archive) -> dict[str, Any]:
+    """What the file says of itself; any other error means that it is no model."""
+    shape = archive.shapes["manifest"]
+    if shape.ndim != 1 or shape.dtype != np.uint8 or shape.size > LONGEST_MANIFEST:
+        raise ValueError("the manifest is too long, or no text")
+    manifest: dict[str, Any] = json.loads(archive.read("manifest").tobytes())
+    if "step" in manifest and "options" in manifest:
+        raise ModelError(
+            f"{path} is a training checkpoint, not a model; the model is model.npz beside it, "
+            "which is written when the training ends (npuq train --resume goes on)"
+        )
+    if int(manifest["format"]) > FORMAT:
+        raise ModelError(f"{path}: the format is newer than this library; update npuq")
+    return manifest
+
+
+def _checked_names(shapes: Mapping[str, Array], kind: str) -> list[str]:
+    """The arrays to put into memory, having the shapes that those of a model have.
+
+    Any exception means that the file holds no model. Of other arrays in it nothing is read.
+    """
+    like: Any = _PARAMS[kind](shapes)
+    coded = _coded_channels(like)
+    expected = {name: array.shape for name, array in named_arrays(shapes_like(like)).items()}
+    expected |= {"phases": (DITHER_LEVELS,)}
+    tables = {"tables.": LEVELS if kind == HYPERPRIOR else coded}
+    if kind == HYPERPRIOR:
+        tables["hyper_tables."] = coded
+        expected |= {"thresholds": (LEVELS - 1,)}
+    if kind != LINEAR:
+        expected |= {"offset": (coded,)}
+    for prefix, channels in tables.items():
+        knots = shapes[prefix + "differences"].size
+        if knots > channels * MOST_KNOTS:
+            raise ValueError("tables are longer than npuq makes them")
+        expected |= {prefix + name: (channels,) for name in ("first", "last", "log2_knots")}
+        expected |= {prefix + "differences": (knots,)}
+    for name, shape in expected.items():
+        if shapes[name].shape != shape or shapes[name].itemsize > 8:
+            raise ValueError(f"{name} has shape {shapes[name].shape}, not {shape}")
+    if total_bytes({name: shapes[name] for name in expected}) > LARGEST:
+        raise ValueError(f"the arrays take more than {LARGEST} bytes")
+    return list(expected)
 
 
 def _decisive(model: Model) -> dict[str, Any]:
@@ -188,7 +248,7 @@ def _from_arrays(arrays: dict[str, Array], manifest: dict[str, Any]) -> Model:
     kind = manifest["kind"]
     arrays = {n: a.astype(np.float32) if a.dtype == np.float16 else a for n, a in arrays.items()}
     params: Any = _PARAMS[kind](arrays)
-    check_params(params, _like(params))
+    check_params(params)
     check_phases(arrays["phases"])
     tables, hyper = _tables(arrays, "tables."), None
     if kind == HYPERPRIOR:
@@ -228,7 +288,7 @@ def _integers_fit(model: Model) -> bool:
     if isinstance(model.params, LinearParams):
         return model.tables.first.size == linear.CHANNELS
     offset = model.offset if model.hyper is None else model.hyper.offset
-    channels = _offset_channels(model.params)
+    channels = _coded_channels(model.params)
     if offset is None or (offset.shape, offset.dtype) != ((channels,), np.dtype(np.int32)):
         return False
     if model.hyper is None:
@@ -242,7 +302,7 @@ def _integers_fit(model: Model) -> bool:
     )
 
 
-def _linear_params(arrays: dict[str, Array]) -> LinearParams:
+def _linear_params(arrays: Mapping[str, Array]) -> LinearParams:
     count = sum(name.startswith("density.H.") for name in arrays)
     density = NonparametricParams(
         *(
@@ -253,10 +313,9 @@ def _linear_params(arrays: dict[str, Array]) -> LinearParams:
     return LinearParams(arrays["analysis"], arrays["synthesis"], density)
 
 
-def _hyperprior_params(arrays: dict[str, Array]) -> HyperpriorParams:
+def _hyperprior_params(arrays: Mapping[str, Array]) -> HyperpriorParams:
     latents = arrays["analysis.3.w"].shape[0]
-    like = hyperprior.init(
-        np.random.default_rng(0),
+    like = hyperprior.shapes(
         channels=arrays["analysis.0.w"].shape[0],
         latents=latents,
         means=arrays["hyper_synthesis.2.w"].shape[0] == 2 * latents,
@@ -264,11 +323,9 @@ def _hyperprior_params(arrays: dict[str, Array]) -> HyperpriorParams:
     return with_arrays(like, {name: arrays[name] for name in named_arrays(like)})
 
 
-def _factorized_params(arrays: dict[str, Array]) -> FactorizedParams:
-    like = factorized.init(
-        np.random.default_rng(0),
-        channels=arrays["analysis.0.w"].shape[0],
-        latents=arrays["analysis.3.w"].shape[0],
+def _factorized_params(arrays: Mapping[str, Array]) -> FactorizedParams:
+    like = factorized.shapes(
+        channels=arrays["analysis.0.w"].shape[0], latents=arrays["analysis.3.w"].shape[0]
     )
     return with_arrays(like, {name: arrays[name] for name in named_arrays(like)})
 
@@ -276,31 +333,11 @@ def _factorized_params(arrays: dict[str, Array]) -> FactorizedParams:
 _PARAMS = {LINEAR: _linear_params, HYPERPRIOR: _hyperprior_params, FACTORIZED: _factorized_params}
 
 
-def _offset_channels(params: HyperpriorParams | FactorizedParams) -> int:
+def _coded_channels(params: LinearParams | HyperpriorParams | FactorizedParams) -> int:
     """Of the tensor that a non-parametric density codes."""
-    if isinstance(params, FactorizedParams):
-        return latents_of(params)
-    return int(params.hyper_analysis[-1].w.shape[0])
-
-
-def _like(params: LinearParams | HyperpriorParams | FactorizedParams) -> Any:
-    """Parameters of the same kind and size, to compare shapes with.
-
-    Raises:
-        ModelError: no model of ours has such parameters.
-    """
-    try:
-        if isinstance(params, LinearParams):
-            widths = tuple(int(b.shape[1]) for b in params.density.b[:-1])
-            return linear.init(np.random.default_rng(0), start="jpeg", widths=widths)
-        rng, channels = np.random.default_rng(0), params.analysis[0].w.shape[0]
-        if isinstance(params, FactorizedParams):
-            return factorized.init(rng, channels=channels, latents=latents_of(params))
-        return hyperprior.init(
-            rng, channels=channels, latents=latents_of(params), means=has_means(params)
-        )
-    except (AttributeError, IndexError, ValueError) as error:
-        raise ModelError("the parameters are not those of a model of ours") from error
+    if isinstance(params, LinearParams):
+        return linear.CHANNELS
+    return int(offset_density(params).H[0].shape[0])
 
 
 def _hash(model: Model) -> bytes:

@@ -26,6 +26,7 @@ from typing import NamedTuple
 import numpy as np
 
 from npuq.backend import Array
+from npuq.grey import made_grey
 from npuq.models import hyperprior
 from npuq.models.factorized import FactorizedParams
 from npuq.models.hyperprior import ANALYSIS, PEAK, SYNTHESIS, HyperpriorParams, hyper_synthesise
@@ -120,15 +121,20 @@ def synthesise(
     params: HyperpriorParams | FactorizedParams,
     shape: tuple[int, int],
     *,
+    grey: bool = False,
     tile: tuple[int, int] = TILE,
     progress: Progress | None = None,
 ) -> Array:
-    """x_hat = g(y_hat), rounded and clipped to uint8 (Sec. 5.1); `shape` is that of the image."""
+    """x_hat = g(y_hat), rounded and clipped to uint8 (Sec. 5.1); `shape` is that of the image.
+
+    Of a `grey` picture the three colours are made one (`npuq.grey`).
+    """
     image = np.empty((*shape, 3), np.uint8)
     for core, outer, inner in _reported(windows(y_hat.shape[1:], tile), progress):
         x, gdn = _last(y_hat[(ALL, *outer)]), params.synthesis_gdn
         part = stack_forward(x, params.synthesis, SYNTHESIS, gdn, inverse=True)[0][0]
-        pixels = np.rint(part[scaled(inner, LATENT)] * np.float32(PEAK)).clip(0, PEAK)
+        levels = part[scaled(inner, LATENT)] * np.float32(PEAK)
+        pixels = np.rint(made_grey(levels, 2, PEAK) if grey else levels).clip(0, PEAK)
         target = image[scaled(core, LATENT)]  # the padding is beyond its end
         target[:] = pixels[: target.shape[0], : target.shape[1]].astype(np.uint8)
     return image

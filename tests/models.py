@@ -10,7 +10,7 @@ import unequal
 from npuq.backend import Array
 from npuq.model import Model
 from npuq.model_file import make_model
-from npuq.models import hyperprior, linear
+from npuq.models import factorized, hyperprior, linear
 from npuq.models.layers import Conv
 
 
@@ -49,6 +49,15 @@ def constant_layers(convs: tuple[Conv, ...], values: Array) -> tuple[Conv, ...]:
     b = values.astype(np.float32)
     assert np.array_equal(b, values), "not float32"
     return (*convs[:-1], Conv(0 * convs[-1].w, b))
+
+
+@functools.cache
+def tiny_factorized() -> Model:
+    """Random transforms, with latents of some quantization steps."""
+    params = factorized.init(np.random.default_rng(2), channels=5, latents=7)
+    *analysis, last = params.analysis
+    params = params._replace(analysis=(*analysis, Conv(last.w * np.float32(40), last.b)))
+    return make_model(params, alpha=0.0, lmbda=0.0125, name="tiny-factorized")
 
 
 def picture(height: int = 48, width: int = 64, seed: int = 0) -> Array:

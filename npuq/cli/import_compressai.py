@@ -34,13 +34,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Import, and say what it is."""
     from npuq.atomic import check_can_write
-    from npuq.compressai import architecture, import_state
+    from npuq.compressai import architecture, check_state, import_state
     from npuq.model_file import save_model
     from npuq.state_dict import read_state_dict, stem
 
     check_can_write(args.out)
     check_not_same(args.out, args.state)
-    state = read_state_dict(args.state)
+    state = read_state_dict(args.state, check_state)
     with naming(args.state):
         model = import_state(state, name=args.name or stem(args.state), lmbda=args.lmbda)
     save_model(args.out, model)

@@ -20,14 +20,16 @@ from npuq.coding.range_coder import (
     code_words,
     decode_words,
     encode_intervals,
+    first_state,
     flush,
 )
 from npuq.coding.tables import IntegerTables, check_phases
 from npuq.errors import CorruptFileError
 from npuq.kernels.compile import use_reference
+from npuq.kernels.threads import divided
 
 WORDS_PER_SYMBOL = 6  # of 16 bits: two for an interval of 24 bits, four for a distance of 63
-GROUP = 1 << 15  # symbols
+GROUP = 1 << 14  # symbols
 
 
 def encode_band(symbols: Array, dither: Array, phases: Array, tables: IntegerTables) -> bytes:
@@ -84,33 +86,79 @@ def encode_runs(
     Raises:
         ValueError: shapes that do not fit each other, or phases or symbols out of range.
     """
-    _check_runs(symbols, dither, counts, phases, tables)
-    if symbols.dtype.kind not in "iu":
-        raise ValueError(f"symbols must be integers, not {symbols.dtype}")
-    if symbols.dtype != np.int32:
-        if symbols.size and not -(1 << 31) <= symbols.min() <= symbols.max() < 1 << 31:
-            raise ValueError("symbols must fit 32 bits")
-        symbols = symbols.astype(np.int32)
-    fill = fill_intervals_reference if use_reference() else fill_intervals
-    counts, phases = counts.astype(np.int64), phases.astype(np.int64)
-    groups = _channel_groups(counts)
-    # Memory that is never written to is never taken: room for the worst case costs nothing.
-    largest = max((int(counts[group].sum()) for group in groups), default=0)
-    lower, upper = np.empty((2, MOST_INTERVALS * largest), np.int32)
-    words = _space(1 + WORDS_PER_SYMBOL * symbols.size, np.uint16)
-    low, span, size, end = 0, FULL, 0, 0
-    for group in groups:
-        part = slice(end, end := end + int(counts[group].sum()))
-        fields = (field[group] for field in tables[1:])
-        m = fill(
-            symbols[part], dither[part], counts[group], phases,
-            IntegerTables(tables.values, *fields), lower, upper,
-        )  # fmt: skip
-        low, span, size = _kernel(encode_intervals)(
-            _integers(lower[:m]), _integers(upper[:m]), low, span, words, size
-        )
-    size = flush(int(low), int(span), words, size)
-    return np.asarray(words[:size]).astype(">u2").tobytes().rstrip(b"\0")
+    encoder = Encoder(phases)
+    encoder.add(symbols, dither, counts, tables)
+    return encoder.finish()
+
+
+class Encoder:
+    """A stream in the making, part by part: what comes out does not depend on the parts.
+
+    Its state is that of `npuq.coding.range_coder`.
+    """
+
+    def __init__(self, phases: Array) -> None:
+        check_phases(phases)
+        self._phases = phases
+        self._low, self._span, self._size = 0, FULL, 0
+        self._words = _space(1 + WORDS_PER_SYMBOL * GROUP, np.uint16)
+
+    def add(self, symbols: Array, dither: Array, counts: Array, tables: IntegerTables) -> None:
+        """Code more symbols; arguments and errors as for `encode_runs`."""
+        _check_runs(symbols, dither, counts, tables)
+        if symbols.dtype.kind not in "iu":
+            raise ValueError(f"symbols must be integers, not {symbols.dtype}")
+        if symbols.dtype != np.int32:
+            if symbols.size and not -(1 << 31) <= symbols.min() <= symbols.max() < 1 << 31:
+                raise ValueError("symbols must fit 32 bits")
+            symbols = symbols.astype(np.int32)
+        fill = fill_intervals_reference if use_reference() else fill_intervals
+        counts, phases = counts.astype(np.int64), self._phases.astype(np.int64)
+        pieces = _pieces(counts)
+        # Memory that is never written to is never taken: room for the worst case costs nothing.
+        largest = max((int(sizes.sum()) for _, sizes in pieces), default=0)
+        lower, upper = np.empty((2, MOST_INTERVALS * largest), np.int32)
+        end = 0
+        for channels, sizes in pieces:
+            part = slice(end, end := end + int(sizes.sum()))
+            fields = (field[channels] for field in tables[1:])
+            m = fill(
+                symbols[part], dither[part], sizes, phases,
+                IntegerTables(tables.values, *fields), lower, upper,
+            )  # fmt: skip
+            self._make_room(WORDS_PER_SYMBOL * (part.stop - part.start))
+            self._low, self._span, self._size = _kernel(encode_intervals)(
+                _integers(lower[:m]), _integers(upper[:m]),
+                self._low, self._span, self._words, self._size,
+            )  # fmt: skip
+
+    def finish(self) -> bytes:
+        """The stream."""
+        self._make_room(0)
+        size = flush(int(self._low), int(self._span), self._words, self._size)
+        return np.asarray(self._words[:size]).astype(">u2").tobytes().rstrip(b"\0")
+
+    def _make_room(self, more: int) -> None:
+        """For more words, and one that `flush` writes."""
+        needed = self._size + more + 1
+        if needed > len(self._words):
+            words = _space(max(needed, 2 * len(self._words)), np.uint16)
+            words[: self._size] = self._words[: self._size]
+            self._words = words
+
+
+def _pieces(counts: Array) -> list[tuple[slice, Array]]:
+    """Neighbouring channels, and how many symbols of each, to be coded at once: 2 GROUP at most."""
+    pieces: list[tuple[slice, Array]] = []
+    for group in _channel_groups(counts):
+        if counts[group].sum() <= 2 * GROUP:
+            pieces.append((group, counts[group]))
+            continue
+        for channel in range(group.start, group.stop):
+            one = slice(channel, channel + 1)
+            sizes = divided(int(counts[channel]), GROUP)
+            pieces += [(one, np.array([size.stop - size.start])) for size in sizes]
+    return pieces
 
 
 def _channel_groups(counts: Array) -> list[slice]:
@@ -132,19 +180,41 @@ def decode_runs(
         ValueError: shapes that do not fit each other, or phases out of range.
         CorruptFileError: `data` holds an escape that no symbol has.
     """
-    _check_runs(dither, dither, counts, phases, tables)
-    symbols = _space(dither.size, np.int32)
-    inputs = (code_words(data), dither, counts, phases.astype(np.int64), *tables)
-    start = _space(1 << BUCKET_BITS, np.int64)
-    if not _kernel(decode_words)(*map(_integers, inputs), start, symbols):
-        raise CorruptFileError("the compressed data is damaged: a coefficient is out of range")
-    return np.asarray(symbols, np.int32)
+    return Decoder(data, phases).read(dither, counts, tables)
 
 
-def _check_runs(
-    symbols: Array, dither: Array, counts: Array, phases: Array, tables: IntegerTables
-) -> None:
-    check_phases(phases)
+class Decoder:
+    """A stream that is read part by part, in the order in which it was coded.
+
+    Attributes:
+        state: where it stands (`npuq.coding.range_coder`), three integers: kept and given back, the
+            decoder goes on from there.
+    """
+
+    def __init__(self, data: bytes, phases: Array) -> None:
+        check_phases(phases)
+        self._words = _integers(code_words(data))
+        self._phases = _integers(phases.astype(np.int64))
+        self.state: Integers = first_state(self._words)
+
+    def read(self, dither: Array, counts: Array, tables: IntegerTables) -> Array:
+        """The next symbols; arguments and errors as for `decode_runs`."""
+        _check_runs(dither, dither, counts, tables)
+        symbols, state = _space(dither.size, np.int32), _integers(np.array(self.state, np.int64))
+        inputs = map(_integers, (dither, counts, self._phases, *tables))
+        start = _space(1 << BUCKET_BITS, np.int64)
+        if not _kernel(decode_words)(self._words, *inputs, start, state, symbols):
+            raise CorruptFileError("the compressed data is damaged: a coefficient is out of range")
+        self.state = state
+        return np.asarray(symbols, np.int32)
+
+
+def one_table(tables: IntegerTables, channel: int) -> IntegerTables:
+    """The table of one channel, for an encoder or decoder that goes channel by channel."""
+    return IntegerTables(tables.values, *(field[channel : channel + 1] for field in tables[1:]))
+
+
+def _check_runs(symbols: Array, dither: Array, counts: Array, tables: IntegerTables) -> None:
     if counts.shape != tables.first.shape or np.any(counts < 0):
         raise ValueError(f"counts must be {tables.first.size} numbers, one per table")
     if not symbols.shape == dither.shape == (int(np.sum(counts)),):
@@ -157,7 +227,9 @@ def _kernel(function: Any) -> Any:
     return function.py_func if use_reference() else function
 
 
-def _integers(array: Array) -> Integers:
+def _integers(array: Any) -> Integers:
+    if isinstance(array, list):
+        return array
     return array.tolist() if use_reference() else np.ascontiguousarray(array)
 
 

@@ -7,7 +7,7 @@ All numbers are little-endian.
         1  format version, 1
         1  method, an index of METHODS
         1  dither, 1: Philox4x32-10 with 8 bits
-        1  flags, 0
+        1  flags: 1 if the picture is grey, red = green = blue (`npuq.grey`), else 0
         8  hash of the model
       4+4  height and width of the image in pixels
       4+4  alpha of the encoder's s and of the decoder's r, float32 (Eqs. 10 and 14)
@@ -39,6 +39,7 @@ MAGIC = b"NPUQ"
 VERSION = 1
 METHODS = ("un+q", "un+uq", "un+uq+sr")
 PHILOX_8_BITS = 1
+GREY = 1  # a bit of the flags
 
 FIXED = struct.Struct("<4sBBBB8sIIffQHBI")
 U32 = struct.Struct("<I")
@@ -56,6 +57,7 @@ class Header(NamedTuple):
     seed: int  # of the dither, 0 .. 2^64 - 1
     rows_per_band: int  # of the latent grid
     tensors: int = 1
+    grey: bool = False  # red = green = blue in every pixel of the picture
 
 
 def pack(header: Header, streams: Sequence[bytes]) -> bytes:
@@ -69,15 +71,14 @@ def pack(header: Header, streams: Sequence[bytes]) -> bytes:
     if problem:
         raise ValueError(f"header: {problem}")
     try:
-        start = (MAGIC, VERSION, header.method, PHILOX_8_BITS, 0)
-        fixed = FIXED.pack(*start, *header[1:], len(streams))
+        start = (MAGIC, VERSION, header.method, PHILOX_8_BITS, GREY if header.grey else 0)
+        fixed = FIXED.pack(*start, *header[1:-1], len(streams))
     except (struct.error, OverflowError) as error:
         raise ValueError(f"header: a field does not fit its place in the file: {error}") from error
     if _parse_fixed(fixed)[0] != header:
         raise ValueError("header: alpha and alpha_r must be float32 numbers; round them first")
     head = fixed + struct.pack(f"<{len(streams)}I", *map(len, streams))
-    payload = b"".join(streams)
-    return b"".join((head, _crc(head), payload, _crc(payload)))
+    return b"".join((head, _crc(head), *streams, _crc(*streams)))
 
 
 def unpack(data: bytes) -> tuple[Header, list[bytes]]:
@@ -95,7 +96,7 @@ def unpack(data: bytes) -> tuple[Header, list[bytes]]:
         raise TruncatedFileError(f"the file should have {end + U32.size} bytes, not {len(data)}")
     if len(data) > end + U32.size:
         raise CorruptFileError(f"{len(data) - end - U32.size} bytes follow the end of the file")
-    if data[end:] != _crc(data[begin:end]):
+    if data[end:] != _crc(memoryview(data)[begin:end]):
         raise CorruptFileError("the checksum of the compressed data does not match")
     streams = []
     for length in lengths:
@@ -140,8 +141,8 @@ def _parse_head(data: bytes) -> tuple[Header, tuple[int, ...], int]:
 def _parse_fixed(fixed: bytes) -> tuple[Header, int, str]:
     """The header, the number of streams, and what is impossible about them ("" if nothing)."""
     _, version, method, dither, flags, *fields, count = FIXED.unpack(fixed)
-    header = Header(method, *fields)
-    if version != VERSION or dither != PHILOX_8_BITS or flags:
+    header = Header(method, *fields)._replace(grey=bool(flags & GREY))
+    if version != VERSION or dither != PHILOX_8_BITS or flags & ~GREY:
         return header, count, f"version {version}, dither {dither}, flags {flags}"
     return header, count, _problem(header)
 
@@ -160,5 +161,9 @@ def _problem(header: Header) -> str:
     return ""
 
 
-def _crc(data: bytes) -> bytes:
-    return U32.pack(zlib.crc32(data))
+def _crc(*parts: bytes | memoryview) -> bytes:
+    """Of the parts one after another."""
+    crc = 0
+    for part in parts:
+        crc = zlib.crc32(part, crc)
+    return U32.pack(crc)

@@ -26,6 +26,7 @@ def dither_integers(
     *,
     seed: int,
     tensor: int = 0,
+    first_channel: int = 0,
     first_row: int = 0,
     first_column: int = 0,
 ) -> Array:
@@ -35,10 +36,10 @@ def dither_integers(
     gives four words: sixteen bytes, least significant first, for sixteen neighbouring columns.
 
     Args:
-        shape: (C, rows, columns) of the window; its channels are 0 .. C - 1.
+        shape: (C, rows, columns) of the window.
         seed: 0 .. 2^64 - 1.
         tensor: number of the tensor within the file, so that no two share their dither.
-        first_row, first_column: where the window begins.
+        first_channel, first_row, first_column: where the window begins.
 
     Returns:
         n: uint8 of `shape`, uniform on 0 .. 255; the same numbers as in any larger window.
@@ -49,49 +50,54 @@ def dither_integers(
     if not 0 <= seed < 1 << 64:
         raise ValueError(f"seed must be an integer from 0 to 2**64 - 1, not {seed}")
     channels, rows, columns = shape
-    if min(channels, rows, columns, tensor, first_row, first_column) < 0:
-        raise ValueError("shape, tensor, first_row and first_column must not be negative")
-    if max(channels, first_row + rows, first_column + columns, tensor) > WORD_MASK:
+    if min(channels, rows, columns, tensor, first_channel, first_row, first_column) < 0:
+        raise ValueError("shape, tensor and where the window begins must not be negative")
+    ends = first_channel + channels, first_row + rows, first_column + columns
+    if max(*ends, tensor) > WORD_MASK:
         raise ValueError("a coordinate of the dither must be below 2**32")
     first_block, skipped = divmod(first_column, BLOCK)
     blocks = -(-(skipped + columns) // BLOCK)
     key = np.array([seed & WORD_MASK, seed >> 32], np.uint32)
     place = channels, rows, blocks, first_block, first_row, tensor
-    words = dither_words(*place, key)
+    words = dither_words(*place, key, first_channel)
     n = words.astype("<u4", copy=False).view(np.uint8).reshape(channels, rows, blocks * BLOCK)
     return np.ascontiguousarray(n[:, :, skipped : skipped + columns])
 
 
 def dither_words_reference(
-    channels: int, rows: int, blocks: int, first_block: int, first_row: int, tensor: int, key: Array
-) -> Array:
+    channels: int, rows: int, blocks: int, first_block: int, first_row: int, tensor: int,
+    key: Array, first_channel: int = 0,
+) -> Array:  # fmt: skip
     """The Philox words of a window, uint32 (channels, rows, blocks, 4). Sec. 3.2.
 
     Args:
         channels, rows, blocks: size of the window; a block is 16 columns.
-        first_block, first_row: where it begins.
+        first_block, first_row, first_channel: where it begins.
         tensor: number of the tensor within the file.
         key: (2,) uint32.
     """
     counter = np.empty((channels, rows, blocks, 4), np.uint32)
     counter[..., 0] = np.arange(first_block, first_block + blocks)
     counter[..., 1] = np.arange(first_row, first_row + rows)[:, None]
-    counter[..., 2] = np.arange(channels)[:, None, None]
+    counter[..., 2] = np.arange(first_channel, first_channel + channels)[:, None, None]
     counter[..., 3] = tensor
     return philox4x32(counter, key)
 
 
 def dither_words(
-    channels: int, rows: int, blocks: int, first_block: int, first_row: int, tensor: int, key: Array
-) -> Array:
+    channels: int, rows: int, blocks: int, first_block: int, first_row: int, tensor: int,
+    key: Array, first_channel: int = 0,
+) -> Array:  # fmt: skip
     """`dither_words_reference`, or its compiled twin where that is allowed. Sec. 3.2."""
     if use_reference():
-        return dither_words_reference(channels, rows, blocks, first_block, first_row, tensor, key)
+        place = first_block, first_row, tensor
+        return dither_words_reference(channels, rows, blocks, *place, key, first_channel)
     from npuq.kernels import philox
 
     words = np.empty((channels, rows, blocks, 4), np.uint32)
     multipliers = np.array(MULTIPLIERS, np.uint64)
-    philox.dither_words(first_block, first_row, tensor, round_keys(key), multipliers, words)
+    keys = round_keys(key)
+    philox.dither_words(first_block, first_row, first_channel, tensor, keys, multipliers, words)
     return words
 
 

@@ -13,8 +13,9 @@ so the parts are disjoint, fill the span, and none is smaller than r >= 2^22. Wh
 word of bits 46 .. 61 of `low` is written and both are multiplied by 2^16: at most twice a step.
 A carry into bit 62 is added to the words already written. It cannot run out of them, as the
 message stays below the upper end of the span, which never grows.
-State of the decoder: code = message - low, cut after bit 0. In each step 0 <= code < span; this
-holds for any bytes whatever, so that damaged data decode to something or are refused, no worse.
+State of the decoder: code = message - low, cut after bit 0; span; and how many words it has read.
+In each step 0 <= code < span; this holds for any bytes whatever, so that damaged data decode to
+something or are refused, no worse.
 """
 
 from __future__ import annotations
@@ -83,16 +84,17 @@ def decode_words(
     last: Integers,
     log2_knots: Integers,
     start: Integers,
+    state: Integers,
     symbols: Integers,
 ) -> bool:
     """Fill `symbols`; return whether all escapes were of 32-bit symbols.
 
+    `state`, see the top of this file, is taken from where the last call left it, or `first_state`.
+
     The intervals of a table are numbered: 0 is the escape below, 1 the symbol `first`, and so on to
     the escape above. The upper bound of number n is F(first - 1 + n + v), where n <= beyond.
     """
-    code, span, size = 0, FULL, 4
-    for word in range(4):
-        code = code << WORD_BITS | data[word]
+    code, span, size = state[0], state[1], state[2]
     largest = max(phases) - FIRST_KNOT
     i = 0
     for c in range(len(counts)):
@@ -170,10 +172,19 @@ def decode_words(
             while span <= BOTTOM:
                 code <<= WORD_BITS
                 if size < len(data):
-                    code |= data[size]
+                    code |= int(data[size])
                     size += 1
                 span <<= WORD_BITS
+    state[0], state[1], state[2] = code, span, size
     return True
+
+
+def first_state(data: Integers) -> list[int]:
+    """The state of the decoder at the beginning of the words of a message."""
+    code = 0
+    for word in range(4):
+        code = code << WORD_BITS | int(data[word])
+    return [code, FULL, 4]
 
 
 def flush(low: int, span: int, words: Integers, size: int) -> int:
@@ -197,6 +208,8 @@ def flush(low: int, span: int, words: Integers, size: int) -> int:
 
 
 def code_words(data: bytes) -> Array:
-    """The data as words, two zero bits put before: four words are the decoder's first 62 bits."""
-    padded = np.frombuffer(b"\0\0" + data + bytes(8 - len(data) % 2), ">u2").astype(np.int64)
-    return padded[:-1] << 14 & WORD | padded[1:] >> 2
+    """The data as uint16, two zero bits put before: four words are the decoder's first 62 bits."""
+    padded = np.frombuffer(b"\0\0" + data + bytes(8 - len(data) % 2), ">u2").astype(np.uint16)
+    words = padded[:-1] << 14
+    words |= padded[1:] >> 2
+    return words

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
+import pickle
+import warnings
+import zlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -30,7 +34,8 @@ def use_reference() -> bool:
 def jit(**options: Any) -> Callable[[F], F]:
     """Decorator: `numba.njit` without the GIL, cached on disk if a place for the cache is found.
 
-    It imports Numba at once: modules that use it are themselves imported only when needed.
+    It imports Numba at once: modules that use it are themselves imported only when needed. A cache
+    that is damaged or cannot be written to costs the time of compiling anew, and nothing else.
 
     Numba compiles anew when the function's own file changes, but not when a file does that it
     imports functions or constants from. Having edited `elementary.py`, `cdf_network.py` or
@@ -40,13 +45,57 @@ def jit(**options: Any) -> Callable[[F], F]:
     def decorate(function: F) -> F:
         import numba
 
-        settings = {"nogil": True, **options}
-        try:
-            return numba.njit(cache=True, **settings)(function)  # type: ignore[no-any-return]
-        except RuntimeError:  # no place to keep the cache can be written to
-            return numba.njit(**settings)(function)  # type: ignore[no-any-return]
+        dispatcher = numba.njit(**{"nogil": True, **options})(function)
+        with contextlib.suppress(RuntimeError, OSError):  # no place for a cache can be written to
+            dispatcher._cache = _forgiving_cache()(function)
+        return dispatcher  # type: ignore[no-any-return]
 
     return decorate
+
+
+@functools.cache
+def _forgiving_cache() -> Any:
+    """Numba's cache of a function, but whose files may be damaged and whose disk may be full.
+
+    A checksum goes with the machine code: damaged, it would not be seen to be wrong until it runs.
+    """
+    from numba.core.caching import CompileResultCacheImpl, FunctionCache
+    from numba.core.serialize import dumps
+
+    class Checked(CompileResultCacheImpl):  # type: ignore[misc]
+        def reduce(self, result: Any) -> Any:
+            data = dumps(super().reduce(result))
+            return zlib.crc32(data), data
+
+        def rebuild(self, target: Any, reduced: Any) -> Any:
+            checksum, data = reduced
+            if zlib.crc32(data) != checksum:
+                raise ValueError("the checksum does not match")
+            return super().rebuild(target, pickle.loads(data))
+
+    class Forgiving(FunctionCache):  # type: ignore[misc]
+        _impl_class = Checked
+
+        def load_overload(self, signature: Any, target: Any) -> Any:
+            try:
+                return super().load_overload(signature, target)
+            except Exception:  # damaged pickles raise almost anything
+                with contextlib.suppress(OSError):
+                    self.flush()  # an empty index, which the function is entered into again
+                return None
+
+        def save_overload(self, signature: Any, result: Any) -> None:
+            try:
+                super().save_overload(signature, result)
+            except Exception as error:
+                warnings.warn(
+                    f"{self.cache_path}: compiled code cannot be kept there ({error}); "
+                    "it is compiled anew each time",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+
+    return Forgiving
 
 
 def compiled(**options: Any) -> Callable[[F], F]:

@@ -13,7 +13,9 @@ _LOW, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 
 
 @jit(error_model="numpy")
-def dither_words(first_block, first_row, tensor, keys, multipliers, words):  # type: ignore[no-untyped-def]
+def dither_words(  # type: ignore[no-untyped-def]
+    first_block, first_row, first_channel, tensor, keys, multipliers, words
+):
     """Fill words (C, rows, blocks, 4) uint32; keys (rounds, 2) and multipliers (2,) uint64.
 
     32-bit words are held in 64 bits, where the products are exact.
@@ -24,7 +26,7 @@ def dither_words(first_block, first_row, tensor, keys, multipliers, words):  # t
         for row in range(np.uintp(rows)):
             for block in range(np.uintp(blocks)):
                 c0, c1 = np.uint64(first_block) + block, np.uint64(first_row) + row
-                c2, c3 = channel, np.uint64(tensor)
+                c2, c3 = np.uint64(first_channel) + channel, np.uint64(tensor)
                 for i in range(np.uintp(len(keys))):
                     product0, product1 = c0 * m0, c2 * m1
                     c0, c1 = (product1 >> _HALF) ^ c1 ^ keys[i, 0], product1 & _LOW

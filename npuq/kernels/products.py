@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -102,6 +103,21 @@ _LOCK = threading.Lock()
 _users, _threads_before = 0, 1
 
 
+def _forget_users() -> None:
+    """In a forked child, which has none of the threads that were computing."""
+    global _users
+    if _users > 0:
+        _openblas_threads()[1](_threads_before)
+    _users = 0
+    _LOCK.release()
+
+
+if hasattr(os, "register_at_fork"):  # the lock is held meanwhile: nobody is halfway through
+    os.register_at_fork(
+        before=_LOCK.acquire, after_in_parent=_LOCK.release, after_in_child=_forget_users
+    )
+
+
 @contextlib.contextmanager
 def _one_thread_a_product() -> Iterator[None]:
     """Keep SciPy's OpenBLAS from dividing products; another BLAS does as it likes."""
@@ -116,7 +132,7 @@ def _one_thread_a_product() -> Iterator[None]:
         yield
     finally:
         with _LOCK:
-            _users -= 1
+            _users = max(_users - 1, 0)  # 0 if this thread has been forked meanwhile
             if _users == 0:
                 set_threads(_threads_before)
 

@@ -51,3 +51,14 @@ def init(
     transforms = hyperprior.init(rng, channels=channels, latents=latents, dtype=dtype, means=False)
     density = nonparametric.init(rng, latents, widths=hyperprior.DENSITY_WIDTHS, dtype=dtype)
     return FactorizedParams(*transforms[:4], density)  # type: ignore[arg-type]
+
+
+def shapes(*, channels: int, latents: int) -> FactorizedParams:
+    """The shapes of what `init` makes, taking no memory.
+
+    Raises:
+        ValueError: a width is not positive.
+    """
+    transforms = hyperprior.shapes(channels=channels, latents=latents, means=False)
+    density = nonparametric.shapes(latents, hyperprior.DENSITY_WIDTHS)
+    return FactorizedParams(*transforms[:4], density)  # type: ignore[arg-type]

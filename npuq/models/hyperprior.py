@@ -34,7 +34,7 @@ from npuq.nn import nonparametric
 from npuq.nn.activations import leaky_relu
 from npuq.nn.non_negative import non_negative_inverse
 from npuq.nn.nonparametric import NonparametricParams
-from npuq.nn.parameters import named_arrays, with_arrays
+from npuq.nn.parameters import named_arrays, shape_only, with_arrays
 
 ANALYSIS, SYNTHESIS = (DOWN,) * 4, (UP,) * 4
 HYPER_ANALYSIS, HYPER_SYNTHESIS = (FLAT, DOWN, DOWN), (UP, UP, FLAT)
@@ -104,11 +104,7 @@ def init(
         ValueError: a width is not positive, or M is odd where there are means.
     """
     N, M = channels, latents
-    if N < 1 or M < 1 or (means and M % 2):
-        raise ValueError(
-            "channels and latents must be positive, and latents even in a model with means, not "
-            f"{N} and {M}"
-        )
+    _check_widths(N, M, means)
 
     def down(c_in: int, c_out: int, k: int = 5) -> Conv:
         return _uniform_conv(rng, (c_out, c_in, k, k), c_out, c_in * k * k, dtype)
@@ -135,6 +131,45 @@ def init(
             rng, N, widths=DENSITY_WIDTHS, init_scale=init_scale, dtype=dtype
         ),
     )
+
+
+def shapes(*, channels: int, latents: int, means: bool = True) -> HyperpriorParams:
+    """The shapes of what `init` makes, taking no memory.
+
+    Raises:
+        ValueError: a width is not positive, or M is odd where there are means.
+    """
+    N, M = channels, latents
+    _check_widths(N, M, means)
+
+    def down(c_in: int, c_out: int, k: int = 5) -> Conv:
+        return Conv(shape_only(c_out, c_in, k, k), shape_only(c_out))
+
+    def up(c_in: int, c_out: int, k: int = 5) -> Conv:
+        return Conv(shape_only(c_in, c_out, k, k), shape_only(c_out))
+
+    gdn = (Gdn(shape_only(N), shape_only(N, N)),) * 3
+    return HyperpriorParams(
+        analysis=(down(3, N), down(N, N), down(N, N), down(N, M)),
+        analysis_gdn=gdn,
+        synthesis=(up(M, N), up(N, N), up(N, N), up(N, 3)),
+        synthesis_gdn=gdn,
+        hyper_analysis=(down(M, N, 3), down(N, N), down(N, N)),
+        hyper_synthesis=(
+            (up(N, M), up(M, M * 3 // 2), down(M * 3 // 2, 2 * M, 3))
+            if means
+            else (up(N, N), up(N, N), down(N, M, 3))
+        ),
+        hyper_density=nonparametric.shapes(N, DENSITY_WIDTHS),
+    )
+
+
+def _check_widths(channels: int, latents: int, means: bool) -> None:
+    if channels < 1 or latents < 1 or (means and latents % 2):
+        raise ValueError(
+            "channels and latents must be positive, and latents even in a model with means, not "
+            f"{channels} and {latents}"
+        )
 
 
 def _uniform_conv(

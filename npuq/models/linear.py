@@ -22,12 +22,13 @@ import numpy as np
 import numpy.typing as npt
 
 from npuq.backend import Array, xp_of
+from npuq.grey import made_grey
 from npuq.models.noisy_rate import NoisyRate, Softness, noisy_rate
 from npuq.models.older_rate import older_rate
 from npuq.nn import nonparametric
 from npuq.nn.initialize import jpeg_analysis, jpeg_synthesis, random_orthogonal
 from npuq.nn.nonparametric import NonparametricParams
-from npuq.nn.parameters import named_arrays, with_arrays
+from npuq.nn.parameters import named_arrays, shape_only, with_arrays
 
 BLOCK = 8
 CHANNELS = 3 * BLOCK * BLOCK
@@ -93,6 +94,16 @@ def init(
     )
 
 
+def shapes(widths: tuple[int, ...] = (3, 3, 3)) -> LinearParams:
+    """The shapes of what `init` makes, taking no memory.
+
+    Raises:
+        ValueError: a width is not positive.
+    """
+    kernels = shape_only(CHANNELS, 3, BLOCK, BLOCK)
+    return LinearParams(kernels, kernels, nonparametric.shapes(CHANNELS, widths))
+
+
 def pad_to_blocks(image: Array) -> Array:
     """(H, W, 3) -> (8 h, 8 w, 3): the last row and column repeated up to whole blocks."""
     height, width = image.shape[:2]
@@ -116,9 +127,15 @@ def blocks_to_images(blocks: Array, shape: tuple[int, int, int]) -> Array:
     return images + images.dtype.type(GREY)
 
 
-def blocks_to_bytes(blocks: Array, shape: tuple[int, int, int]) -> Array:
-    """`blocks_to_images`, rounded and clipped to uint8; bytes are quicker to rearrange."""
+def blocks_to_bytes(blocks: Array, shape: tuple[int, int, int], *, grey: bool = False) -> Array:
+    """`blocks_to_images`, rounded and clipped to uint8; bytes are quicker to rearrange.
+
+    Of a `grey` picture the three colours are made one (`npuq.grey`).
+    """
     pixels = blocks + blocks.dtype.type(GREY)
+    if grey:
+        colours = pixels.reshape(3, -1, pixels.shape[1])
+        pixels = made_grey(colours, 0, 255).reshape(pixels.shape)
     xp_of(pixels).rint(pixels, out=pixels)
     return _arrange(pixels.clip(0, 255, out=pixels).astype(np.uint8), shape)
 

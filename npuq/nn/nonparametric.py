@@ -26,6 +26,7 @@ import numpy.typing as npt
 
 from npuq.backend import Array, xp_of
 from npuq.nn.activations import sigmoid, softplus, softplus_backward
+from npuq.nn.parameters import shape_only
 
 FARTHEST = 2.0**16  # where `inverse_logits` looks no further
 
@@ -62,8 +63,7 @@ def init(
     Raises:
         ValueError: `channels` or a width is not positive, or `init_scale` is not.
     """
-    if channels < 1 or min(widths, default=1) < 1:
-        raise ValueError(f"channels and widths must be positive, not {channels} and {widths}")
+    _check_widths(channels, widths)
     if not init_scale > 0:
         raise ValueError(f"init_scale must be positive, not {init_scale}")
     r = (1, *widths, 1)
@@ -75,6 +75,24 @@ def init(
         a.append(np.zeros((channels, r_out, 1), dtype))
         b.append(rng.uniform(-0.5, 0.5, (channels, r_out, 1)).astype(dtype))
     return NonparametricParams(tuple(H), tuple(a[:-1]), tuple(b))
+
+
+def shapes(channels: int, widths: tuple[int, ...] = (3, 3, 3)) -> NonparametricParams:
+    """The shapes of what `init` makes (Ballé et al. 2018, Appendix 6.1), taking no memory.
+
+    Raises:
+        ValueError: `channels` or a width is not positive.
+    """
+    _check_widths(channels, widths)
+    r = (1, *widths, 1)
+    columns = tuple(shape_only(channels, r_out, 1) for r_out in r[1:])
+    H = tuple(shape_only(channels, r_out, r_in) for r_in, r_out in zip(r[:-1], r[1:], strict=True))
+    return NonparametricParams(H, columns[:-1], columns)
+
+
+def _check_widths(channels: int, widths: tuple[int, ...]) -> None:
+    if channels < 1 or min(widths, default=1) < 1:
+        raise ValueError(f"channels and widths must be positive, not {channels} and {widths}")
 
 
 def logits(y: Array, params: NonparametricParams) -> Array:

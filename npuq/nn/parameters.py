@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
+import numpy as np
+
 from npuq.backend import Array
 
 Tree = TypeVar("Tree")
@@ -54,6 +56,11 @@ def cast(tree: Tree, dtype: Any) -> Tree:
         dtype: of all arrays of the result.
     """
     return with_arrays(tree, {name: a.astype(dtype) for name, a in named_arrays(tree).items()})
+
+
+def shape_only(*shape: int) -> Array:
+    """An array of zeros that takes no memory: what stands for a shape in a tree of parameters."""
+    return np.broadcast_to(np.zeros((), np.float32), shape)
 
 
 def _children(tree: Any, path: str) -> Iterator[tuple[str, Any]]:

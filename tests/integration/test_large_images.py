@@ -36,7 +36,7 @@ print(before, compressed, peak(), decoded.shape == image.shape)
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's /proc")
 @pytest.mark.skipif(use_reference(), reason="takes long in plain Python")
 @pytest.mark.parametrize(
-    ("kind", "height", "limits"), [("linear", 24, (350, 350)), ("hyperprior", 12, (150, 150))]
+    ("kind", "height", "limits"), [("linear", 24, (150, 150)), ("hyperprior", 12, (150, 150))]
 )
 def test_memory_is_for_some_bands_beside_the_pixels(
     kind: str, height: int, limits: tuple[int, int]

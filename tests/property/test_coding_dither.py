@@ -15,17 +15,16 @@ side = st.integers(0, 40)
 words = st.sampled_from([0, 15, 16, 2**31, 2**32 - 2]) | st.integers(0, 2**32 - 2)
 
 
-@given(seeds(), st.integers(0, 3), side, side, side, side)
-def test_window_is_the_cut_out_of_the_whole(seed, channels, top, left, rows, columns):
-    whole = dither_integers((3, 80, 80), seed=seed, tensor=1)
-    window = dither_integers(
-        (channels, rows, columns), seed=seed, tensor=1, first_row=top, first_column=left
-    )
-    assert np.array_equal(window, whole[:channels, top : top + rows, left : left + columns])
+@given(seeds(), st.integers(0, 3), side, side, side, side, st.integers(0, 2))
+def test_window_is_the_cut_out_of_the_whole(seed, channels, top, left, rows, columns, first):
+    whole = dither_integers((5, 80, 80), seed=seed, tensor=1)
+    shape = channels, rows, columns
+    place = {"first_channel": first, "first_row": top, "first_column": left}
+    window = dither_integers(shape, seed=seed, tensor=1, **place)
+    expected = whole[first : first + channels, top : top + rows, left : left + columns]
+    assert np.array_equal(window, expected)
     with mock.patch.dict(os.environ, NPUQ_KERNELS="reference"):
-        plain = dither_integers(
-            (channels, rows, columns), seed=seed, tensor=1, first_row=top, first_column=left
-        )
+        plain = dither_integers(shape, seed=seed, tensor=1, **place)
     assert np.array_equal(window, plain)
 
 

@@ -41,6 +41,12 @@ def test_the_bytes_are_where_the_format_says():
     assert struct.unpack("<IIffQHBI", DATA[16:47]) == (512, 768, 7, 16, 2**64 - 1, 16, 1, 3)
 
 
+def test_grey_is_a_bit_that_files_of_colours_do_not_have():
+    grey = pack(HEADER._replace(grey=True), STREAMS)
+    assert grey[7] == 1 and unpack(grey) == (HEADER._replace(grey=True), STREAMS)
+    assert [i for i in range(47) if grey[i] != DATA[i]] == [7]
+
+
 def test_head_can_be_read_without_the_streams():
     assert read_header(DATA[: 47 + 12 + 4]) == HEADER
 
@@ -76,8 +82,18 @@ def test_a_newer_version_is_told_apart():
 
 @pytest.mark.parametrize(
     ("position", "value"),
-    [(4, 0), (5, len(METHODS)), (6, 0), (6, 2), (7, 1), (42, 0), (27, 0xFF), (31, 0xC1)],
-    ids=["version", "method", "dither 0", "dither 2", "flags", "tensors", "alpha", "alpha_r"],
+    [(4, 0), (5, len(METHODS)), (6, 0), (6, 2), (7, 2), (7, 129), (42, 0), (27, 0xFF), (31, 0xC1)],
+    ids=[
+        "version",
+        "method",
+        "dither 0",
+        "dither 2",
+        "flags 2",
+        "flags 129",
+        "tensors",
+        "alpha",
+        "alpha_r",
+    ],
 )
 def test_impossible_fields_are_noticed_though_the_checksum_matches(position, value):
     with pytest.raises(CorruptFileError, match="impossible"):

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from npuq.backend import Array
-from npuq.compressai import CLASSES, QUANTILES, architecture, export_state, import_state
+from npuq.compressai import (
+    CLASSES,
+    QUANTILES,
+    architecture,
+    check_state,
+    export_state,
+    import_state,
+)
 from npuq.errors import ModelError
 from npuq.model_file import make_model
 from npuq.models import factorized, hyperprior, linear
+from npuq.state_dict import read_state_dict, write_state_dict
 
 N, M = 3, 4
 SCALES = "entropy_bottleneck.matrices.2"
@@ -163,3 +172,33 @@ def test_widths_are_looked_at_before_memory_is_taken() -> None:
         import_state(state, name="x")
     with pytest.raises(ModelError, match="lmbda"):
         import_state(exported(), name="x", lmbda=-1.0)
+
+
+@pytest.mark.parametrize(
+    "prefix", ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."]
+)
+def test_names_of_wrapped_models_are_understood(prefix: str) -> None:
+    """Of DataParallel and of torch.compile, around the whole or around a part."""
+    expected = import_state(exported(), name="x").hash
+    wrapped = {prefix + name: array for name, array in exported().items()}
+    assert import_state(wrapped, name="x").hash == expected
+    part = {name.replace("g_a.", "g_a._orig_mod."): array for name, array in exported().items()}
+    assert import_state(part, name="x").hash == expected
+    with pytest.raises(ModelError, match="twice"):
+        import_state(exported() | {prefix + "g_a.0.bias": np.zeros(N, np.float32)}, name="x")
+
+
+@pytest.mark.parametrize("value", [None, [1.0, 2.0], "text", {"a": 1}])
+def test_what_is_no_array_is_named(value: Any) -> None:
+    with pytest.raises(ModelError, match="g_a.2.bias of the state dict is .*, not an array"):
+        import_state(exported() | {"g_a.2.bias": value}, name="x")
+
+
+def test_names_and_shapes_are_checked_before_an_array_is_read(tmp_path: Path) -> None:
+    write_state_dict(tmp_path / "sound.npz", exported())
+    state = read_state_dict(tmp_path / "sound.npz", check_state)
+    assert import_state(state, name="x").hash == import_state(exported(), name="x").hash
+    write_state_dict(tmp_path / "more.npz", exported() | {"junk": np.zeros(3)})
+    with pytest.raises(ModelError, match=r"more.npz: the state dict holds junk"):
+        read_state_dict(tmp_path / "more.npz", check_state)
+    assert "junk" in read_state_dict(tmp_path / "more.npz")

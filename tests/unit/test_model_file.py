@@ -10,12 +10,19 @@ import numpy as np
 import pytest
 from models import tiny_hyperprior, tiny_model
 
+from npuq.checkpoint import TrainingState, save_checkpoint
+from npuq.codec import compress, decompress
 from npuq.errors import ModelError, WrongModelError
 from npuq.model import Model
-from npuq.model_file import load_model, make_model, save_model
+from npuq.model_file import _hash, load_model, make_model, save_model
+from npuq.models import factorized, hyperprior, linear
 from npuq.models.linear import CHANNELS
+from npuq.nn import nonparametric
 from npuq.nn.activations import softplus
+from npuq.nn.adam import AdamState
+from npuq.nn.parameters import named_arrays
 from npuq.quantizer import hard_phases, plain_phases, soft_phases
+from npuq.schedules import TrainingOptions
 from npuq.shipped import find_model
 
 FLIPS = 250
@@ -70,7 +77,7 @@ def test_truncated_files_are_refused(contents: bytes, part: float, tmp_path: Pat
 
 
 def _rewritten(contents: bytes, path: Path, **changes: object) -> Path:
-    """The file with other arrays or manifest entries, without a new hash."""
+    """The file with other arrays or manifest entries, or without, and without a new hash."""
     with np.load(io.BytesIO(contents)) as file:
         arrays = dict(file)
     manifest = json.loads(arrays["manifest"].tobytes())
@@ -79,8 +86,9 @@ def _rewritten(contents: bytes, path: Path, **changes: object) -> Path:
             arrays[key] = value
         else:
             manifest[key] = value
-    arrays["manifest"] = np.frombuffer(json.dumps(manifest).encode(), np.uint8)
-    np.savez(path, **arrays)
+    if "manifest" not in changes:
+        arrays["manifest"] = np.frombuffer(json.dumps(manifest).encode(), np.uint8)
+    np.savez_compressed(path, **arrays)
     return path
 
 
@@ -94,6 +102,9 @@ def _rewritten(contents: bytes, path: Path, **changes: object) -> Path:
         {"kind": "hyperprior"},
         {"alpha": -1.0},
         {"alpha": 8.0},
+        {"lmbda": float("nan")},
+        {"lmbda": -1.0},
+        {"manifest": np.zeros((1 << 20) + 1, np.uint8)},
         {"format": 2},
         {"hash": "00"},
     ],
@@ -111,10 +122,92 @@ def test_the_name_is_free(contents: bytes, model: Model, tmp_path: Path) -> None
     assert (renamed.name, renamed.hash) == ("other", model.hash)
 
 
-@pytest.mark.parametrize("alpha", [-1.0, np.inf, np.nan])
+@pytest.mark.parametrize("alpha", [-1.0, np.inf, np.nan, 1e39])
 def test_softness_must_be_finite(alpha: float, model: Model) -> None:
-    with pytest.raises((ModelError, ValueError)):
+    with pytest.raises(ModelError, match="alpha"):
         make_model(model.params, alpha=alpha, lmbda=1.0, name="x")
+    with pytest.raises(ModelError, match="alpha_r"):
+        make_model(model.params, alpha=7.0, alpha_r=alpha, lmbda=1.0, name="x")
+    with pytest.raises(ModelError, match="lmbda"):
+        make_model(model.params, alpha=7.0, lmbda=alpha if alpha != 1e39 else -1.0, name="x")
+
+
+@pytest.mark.parametrize("alpha", [7.3, 1e30, 1e39, 1e300])
+@pytest.mark.parametrize("name", ["alpha", "alpha_r"])
+def test_softness_that_no_compressed_file_can_hold_is_refused(
+    name: str, alpha: float, model: Model, tmp_path: Path
+) -> None:
+    """With a hash that fits: what is no float32 would only be noticed when compressing."""
+    save_model(tmp_path / "model.npz", replace_hash(model._replace(**{name: alpha})))
+    with pytest.raises(ModelError, match=f"{name} of a model must be a float32 number"):
+        load_model(tmp_path / "model.npz")
+
+
+def replace_hash(model: Model) -> Model:
+    return model._replace(hash=_hash(model))
+
+
+def test_what_make_model_takes_can_be_compressed_with(model: Model) -> None:
+    """An alpha that is no float32 is rounded to one."""
+    for alpha in (7.3, 1e30):
+        made = make_model(model.params, alpha=alpha, lmbda=1.0, name="x")
+        data = compress(np.full((8, 8, 3), 9, np.uint8), model=made)
+        assert decompress(data, model=made).shape == (8, 8, 3)
+
+
+def test_a_checkpoint_is_called_one(tmp_path: Path) -> None:
+    state = TrainingState(
+        3, {"w": np.ones(3)}, AdamState(3, {"w": np.ones(3)}, {"w": np.ones(3)}), []
+    )
+    path = tmp_path / "checkpoint.npz"
+    save_checkpoint(path, state, TrainingOptions(), {})
+    with pytest.raises(ModelError, match=r"training checkpoint.*model\.npz beside it"):
+        load_model(path)
+
+
+def test_params_that_are_no_parameters_are_refused(model: Model) -> None:
+    density = model.params.density
+    for params in (
+        None,
+        model.params._replace(density=density._replace(a=density.a[:1])),
+        model.params._replace(density=density._replace(b=(*density.b, density.b[0]))),
+        model.params._replace(analysis=[1.0]),
+        model.params._replace(synthesis=None),
+        tiny_hyperprior().params._replace(analysis=()),
+    ):
+        with pytest.raises(ModelError):
+            make_model(params, alpha=0.0, lmbda=1.0, name="x")  # type: ignore[arg-type]
+
+
+def test_a_manifest_that_could_not_be_read_is_not_written(model: Model, tmp_path: Path) -> None:
+    long = model._replace(training={"log": "x" * (1 << 20)})
+    with pytest.raises(ModelError, match="longer than"):
+        save_model(tmp_path / "model.npz", long)
+    assert not list(tmp_path.iterdir())
+
+
+def test_arrays_that_no_model_has_are_left_alone(
+    contents: bytes, model: Model, tmp_path: Path
+) -> None:
+    path = _rewritten(contents, tmp_path / "more.npz", notes=np.zeros(1 << 20))
+    assert load_model(path).hash == model.hash
+
+
+@pytest.mark.parametrize("widths", [(3, 3, 3), (2,), ()])
+def test_shapes_are_those_of_fresh_parameters(widths: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
+    pairs = [
+        (linear.shapes(widths), linear.init(rng, widths=widths)),
+        (nonparametric.shapes(5, widths), nonparametric.init(rng, 5, widths=widths)),
+        (factorized.shapes(channels=3, latents=5), factorized.init(rng, channels=3, latents=5)),
+    ]
+    for means in (True, False):
+        size = {"channels": 3, "latents": 4, "means": means}
+        pairs.append((hyperprior.shapes(**size), hyperprior.init(rng, **size)))
+    for ours, theirs in pairs:
+        assert type(ours) is type(theirs)
+        sizes = [{n: a.shape for n, a in named_arrays(tree).items()} for tree in (ours, theirs)]
+        assert sizes[0] == sizes[1] and list(sizes[0]) == list(sizes[1])
 
 
 def test_find_model(model: Model) -> None:

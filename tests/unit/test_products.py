@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -90,3 +92,43 @@ def test_scratch_is_of_one_thread_and_is_kept_unless_it_is_large() -> None:
     assert not np.shares_memory(one, theirs)
     large = (KEPT + 1,)
     assert not np.shares_memory(*(scratch("test", large, np.dtype(np.uint8)) for _ in range(2)))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("busy", ["in a product", "holding the lock"])
+def test_a_process_forked_while_others_compute_is_as_good_as_new(
+    busy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has as many threads a product as before, and waits for none that it has not got."""
+    threads, begun, done = [3], threading.Event(), threading.Event()
+    monkeypatch.setattr(
+        products, "_openblas_threads", lambda: (lambda: threads[-1], threads.append)
+    )
+
+    def compute(_: int) -> None:
+        begun.set()
+        done.wait(10)
+
+    def hold() -> None:
+        with products._LOCK:
+            begun.set()
+            time.sleep(0.3)
+
+    target = hold if busy == "holding the lock" else lambda: map_products(compute, [0])
+    other = threading.Thread(target=target)
+    other.start()
+    begun.wait(10)
+    child = os.fork()
+    if child == 0:
+        try:
+            signal.alarm(10)  # what ends a child that waits for ever
+            assert threads[-1] == 3
+            assert map_products(lambda _: threads[-1], [0]) == [1] and threads[-1] == 3
+            os._exit(0)
+        finally:
+            os._exit(1)
+    done.set()
+    other.join()
+    assert os.waitpid(child, 0)[1] == 0
+    assert threads[-1] == 3 and products._users == 0

@@ -1,0 +1,82 @@
+"""`.npz` files of others: what they hold is looked at before memory is taken for it.
+
+An archive of a few kilobytes can claim any number of bytes, and NumPy takes memory for what the
+header of an array says. So all headers are read first, and no array before its reader agreed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from npuq.backend import Array
+
+MOST_MEMBERS = 1 << 10
+LARGEST = 1 << 30  # bytes of all arrays that are read: ten times those of the widest model known
+
+
+class Archive(NamedTuple):
+    """An open `.npz`.
+
+    Attributes:
+        shapes: of its arrays by name, as arrays of the same type that take no memory.
+        file: the ZIP archive.
+    """
+
+    shapes: dict[str, Array]
+    file: zipfile.ZipFile
+
+    def read(self, name: str) -> Array:
+        """An array, in memory.
+
+        Raises:
+            Exception: as `opened`; KeyError if there is none of that name.
+        """
+        with self.file.open(f"{name}.npy") as member:
+            array: Array = np.lib.format.read_array(member, allow_pickle=False)
+            return array
+
+
+@contextlib.contextmanager
+def opened(path: str | Path) -> Iterator[Archive]:
+    """Open a `.npz` and read the headers of its arrays.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        Exception: a damaged archive raises whatever zipfile and zlib come across; ValueError, what
+            is none of NumPy.
+    """
+    with zipfile.ZipFile(path) as file:
+        members = file.infolist()
+        if len(members) > MOST_MEMBERS or len({m.filename for m in members}) < len(members):
+            raise ValueError(f"more than {MOST_MEMBERS} members, or several of one name")
+        yield Archive({m.filename.removesuffix(".npy"): _shape(file, m) for m in members}, file)
+
+
+def total_bytes(shapes: Mapping[str, Array]) -> int:
+    """What arrays of these shapes and types take in memory."""
+    return sum(a.size * a.itemsize for a in shapes.values())
+
+
+def _shape(file: zipfile.ZipFile, member: zipfile.ZipInfo) -> Array:
+    """An array of the type and shape of a member, whose length fits them, without its values."""
+    if not member.filename.endswith(".npy"):
+        raise ValueError(f"{member.filename} is no array")
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"{member.filename} is not compressed as NumPy does it")
+    with file.open(member) as stream:
+        read_header = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }[np.lib.format.read_magic(stream)]
+        shape, _, dtype = read_header(stream)
+        size = member.file_size - stream.tell()
+    if dtype.hasobject or min(shape, default=0) < 0 or size != math.prod(shape) * dtype.itemsize:
+        raise ValueError(f"{member.filename} is not as long as its header says, or holds objects")
+    return np.broadcast_to(np.zeros((), dtype), shape)

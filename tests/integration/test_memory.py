@@ -1,0 +1,200 @@
+"""Bounds of memory, each in a process that may not take more: pictures of any shape, hostile files.
+
+`RLIMIT_DATA` counts all memory that a process could write to, whether it does or not. Compiling
+takes some as well, so each program first does a small piece of the same work.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from npuq.compressai import export_state
+from npuq.kernels.compile import use_reference
+from npuq.model_file import make_model
+from npuq.models import hyperprior
+
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="reads Linux's /proc"
+)
+
+LIMIT = """
+import resource, sys
+import numpy as np
+
+def allow(megabytes):
+    lines = open("/proc/self/status").read().splitlines()
+    now = next(int(line.split()[1]) for line in lines if line.startswith("VmData"))
+    most = now * 1024 + (megabytes << 20), resource.RLIM_INFINITY
+    resource.setrlimit(resource.RLIMIT_DATA, most)
+"""
+
+
+def run(program: str, *arguments: object) -> str:
+    """What a program prints, which may call `allow(megabytes)`."""
+    tests = Path(__file__).parents[1]
+    result = subprocess.run(
+        [sys.executable, "-c", LIMIT + program, *map(str, arguments)],
+        env=os.environ
+        | {
+            "PYTHONPATH": f"{tests}{os.pathsep}{tests.parent}",
+            "NPUQ_THREADS": "2",  # each has a few megabytes of its own
+            "OPENBLAS_THREAD_TIMEOUT": "4",  # as the command line sets it
+        },
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    return result.stdout.strip()
+
+
+PICTURE = """
+from models import picture
+from npuq import codec
+height, width = map(int, sys.argv[1:])
+tile = picture(min(height, 256), min(width, 256))
+codec.decompress(codec.compress(np.tile(tile, (2, 2, 1))))
+image = np.tile(tile, (-(-height // tile.shape[0]), -(-width // tile.shape[1]), 1))[:height, :width]
+image = np.ascontiguousarray(image)
+allow(150)
+data = codec.compress(image)
+allow(150 + (image.nbytes >> 20))
+decoded = codec.decompress(data)
+error = decoded[:999, :999].astype(float) - image[:999, :999]
+print(decoded.shape == image.shape, np.mean(np.abs(error)) < 10)
+"""
+
+
+@pytest.mark.skipif(use_reference(), reason="takes long in plain Python")
+@pytest.mark.parametrize(
+    ("height", "width"), [(8, 1 << 22), (1, 1 << 22), (1 << 21, 1), (768, 1 << 14)]
+)
+def test_pictures_take_their_pixels_and_150_megabytes(height: int, width: int) -> None:
+    """By the linear model, whatever the shape."""
+    assert run(PICTURE, height, width) == "True True"
+
+
+CLAIM = """
+from models import picture
+from npuq import codec
+from npuq.coding.container import pack, unpack
+from npuq.errors import InvalidFileError
+codec.decompress(codec.compress(picture(16, 16)))
+header, _ = unpack(codec.compress(picture(16, 16)))
+allow(20)
+height, width = map(int, sys.argv[1:])
+header = header._replace(height=height, width=width)
+data = pack(header, [b""] * -(-height // 256))
+try:
+    codec.decompress(data)
+except InvalidFileError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(use_reference(), reason="takes long in plain Python")
+@pytest.mark.parametrize(("height", "width"), [(1, 1 << 25), (8, 1 << 22), (256, 1 << 17)])
+def test_a_few_bytes_that_claim_a_picture_are_refused_before_it_is_made(
+    height: int, width: int
+) -> None:
+    """59 bytes for 100 megabytes of pixels, in 20 megabytes."""
+    assert "a coefficient is out of range" in run(CLAIM, height, width)
+
+
+def npz(path: Path, arrays: dict[str, Any], **manifest: object) -> Path:
+    if manifest:
+        text = json.dumps({"format": 1, "alpha": 0, "alpha_r": 0, "lmbda": 1, "name": "x",
+                           "training": {}, "hash": "00" * 8, **manifest})  # fmt: skip
+        arrays = arrays | {"manifest": np.frombuffer(text.encode(), np.uint8)}
+    np.savez_compressed(path, **arrays)
+    return path
+
+
+def empty_but_wide(path: Path) -> Path:
+    names = ("analysis.0.w", "analysis.3.w", "hyper_synthesis.2.w")
+    return npz(path, {n: np.zeros((4096, 0), np.float32) for n in names}, kind="hyperprior")
+
+
+def empty_linear(path: Path) -> Path:
+    """Its density has 4096 columns of no channels."""
+    arrays = {f"density.{g}.{k}": np.zeros((0, 4096), np.float32) for g in "Hab" for k in range(3)}
+    arrays |= {n: np.zeros(0, np.float32) for n in ("analysis", "synthesis")}
+    return npz(path, arrays, kind="linear")
+
+
+def long_manifest(path: Path) -> Path:
+    return npz(path, {"manifest": np.full(1 << 29, ord("["), np.uint8)})
+
+
+def zeros_nobody_asked_for(path: Path) -> Path:
+    return npz(path, {"junk": np.zeros(1 << 29, np.uint8)}, kind="linear")
+
+
+def header_of_a_terabyte(path: Path) -> Path:
+    """As a member, and in the place of the archive."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "<f4", "fortran_order": False, "shape": (1 << 38,)}
+    )
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("manifest.npy", header.getvalue())
+        file.writestr("analysis.npy", header.getvalue())
+    return path
+
+
+def bare_array(path: Path) -> Path:
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(
+            file, {"descr": "<f4", "fortran_order": False, "shape": (1 << 28,)}
+        )
+        file.truncate(1 << 30)
+    return path
+
+
+def empty_state(path: Path) -> Path:
+    names = ("g_a.0.weight", "g_a.6.weight", "h_s.4.weight")
+    return npz(path, {name: np.zeros((2048, 0, 5, 5), np.float32) for name in names})
+
+
+def state_with_more(path: Path) -> Path:
+    params = hyperprior.init(np.random.default_rng(0), channels=2, latents=2)
+    state = export_state(make_model(params, alpha=0.0, lmbda=1.0, name="x"))
+    return npz(path, state | {"junk": np.zeros(1 << 29, np.uint8)})
+
+
+REFUSED = """
+from models import tiny_model
+from npuq.compressai import check_state, import_state
+from npuq.errors import ModelError
+from npuq.model_file import load_model, save_model
+from npuq.state_dict import read_state_dict
+path = sys.argv[1]
+save_model(path + ".sound.npz", tiny_model())
+load_model(path + ".sound.npz")
+allow(30)
+resource.setrlimit(resource.RLIMIT_CPU, (30, 30))
+for read in (load_model, lambda path: import_state(read_state_dict(path, check_state), name="x")):
+    try:
+        read(path)
+    except ModelError as error:
+        print(isinstance(error.__cause__, MemoryError), "hostile.npz" in str(error))
+"""
+
+
+@pytest.mark.parametrize(
+    "make",
+    [empty_but_wide, empty_linear, long_manifest, zeros_nobody_asked_for, header_of_a_terabyte,
+     bare_array, empty_state, state_with_more],
+)  # fmt: skip
+def test_hostile_model_files_take_30_megabytes_at_most(make: Any, tmp_path: Path) -> None:
+    """As a model and as a state dict; what they claim is 0.5 GB to 1 TB."""
+    out = run(REFUSED, make(tmp_path / "hostile.npz"))
+    assert out.splitlines() == ["False True"] * 2
