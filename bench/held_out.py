@@ -16,14 +16,14 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from npuq import codec
-from npuq.images import list_images, read_image
-from npuq.metrics import mse, psnr
-from npuq.model import Model
-from npuq.model_file import load_model
+from npuq.codec import files as codec
+from npuq.evaluation.metrics import mse, psnr
+from npuq.io.images import list_images, read_image
+from npuq.trained.file import load_model
+from npuq.trained.model import Model
 
 EVERY = 20
-"""As `npuq.data.load_photographs` keeps photographs aside."""
+"""As `npuq.training.photographs.load_photographs` keeps photographs aside."""
 
 
 def main() -> None:

@@ -26,11 +26,18 @@ import numpy as np
 
 from npuq import __version__
 from npuq.coding.container import METHODS
-from npuq.evaluate import Evaluation, Job, as_json, evaluate_image, jobs_for, mean_records
-from npuq.figures import COLOURS, TITLES
-from npuq.images import list_images, read_image
-from npuq.metrics import bd_rate, interpolate_rd
-from npuq.shipped import shipped_qualities
+from npuq.evaluation.figures import COLOURS, TITLES
+from npuq.evaluation.metrics import bd_rate, interpolate_rd
+from npuq.evaluation.rate_distortion import (
+    Evaluation,
+    Job,
+    as_json,
+    evaluate_image,
+    jobs_for,
+    mean_records,
+)
+from npuq.io.images import list_images, read_image
+from npuq.trained.shipped import shipped_qualities
 
 HERE = Path(__file__).parent
 MARKERS = ("^", "s", "D")

@@ -24,12 +24,12 @@ from pathlib import Path
 from held_out import held_out_loss
 from PIL import Image
 
-from npuq.checkpoint import load_branch, saved_run
-from npuq.images import list_images, read_image
-from npuq.model_file import load_model, make_model, save_model
+from npuq.io.images import list_images, read_image
 from npuq.nn.parameters import named_arrays, with_arrays
-from npuq.schedules import TrainingOptions
-from npuq.trainees import trainee_of
+from npuq.trained.file import load_model, make_model, save_model
+from npuq.training.checkpoint import load_branch, saved_run
+from npuq.training.options import TrainingOptions
+from npuq.training.trainees import trainee_of
 
 HERE = Path(__file__).parent
 SNAPSHOT = HERE / "trunk" / "trunk.npz"

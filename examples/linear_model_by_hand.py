@@ -16,8 +16,8 @@ from npuq.coding.arithmetic import decode_band, encode_band
 from npuq.coding.dither import dither_integers, dither_values
 from npuq.coding.tables import phase_table
 from npuq.coding.tabulate import build_tables
-from npuq.dead_leaves import dead_leaves_batch
 from npuq.nn.initialize import block_dct
+from npuq.training.dead_leaves import dead_leaves_batch
 
 LMBDA, STEPS, LN2 = 0.0125, 500, np.log(2)
 # analysis, synthesis (192, 192); of the logistic density of each coefficient (192, 1)

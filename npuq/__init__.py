@@ -28,13 +28,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from npuq.codec import compress as compress
-    from npuq.codec import decompress as decompress
+    from npuq.codec.files import compress as compress
+    from npuq.codec.files import decompress as decompress
     from npuq.errors import NpuqError as NpuqError
-    from npuq.metrics import bd_rate as bd_rate
-    from npuq.metrics import ms_ssim as ms_ssim
-    from npuq.metrics import psnr as psnr
-    from npuq.model_file import load_model as load_model
+    from npuq.evaluation.metrics import bd_rate as bd_rate
+    from npuq.evaluation.metrics import ms_ssim as ms_ssim
+    from npuq.evaluation.metrics import psnr as psnr
     from npuq.paper.channel import round_half_up as round_half_up
     from npuq.paper.channel import (
         round_half_up_backward_straight_through as round_half_up_backward_straight_through,
@@ -66,13 +65,14 @@ if TYPE_CHECKING:
     )
     from npuq.paper.soft_round import soft_round_inverse as soft_round_inverse
     from npuq.paper.soft_round import soft_round_inverse_backward as soft_round_inverse_backward
+    from npuq.trained.file import load_model as load_model
 
 __version__ = "0.1.0"
 
 _MODULE_OF = {
-    "compress": "npuq.codec",
-    "decompress": "npuq.codec",
-    "load_model": "npuq.model_file",
+    "compress": "npuq.codec.files",
+    "decompress": "npuq.codec.files",
+    "load_model": "npuq.trained.file",
     "round_half_up": "npuq.paper.channel",
     "round_half_up_backward_straight_through": "npuq.paper.channel",
     "uniform_noise": "npuq.paper.channel",
@@ -96,9 +96,9 @@ _MODULE_OF = {
     "rate_bits": "npuq.paper.density",
     "rate_bits_backward": "npuq.paper.density",
     "rate_bits_backward_expected": "npuq.paper.expected_gradient",
-    "psnr": "npuq.metrics",
-    "ms_ssim": "npuq.metrics",
-    "bd_rate": "npuq.metrics",
+    "psnr": "npuq.evaluation.metrics",
+    "ms_ssim": "npuq.evaluation.metrics",
+    "bd_rate": "npuq.evaluation.metrics",
     "NpuqError": "npuq.errors",
 }
 

@@ -11,8 +11,7 @@ import in_torch
 import numpy as np
 import peers
 
-from npuq.compressai import CLASSES
-from npuq.model import Model
+from npuq.exchange.compressai import CLASSES
 from npuq.models import hyperprior
 from npuq.models.conditional_rate import SMALLEST_SCALE
 from npuq.models.layers import stack_forward
@@ -21,6 +20,7 @@ from npuq.nn import nonparametric, normal
 from npuq.nn.non_negative import lower_bound
 from npuq.nn.parameters import cast
 from npuq.paper.density import rate_bits
+from npuq.trained.model import Model
 
 # --- our hyperprior model, with parameters of ours ----------------------------------------------
 

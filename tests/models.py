@@ -8,10 +8,10 @@ import numpy as np
 import unequal
 
 from npuq.backend import Array
-from npuq.model import Model
-from npuq.model_file import make_model
 from npuq.models import factorized, hyperprior, linear
 from npuq.models.layers import Conv
+from npuq.trained.file import make_model
+from npuq.trained.model import Model
 
 
 @functools.cache

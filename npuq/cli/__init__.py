@@ -138,8 +138,8 @@ def _descriptor_of_nowhere() -> int:
 
 def _check_environment() -> None:
     """Refuse settings that cannot be, before any work is done."""
-    from npuq.kernels.compile import use_reference
-    from npuq.kernels.threads import thread_count
+    from npuq.runtime.compile import use_reference
+    from npuq.runtime.threads import thread_count
 
     use_reference()
     thread_count()

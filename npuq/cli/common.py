@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 from npuq.errors import NpuqError, missing_dependency
 
 if TYPE_CHECKING:
-    from npuq.evaluate import Record
-    from npuq.model import Model
+    from npuq.evaluation.rate_distortion import Record
+    from npuq.trained.model import Model
 
 FAILURE = 2
 """The exit status after what a user can mend."""
@@ -69,8 +69,8 @@ def number(text: str) -> float:
 
 def load_model_option(path: str | None) -> Model | None:
     """The model file of a --model, if it names one: those that come with npuq need no name."""
-    from npuq.model_file import load_model
-    from npuq.shipped import KINDS
+    from npuq.trained.file import load_model
+    from npuq.trained.shipped import KINDS
 
     return None if path is None or path in KINDS else load_model(path)
 
@@ -81,8 +81,8 @@ def model_option(name: str, quality: int | str | None) -> Model | str:
     Raises:
         NpuqError: there is no such model file, or a quality was asked of it.
     """
-    from npuq.model_file import load_model
-    from npuq.shipped import KINDS
+    from npuq.trained.file import load_model
+    from npuq.trained.shipped import KINDS
 
     if name in KINDS:
         return name

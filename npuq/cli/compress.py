@@ -54,8 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Compress; say how many bytes came out."""
-    from npuq.codec import compress
-    from npuq.images import read_image
+    from npuq.codec.files import compress
+    from npuq.io.images import read_image
 
     check_output(args.file, args.image, args.model)
     model = model_option(args.model, args.quality)

@@ -53,11 +53,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Compress, decode, print the table, draw the comparison."""
     from npuq.coding.container import METHODS
-    from npuq.demo import run_demo, write_comparison
-    from npuq.evaluate import as_json, jobs_for
-    from npuq.figures import check_drawable
-    from npuq.images import read_image
-    from npuq.landscape import landscape
+    from npuq.evaluation.demo import run_demo, write_comparison
+    from npuq.evaluation.figures import check_drawable
+    from npuq.evaluation.landscape import landscape
+    from npuq.evaluation.rate_distortion import as_json, jobs_for
+    from npuq.io.images import read_image
 
     check_drawable(args.out)
     check_not_same(args.out, args.image)
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _kinds(quality: int) -> list[str]:
     """The models that come with this quality; those that do not are named in a warning."""
-    from npuq.shipped import KINDS, shipped_qualities
+    from npuq.trained.shipped import KINDS, shipped_qualities
 
     kinds = [kind for kind in KINDS if quality in shipped_qualities(kind)]
     if not kinds:

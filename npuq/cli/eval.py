@@ -28,8 +28,8 @@ from npuq.cli.common import (
 from npuq.errors import NpuqError
 
 if TYPE_CHECKING:
-    from npuq.evaluate import Failure, Job, Record
-    from npuq.figures import Curves
+    from npuq.evaluation.figures import Curves
+    from npuq.evaluation.rate_distortion import Failure, Job, Record
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,8 +69,8 @@ def run(args: argparse.Namespace) -> int:
     An image that cannot be read is reported and left out. What ends the work early, such as
     Ctrl-C, does not take with it what is finished.
     """
-    from npuq.atomic import check_can_write
-    from npuq.evaluate import Failure, evaluate_files
+    from npuq.evaluation.rate_distortion import Failure, evaluate_files
+    from npuq.io.atomic import check_can_write
 
     paths = _image_files(args.images)
     if args.csv is not None:
@@ -118,7 +118,7 @@ def _report(
     *,
     several: bool,
 ) -> None:
-    from npuq.evaluate import Record, as_json, mean_records
+    from npuq.evaluation.rate_distortion import Record, as_json, mean_records
 
     records = [result for result in results if isinstance(result, Record)]
     if args.json:
@@ -128,7 +128,7 @@ def _report(
     if args.csv is not None:  # last: what cannot be written has been printed at least
         _write_csv(args.csv, results)
     if args.plot is not None and records:
-        from npuq.figures import draw_rate_distortion
+        from npuq.evaluation.figures import draw_rate_distortion
 
         draw_rate_distortion(args.plot, records, published)
 
@@ -143,7 +143,7 @@ def _check_plot(args: argparse.Namespace, paths: Sequence[Path]) -> Curves:
         if args.published is not None:
             raise NpuqError("--published is drawn into --plot; give that as well")
         return {}
-    from npuq.figures import check_drawable, read_published
+    from npuq.evaluation.figures import check_drawable, read_published
 
     check_drawable(args.plot)
     check_not_same(args.plot, args.model, args.published, *paths)
@@ -153,7 +153,7 @@ def _check_plot(args: argparse.Namespace, paths: Sequence[Path]) -> Curves:
 
 
 def _image_files(names: Sequence[str]) -> list[Path]:
-    from npuq.images import list_images
+    from npuq.io.images import list_images
 
     paths: list[Path] = []
     for name in names:
@@ -166,7 +166,7 @@ def _image_files(names: Sequence[str]) -> list[Path]:
 
 def _jobs(args: argparse.Namespace) -> list[Job]:
     from npuq.coding.container import METHODS
-    from npuq.evaluate import all_qualities, jobs_for, jobs_for_model
+    from npuq.evaluation.rate_distortion import all_qualities, jobs_for, jobs_for_model
 
     model = model_option(args.model, args.quality)
     if not isinstance(model, str):
@@ -177,8 +177,8 @@ def _jobs(args: argparse.Namespace) -> list[Job]:
 
 def _write_csv(path: str, results: Sequence[Record | Failure]) -> None:
     """A row a record; a failure fills the first column and the last, which no other does."""
-    from npuq.atomic import write_bytes_atomically
-    from npuq.evaluate import Record
+    from npuq.evaluation.rate_distortion import Record
+    from npuq.io.atomic import write_bytes_atomically
 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

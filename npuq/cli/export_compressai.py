@@ -25,10 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Export, and say of which architecture it is."""
-    from npuq.atomic import check_can_write
-    from npuq.compressai import CLASSES, architecture, export_state
-    from npuq.model_file import load_model
-    from npuq.state_dict import write_state_dict
+    from npuq.exchange.compressai import CLASSES, architecture, export_state
+    from npuq.exchange.state_dict import write_state_dict
+    from npuq.io.atomic import check_can_write
+    from npuq.trained.file import load_model
 
     check_can_write(args.out)
     check_not_same(args.out, args.model)

@@ -33,10 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Import, and say what it is."""
-    from npuq.atomic import check_can_write
-    from npuq.compressai import architecture, check_state, import_state
-    from npuq.model_file import save_model
-    from npuq.state_dict import read_state_dict, stem
+    from npuq.exchange.compressai import architecture, check_state, import_state
+    from npuq.exchange.state_dict import read_state_dict, stem
+    from npuq.io.atomic import check_can_write
+    from npuq.trained.file import save_model
 
     check_can_write(args.out)
     check_not_same(args.out, args.state)

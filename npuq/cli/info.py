@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Check the file as a whole, and print what it says."""
-    from npuq.describe import ARCHIVE, describe, describe_image
+    from npuq.cli.describe import ARCHIVE, describe, describe_image
 
     if args.file == STREAM:
         with naming(input_name(args.file)):

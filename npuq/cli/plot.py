@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Draw, and say up to which step."""
-    from npuq.figures import check_drawable, draw_training
+    from npuq.evaluation.figures import check_drawable, draw_training
 
     history = Path(args.folder)
     if history.is_dir():

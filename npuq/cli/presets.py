@@ -28,7 +28,7 @@ def preset_text() -> str:
 
     Each is told by the last one before it from which it differs least.
     """
-    from npuq.schedules import PRESETS, TrainingOptions
+    from npuq.training.options import PRESETS, TrainingOptions
 
     told: dict[str, dict[str, Any]] = {}
     parts = []

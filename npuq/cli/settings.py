@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from npuq.cli.common import number, positive, seed, whole
-from npuq.schedules import CHOICES
+from npuq.training.options import CHOICES
 
 
 def size_range(text: str) -> tuple[int, int]:

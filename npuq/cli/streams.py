@@ -45,7 +45,7 @@ def check_output(path: str, *sources: str | None) -> None:
         NpuqError: standard output is closed, or a screen; the file cannot be written, or is one of
             the sources.
     """
-    from npuq.atomic import check_can_write
+    from npuq.io.atomic import check_can_write
 
     if path != STREAM:
         check_can_write(path)
@@ -63,7 +63,7 @@ def write_output(path: str, data: bytes) -> None:
         NpuqError: the file cannot be written.
         OSError: standard output cannot be.
     """
-    from npuq.atomic import write_bytes_atomically
+    from npuq.io.atomic import write_bytes_atomically
 
     if path != STREAM:
         write_bytes_atomically(path, data)

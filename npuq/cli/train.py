@@ -18,11 +18,11 @@ from npuq.errors import NpuqError
 
 if TYPE_CHECKING:
     from npuq.backend import Array
-    from npuq.checkpoint import SavedRun
-    from npuq.data import BatchSource
-    from npuq.model import Model
     from npuq.models.linear import Loss
-    from npuq.schedules import TrainingOptions
+    from npuq.trained.model import Model
+    from npuq.training.checkpoint import SavedRun
+    from npuq.training.options import TrainingOptions
+    from npuq.training.photographs import BatchSource
 
 PROCEDURAL = "dead-leaves"
 """In the place of a folder: the built-in pictures. A folder of that name is ./dead-leaves."""
@@ -35,7 +35,7 @@ QUIET_INTERVAL = 30.0  # seconds between two states of the bar where stderr is a
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `npuq train`."""
     from npuq.cli.presets import ListPresets
-    from npuq.schedules import PRESETS
+    from npuq.training.options import PRESETS
 
     parser.add_argument(
         "data", metavar="DIR", help=f"a folder of images, or {PROCEDURAL}: procedural pictures"
@@ -92,11 +92,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train, or finish training, and save the model."""
     from npuq.backend import has_cupy
-    from npuq.checkpoint import saved_run
-    from npuq.model_file import load_model, make_model, save_model
-    from npuq.run_folder import check_folder
-    from npuq.schedules import softness_at
-    from npuq.train import train
+    from npuq.trained.file import load_model, make_model, save_model
+    from npuq.training.checkpoint import saved_run
+    from npuq.training.loop import train
+    from npuq.training.options import softness_at
+    from npuq.training.run_folder import check_folder
 
     out = Path(args.out)
     check_folder(out, resume=args.resume)
@@ -173,8 +173,8 @@ def _provenance(
     args: argparse.Namespace, start: Model | None, begun: SavedRun | None
 ) -> dict[str, Any]:
     """What a run depends on beside the options; where it is resumed, as it was begun."""
-    from npuq.checkpoint import saved_run
-    from npuq.data import describe_photographs
+    from npuq.training.checkpoint import saved_run
+    from npuq.training.photographs import describe_photographs
 
     out = Path(args.out)
     data = {"data": PROCEDURAL} if args.data == PROCEDURAL else describe_photographs(args.data)
@@ -201,7 +201,7 @@ def _check_start(start: Model, options: TrainingOptions) -> None:
     Raises:
         NpuqError: it is of another kind or size.
     """
-    from npuq.trainees import check_start
+    from npuq.training.trainees import check_start
 
     try:
         check_start(start.params, options)
@@ -217,7 +217,7 @@ def _options(args: argparse.Namespace, preset: str, begun: SavedRun | None) -> T
     Raises:
         NpuqError: they cannot be trained, or a run is resumed and begun with others.
     """
-    from npuq.schedules import PRESETS, TrainingOptions
+    from npuq.training.options import PRESETS, TrainingOptions
 
     given = given_settings(args)
     if begun is None:
@@ -243,7 +243,7 @@ def _data(args: argparse.Namespace, options: TrainingOptions) -> tuple[BatchSour
     """The source of batches, and the pictures that are kept aside."""
     if args.data == PROCEDURAL:
         return _procedural(options, args.validation_crop)
-    from npuq.data import load_photographs, training_batch, validation_crops
+    from npuq.training.photographs import load_photographs, training_batch, validation_crops
 
     photographs = load_photographs(args.data, smaller_side_max=options.smaller_side[1])
     kept = len(photographs.validation)
@@ -264,7 +264,7 @@ def _data(args: argparse.Namespace, options: TrainingOptions) -> tuple[BatchSour
 
 
 def _procedural(options: TrainingOptions, validation_crop: int) -> tuple[BatchSource, Array]:
-    from npuq.dead_leaves import dead_leaves_batch, dead_leaves_validation
+    from npuq.training.dead_leaves import dead_leaves_batch, dead_leaves_validation
 
     source = functools.partial(dead_leaves_batch, batch_size=options.batch_size, crop=options.crop)
     return source, dead_leaves_validation(seed=options.seed, crop=validation_crop)

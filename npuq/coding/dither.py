@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from npuq.backend import Array
 from npuq.coding.philox import MULTIPLIERS, WORD_MASK, philox4x32, round_keys
-from npuq.kernels.compile import use_reference
+from npuq.runtime.compile import use_reference
 
 DITHER_BITS = 8
 DITHER_LEVELS = 1 << DITHER_BITS
@@ -92,7 +92,7 @@ def dither_words(
     if use_reference():
         place = first_block, first_row, tensor
         return dither_words_reference(channels, rows, blocks, *place, key, first_channel)
-    from npuq.kernels import philox
+    from npuq.kernels.cpu import philox
 
     words = np.empty((channels, rows, blocks, 4), np.uint32)
     multipliers = np.array(MULTIPLIERS, np.uint64)

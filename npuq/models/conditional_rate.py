@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from npuq.backend import Array, xp_of
-from npuq.kernels.threads import for_each_range
 from npuq.models.noisy_rate import Softness, is_fast, rate_and_gradients
 from npuq.nn import normal
 from npuq.nn.non_negative import lower_bound, lower_bound_backward_straight_through
+from npuq.runtime.threads import for_each_range
 
 SMALLEST_SCALE = float(np.float32(0.11))
 """Below it the noise hides what is left of a scale (Ballé et al. 2018 stop there as well).
@@ -74,7 +74,7 @@ def conditional_rate(t: Array, u: Array, sigma: Array, softness: Softness) -> Co
     alphas = softness.alphas()
     if not is_fast(alphas, t, u, sigma):
         return conditional_rate_reference(t, u, sigma, softness)
-    from npuq.kernels import conditional
+    from npuq.kernels.cpu import conditional_rate as conditional
 
     t_flat, u_flat, sigma_flat = (np.ascontiguousarray(a).reshape(-1) for a in (t, u, sigma))
     found = ConditionalRate(*(np.empty(t.shape, t.dtype) for _ in ConditionalRate._fields))

@@ -5,7 +5,7 @@ Everything between the two transforms of a model with a factorial non-parametric
     s = s_alpha(y),   z = s + u,   bits = -log2 p_{s(Y)+U}(z),   r = r_alpha_r(z).
 
 Two twins of one meaning: `noisy_rate_reference` is composed of the functions of `npuq.paper` and
-computes in the dtype of its arrays; `npuq.kernels.cpu.noisy_rate` does the same in one pass in
+computes in the dtype of its arrays; `npuq.kernels.cpu.noisy_rate` does the same in one pass, in
 float32. `noisy_rate` picks the kernel for float32 arrays on the host.
 
 Shapes: y, u, z, r are (C, n): channels, then the coefficients of each.
@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from npuq.backend import Array, xp_of
-from npuq.kernels.compile import use_reference
 from npuq.nn import nonparametric
 from npuq.nn.activations import softplus, softplus_backward
 from npuq.nn.nonparametric import NonparametricParams
@@ -36,6 +35,7 @@ from npuq.paper.soft_round import (
     soft_round_conditional_mean,
     soft_round_conditional_mean_backward,
 )
+from npuq.runtime.compile import use_reference
 
 KERNEL_ALPHA = (0.01, 80.0)  # where the kernel's float32 formulas keep their digits, beside 0
 KERNEL_WIDTHS = (3, 3, 3)  # hidden widths of the densities that the kernel is written for
@@ -112,7 +112,7 @@ def noisy_rate(y: Array, u: Array, density: NonparametricParams, softness: Softn
     is_written_out = tuple(b.shape[1] for b in density.b[:-1]) == KERNEL_WIDTHS
     if not (is_written_out and is_fast(alphas, y, u, *named_arrays(density).values())):
         return noisy_rate_reference(y, u, density, softness)
-    from npuq.kernels import cpu
+    from npuq.kernels.cpu import noisy_rate as cpu
 
     r, bits, d_y, dr_dy, d_weights = cpu.noisy_rate(
         np.ascontiguousarray(y), np.ascontiguousarray(u), _pack(density), *alphas,

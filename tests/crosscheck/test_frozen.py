@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from operations import OPERATIONS, Operation, gradients, make
 
-from npuq.compressai import architecture, import_state
-from npuq.kernels.compile import use_reference
+from npuq.exchange.compressai import architecture, import_state
 from npuq.models import hyperprior
 from npuq.models.conditional_rate import conditional_rate, conditional_rate_reference
 from npuq.models.noisy_rate import noisy_rate, noisy_rate_reference
 from npuq.nn import nonparametric
 from npuq.nn.parameters import cast, named_arrays, with_arrays
+from npuq.runtime.compile import use_reference
 
 SOFTNESS = pytest.mark.parametrize("softness", frozen.SOFTNESS)
 # Rows that have compiled twins in single precision

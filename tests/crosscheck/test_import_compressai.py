@@ -10,13 +10,13 @@ import pytest
 from in_compressai import our_values, state_of, their_net, their_values
 from models import picture
 
-from npuq import codec
 from npuq.cli import main
-from npuq.compressai import CLASSES, architecture, export_state, import_state
-from npuq.model import Model
-from npuq.model_file import load_model
+from npuq.codec import files as codec
+from npuq.exchange.compressai import CLASSES, architecture, export_state, import_state
+from npuq.exchange.state_dict import read_state_dict
 from npuq.nn.parameters import named_arrays
-from npuq.state_dict import read_state_dict
+from npuq.trained.file import load_model
+from npuq.trained.model import Model
 
 N, M = 6, 10
 EPSILON = 1e-9  # CompressAI's least likelihood

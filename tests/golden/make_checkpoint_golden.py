@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 
 from npuq.backend import Array
-from npuq.checkpoint import FORMAT
-from npuq.dead_leaves import dead_leaves_batch
 from npuq.nn.parameters import named_arrays
-from npuq.schedules import TrainingOptions
-from npuq.train import train
+from npuq.training.checkpoint import FORMAT
+from npuq.training.dead_leaves import dead_leaves_batch
+from npuq.training.loop import train
+from npuq.training.options import TrainingOptions
 
 HERE = Path(__file__).parent
 SETTINGS: dict[str, Any] = {

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from golden.make_checkpoint_golden import SETTINGS, SINCE, run
 
-from npuq.schedules import TrainingOptions
+from npuq.training.options import TrainingOptions
 
 HERE = Path(__file__).parent
 

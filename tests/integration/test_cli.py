@@ -19,12 +19,12 @@ from models import picture, tiny_hyperprior, tiny_model
 from PIL import Image
 
 from npuq import cli
-from npuq import shipped as shipped_models
 from npuq.cli import main
-from npuq.codec import compress, decompress
+from npuq.codec.files import compress, decompress
 from npuq.coding.container import METHODS
-from npuq.images import read_image, write_image
-from npuq.model_file import save_model
+from npuq.io.images import read_image, write_image
+from npuq.trained import shipped as shipped_models
+from npuq.trained.file import save_model
 
 KEYS = [
     "image", "model", "method", "quality", "bytes", "bpp", "bpp_estimated", "psnr", "mse",
@@ -256,7 +256,7 @@ def test_what_is_finished_survives_the_end_of_an_evaluation(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from npuq import evaluate
+    from npuq.evaluation import rate_distortion as evaluate
 
     real = evaluate.evaluate_files
 

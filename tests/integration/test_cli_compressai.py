@@ -15,11 +15,11 @@ import pytest
 from models import picture, tiny_model
 
 from npuq.cli import main
-from npuq.compressai import export_state
-from npuq.images import read_image, write_image
-from npuq.model import Model
-from npuq.model_file import load_model, make_model, save_model
+from npuq.exchange.compressai import export_state
+from npuq.io.images import read_image, write_image
 from npuq.models import hyperprior
+from npuq.trained.file import load_model, make_model, save_model
+from npuq.trained.model import Model
 
 
 def small_model(alpha: float = 0.0) -> Model:

@@ -15,9 +15,9 @@ from models import picture, tiny_model
 from PIL import Image
 
 from npuq.cli import main
-from npuq.codec import compress, decompress
-from npuq.images import encode_image, read_image, write_image
-from npuq.model_file import save_model
+from npuq.codec.files import compress, decompress
+from npuq.io.images import encode_image, read_image, write_image
+from npuq.trained.file import save_model
 
 ROOT = Path(__file__).parents[2]
 

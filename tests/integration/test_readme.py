@@ -14,8 +14,8 @@ import pytest
 from models import picture
 
 from npuq.cli import COMMANDS, main
-from npuq.images import read_image, write_image
-from npuq.landscape import landscape
+from npuq.evaluation.landscape import landscape
+from npuq.io.images import read_image, write_image
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"

@@ -15,18 +15,18 @@ import pytest
 from integration.test_training import HYPERPRIOR, OPTIONS, PHOTOGRAPHS, SMALL, identical, run
 
 from npuq.backend import Array
-from npuq.checkpoint import TrainingState, load_branch, load_checkpoint
 from npuq.cli import main
 from npuq.errors import TrainingError
-from npuq.images import write_image
-from npuq.model_file import load_model
+from npuq.io.images import write_image
 from npuq.models.linear import Loss
 from npuq.nn.adam import adam_init
 from npuq.nn.parameters import named_arrays, with_arrays
-from npuq.run_folder import alone_in
-from npuq.schedules import TrainingOptions
-from npuq.train import TO_JUDGE, averaged, is_outlier, training_step
-from npuq.trainees import Trainee, trainee_of
+from npuq.trained.file import load_model
+from npuq.training.checkpoint import TrainingState, load_branch, load_checkpoint
+from npuq.training.loop import TO_JUDGE, averaged, is_outlier, training_step
+from npuq.training.options import TrainingOptions
+from npuq.training.run_folder import alone_in
+from npuq.training.trainees import Trainee, trainee_of
 
 RECIPE = dataclasses.replace(
     HYPERPRIOR, coordinates="frequency", warmup_steps=3, rate_schedule="constant",
@@ -186,7 +186,7 @@ def test_two_trainings_in_one_folder_do_not_overwrite_each_other(tmp_path: Path)
 def test_a_run_that_ended_while_one_waited_is_not_trained_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from npuq import run_folder
+    from npuq.training import run_folder
 
     lock = run_folder.fcntl.flock
 

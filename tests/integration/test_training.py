@@ -16,28 +16,28 @@ import pytest
 from models import picture
 
 import npuq
-from npuq import dead_leaves
-from npuq import train as training
 from npuq.backend import Array
-from npuq.checkpoint import HISTORY, load_checkpoint
 from npuq.cli import main
 from npuq.cli.settings import SETTINGS
-from npuq.data import training_batch
 from npuq.errors import TrainingError
-from npuq.images import write_image
-from npuq.model_file import load_model
+from npuq.io.images import write_image
 from npuq.models.linear import LinearParams, Loss
 from npuq.nn.parameters import named_arrays
-from npuq.run_folder import check_folder
-from npuq.schedules import PRESETS, TrainingOptions
-from npuq.train import (
+from npuq.trained.file import load_model
+from npuq.training import dead_leaves
+from npuq.training import loop as training
+from npuq.training.checkpoint import HISTORY, load_checkpoint
+from npuq.training.loop import (
     clipped,
     gradient_length,
     noise_of_step,
     noise_of_validation,
     train,
 )
-from npuq.trainees import trainee_of
+from npuq.training.options import PRESETS, TrainingOptions
+from npuq.training.photographs import training_batch
+from npuq.training.run_folder import check_folder
+from npuq.training.trainees import trainee_of
 
 OPTIONS = TrainingOptions(
     steps=12, batch_size=2, crop=32, smaller_side=(40, 60), alpha_start=1.0, alpha_end=16.0, seed=3

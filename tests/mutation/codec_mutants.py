@@ -6,10 +6,10 @@ from mutant import Mutant
 
 CODER = "npuq/coding/arithmetic.py"
 INTERVALS = "npuq/coding/intervals.py"
-QUANTIZER = "npuq/quantizer.py"
-LOOKUP = "npuq/kernels/lookup.py"
+QUANTIZER = "npuq/codec/quantizer.py"
+LOOKUP = "npuq/kernels/cpu/lookup.py"
 
-SCALES = "npuq/models/integer_scales.py"
+SCALES = "npuq/trained/integer_scales.py"
 DITHER = "npuq/coding/dither.py"
 
 CODER_TESTS = ("tests/unit/test_coding_arithmetic.py",)
@@ -65,14 +65,14 @@ CODEC_MUTANTS: list[Mutant] = [
     ),
     Mutant(
         "linear codec: coefficients in float64",
-        "npuq/codec_linear.py",
+        "npuq/codec/linear_windows.py",
         "linear.images_to_blocks(pixels[None])",
         "linear.images_to_blocks(pixels[None], np.float64)",
         QUANTIZER_TESTS,
     ),
     Mutant(
         "tiles: latents in float64",
-        "npuq/tiles.py",
+        "npuq/codec/tiles.py",
         "y = np.empty((params.analysis[-1].w.shape[0], *size), np.float32)",
         "y = np.empty((params.analysis[-1].w.shape[0], *size), np.float64)",
         QUANTIZER_TESTS,
@@ -80,8 +80,8 @@ CODEC_MUTANTS: list[Mutant] = [
     Mutant(
         "coder: room for the smallest group of channels",
         CODER,
-        "largest = max((int(counts[group].sum()) for group in groups), default=0)",
-        "largest = min((int(counts[group].sum()) for group in groups), default=0)",
+        "largest = max((int(sizes.sum()) for _, sizes in pieces), default=0)",
+        "largest = min((int(sizes.sum()) for _, sizes in pieces), default=0)",
         ROOM_TESTS,
     ),
     Mutant(
@@ -184,7 +184,7 @@ CODEC_MUTANTS: list[Mutant] = [
     ),
     Mutant(
         "dither: rows for columns in compiled code",
-        "npuq/kernels/philox.py",
+        "npuq/kernels/cpu/philox.py",
         "c0, c1 = np.uint64(first_block) + block, np.uint64(first_row) + row",
         "c1, c0 = np.uint64(first_block) + block, np.uint64(first_row) + row",
         DITHER_TESTS,
@@ -199,7 +199,7 @@ CODEC_MUTANTS: list[Mutant] = [
     Mutant(
         "dither: all channels share it in plain code",
         DITHER,
-        "counter[..., 2] = np.arange(channels)[:, None, None]",
+        "counter[..., 2] = np.arange(first_channel, first_channel + channels)[:, None, None]",
         "counter[..., 2] = 0",
         DITHER_TESTS,
     ),
@@ -219,14 +219,14 @@ CODEC_MUTANTS: list[Mutant] = [
     ),
     Mutant(
         "dither: latents and hyper-latents share it",
-        "npuq/hyper_streams.py",
+        "npuq/codec/streams.py",
         "LATENTS, HYPER_LATENTS = 0, 1",
         "LATENTS, HYPER_LATENTS = 0, 0",
         ADDRESS_TESTS,
     ),
     Mutant(
         "dither: every band of the linear model begins with that of row 0",
-        "npuq/codec_linear.py",
+        "npuq/codec/linear.py",
         "seed=seed, first_row=first_row)\n    k =",
         "seed=seed, first_row=0)\n    k =",
         ADDRESS_TESTS,

@@ -7,7 +7,7 @@ from mutant import Mutant
 HYPERPRIOR = "npuq/models/hyperprior.py"
 LINEAR = "npuq/models/linear.py"
 LAYERS = "npuq/models/layers.py"
-NETWORK = "npuq/kernels/cdf_network.py"
+NETWORK = "npuq/kernels/cpu/cdf_network.py"
 DENSITY = "npuq/nn/nonparametric.py"
 
 # The laws, by what they say
@@ -305,7 +305,7 @@ DENSITY_MUTANTS = [
     ),
     *each_law(
         "density kernel: gradients summed at the wrong place",
-        "npuq/kernels/cpu.py",
+        "npuq/kernels/cpu/noisy_rate.py",
         "enumerate(H1 + b1 + a1 + H2 + b2 + a2 + H3",
         "enumerate(H1 + a1 + b1 + H2 + b2 + a2 + H3",
         KERNEL,
@@ -356,21 +356,21 @@ DENSITY_MUTANTS = [
     ),
     *each_law(
         "conditional kernel: the scale's gradient has the wrong sign",
-        "npuq/kernels/conditional.py",
+        "npuq/kernels/cpu/conditional_rate.py",
         "d_sigma = -phi * (a - b * falls)",
         "d_sigma = phi * (a - b * falls)",
         EQUATION_23,
     ),
     *each_law(
         "conditional kernel: the scale's bound is no bound",
-        "npuq/kernels/conditional.py",
+        "npuq/kernels/cpu/conditional_rate.py",
         "max(np.float64(sigma[i]), smallest)",
         "abs(np.float64(sigma[i])) + 0.01",
         EQUATION_23,
     ),
     *each_law(
         "conditional kernel: below the bound the gradient leads downwards",
-        "npuq/kernels/conditional.py",
+        "npuq/kernels/cpu/conditional_rate.py",
         "sigma[i] >= smallest or d_scale < 0",
         "sigma[i] >= smallest or d_scale > 0",
         EQUATION_23,
@@ -423,7 +423,7 @@ LAYER_MUTANTS = [
     ),
     *each_law(
         "GDN kernel: gamma transposed",
-        "npuq/kernels/gdn.py",
+        "npuq/kernels/cpu/gdn.py",
         "y = np.empty_like(x)\n    transposed = np.ascontiguousarray(gamma.T)",
         "y = np.empty_like(x)\n    transposed = np.ascontiguousarray(gamma)",
         GAMMA,
@@ -431,7 +431,7 @@ LAYER_MUTANTS = [
     ),
     *each_law(
         "GDN kernel: gamma transposed on the way back",
-        "npuq/kernels/gdn.py",
+        "npuq/kernels/cpu/gdn.py",
         "np.dot(d_norm_t, gamma, pooled_t)",
         "np.dot(d_norm_t, transposed, pooled_t)",
         GAMMA,
@@ -439,7 +439,7 @@ LAYER_MUTANTS = [
     ),
     *each_law(
         "GDN kernel: the gradient of gamma transposed",
-        "npuq/kernels/gdn.py",
+        "npuq/kernels/cpu/gdn.py",
         "np.dot(d_norm_t.T, squares_t, product)",
         "np.dot(squares_t.T, d_norm_t, product)",
         GAMMA,
@@ -482,14 +482,14 @@ LAYER_MUTANTS = [
     ),
     *each_law(
         "integer scales: another slope",
-        "npuq/models/integer_scales.py",
+        "npuq/trained/integer_scales.py",
         "SLOPE = round(0.01 *",
         "SLOPE = round(0.02 *",
         INTEGERS,
     ),
     *each_law(
         "integer scales: leaky in the scale hyperprior",
-        "npuq/model.py",
+        "npuq/trained/model.py",
         "SLOPE if has_means(params) else 0)",
         "SLOPE)",
         INTEGERS,
@@ -504,14 +504,14 @@ LAYER_MUTANTS = [
     ),
     *each_law(
         "import: GDN of the synthesis at the analysis' places",
-        "npuq/compressai.py",
+        "npuq/exchange/compressai.py",
         "[stack.removesuffix('_gdn')]}.{2 * int(part) + 1}",
         "[stack.removesuffix('_gdn')]}.{5 - 2 * int(part)}",
         IMPORTED,
     ),
     *each_law(
         "import: medians in other units",
-        "npuq/compressai.py",
+        "npuq/exchange/compressai.py",
         "np.rint(512 * medians)",
         "np.rint(256 * medians)",
         IMPORTED,

@@ -13,7 +13,7 @@ from npuq.coding.intervals import MOST_INTERVALS, fill_intervals, fill_intervals
 from npuq.coding.tables import TOTAL, assemble_tables, phase_table, symbol_intervals, table_bits
 from npuq.coding.tabulate import build_tables
 from npuq.errors import CorruptFileError
-from npuq.quantizer import hard_phases, plain_phases, soft_phases
+from npuq.trained.phases import hard_phases, plain_phases, soft_phases
 
 SIDES = np.array([-(2**31), -(2**30), -(2**24) - 1, 2**24, 2**30, 2**31 - 1])
 reference = mock.patch.dict(os.environ, NPUQ_KERNELS="reference")

@@ -12,7 +12,6 @@ from scipy import stats
 from strategies import NOISES, each, noises
 
 from npuq.backend import Array
-from npuq.kernels.compile import use_reference
 from npuq.models.conditional_rate import (
     SMALLEST_SCALE,
     ConditionalRate,
@@ -20,6 +19,7 @@ from npuq.models.conditional_rate import (
     conditional_rate_reference,
 )
 from npuq.models.noisy_rate import KERNEL_ALPHA, Softness
+from npuq.runtime.compile import use_reference
 
 BOUND = float(np.float32(SMALLEST_SCALE))
 ABOVE, BELOW = (float(np.nextafter(np.float32(BOUND), np.float32(side))) for side in (1, 0))

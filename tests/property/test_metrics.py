@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from npuq.backend import Array
-from npuq.metrics import bd_rate, interpolate_rd, mse, psnr, ssim
+from npuq.evaluation.metrics import bd_rate, interpolate_rd, mse, psnr, ssim
 
 Curve = tuple[list[float], list[float]]
 ROUNDING = 1e-12

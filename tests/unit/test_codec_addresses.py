@@ -13,11 +13,11 @@ from models import constant_layers, picture, tiny_hyperprior, tiny_model
 from philox_of_paper import dither_at
 from unit.test_codec_factorized import factorized_model
 
-from npuq import codec
 from npuq.backend import Array
+from npuq.codec import files as codec
 from npuq.coding.container import METHODS, unpack
-from npuq.model import Model
 from npuq.models.layers import Conv
+from npuq.trained.model import Model
 
 SEED = (7 << 32) + 11
 MODELS = {"linear": tiny_model, "hyperprior": tiny_hyperprior, "factorized": factorized_model}

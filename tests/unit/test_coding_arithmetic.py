@@ -7,7 +7,7 @@ from npuq.coding import arithmetic
 from npuq.coding.arithmetic import decode_band, decode_runs, encode_band, encode_runs
 from npuq.coding.tables import assemble_tables, symbol_intervals, table_bits
 from npuq.errors import CorruptFileError
-from npuq.kernels.compile import use_reference
+from npuq.runtime.compile import use_reference
 
 SOFT = np.clip(20000 + 99 * np.arange(256), 128, 65408).astype(np.uint16)
 

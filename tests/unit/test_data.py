@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from npuq.backend import Array
-from npuq.data import (
+from npuq.errors import InvalidImageError, TrainingError
+from npuq.training.photographs import (
     Photographs,
     batches,
     describe_photographs,
@@ -19,7 +20,6 @@ from npuq.data import (
     training_batch,
     validation_crops,
 )
-from npuq.errors import InvalidImageError, TrainingError
 
 pillow = pytest.importorskip("PIL.Image")
 

@@ -10,9 +10,9 @@ import pytest
 from models import picture
 
 from npuq.cli import main
-from npuq.demo import most_telling
-from npuq.images import read_image, write_image
-from npuq.landscape import landscape
+from npuq.evaluation.demo import most_telling
+from npuq.evaluation.landscape import landscape
+from npuq.io.images import read_image, write_image
 
 
 def test_the_landscape_has_smooth_surfaces_edges_and_texture() -> None:

@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 from models import picture, tiny_hyperprior, tiny_model
 
-from npuq.checkpoint import HISTORY, TrainingState, save_checkpoint
 from npuq.cli import main
-from npuq.codec import compress
+from npuq.cli.describe import describe, describe_model
+from npuq.codec.files import compress
 from npuq.coding.container import METHODS
-from npuq.describe import describe, describe_model
 from npuq.errors import ModelError, TrainingError
-from npuq.model_file import make_model, save_model
 from npuq.models.factorized import init as factorized_init
 from npuq.nn.adam import AdamState
-from npuq.schedules import PRESETS, TrainingOptions
+from npuq.trained.file import make_model, save_model
+from npuq.training.checkpoint import HISTORY, TrainingState, save_checkpoint
+from npuq.training.options import PRESETS, TrainingOptions
 
 
 def test_a_compressed_file_is_told_by_its_header(tmp_path: Path) -> None:

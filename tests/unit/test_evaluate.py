@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from models import picture, tiny_model
 
-from npuq.codec import compress, decompress
+from npuq.codec.files import compress, decompress
 from npuq.coding.container import METHODS
-from npuq.dead_leaves import dead_leaves
 from npuq.errors import ModelError
-from npuq.evaluate import (
+from npuq.evaluation.metrics import ms_ssim, psnr
+from npuq.evaluation.rate_distortion import (
     Evaluation,
     Failure,
     Job,
@@ -26,9 +26,9 @@ from npuq.evaluate import (
     jobs_for_model,
     mean_records,
 )
-from npuq.images import write_image
-from npuq.metrics import ms_ssim, psnr
-from npuq.shipped import shipped_qualities
+from npuq.io.images import write_image
+from npuq.trained.shipped import shipped_qualities
+from npuq.training.dead_leaves import dead_leaves
 
 KEYS = [
     "image", "model", "method", "quality", "bytes", "bpp", "bpp_estimated", "psnr", "mse",
@@ -121,7 +121,7 @@ def test_what_only_the_model_refuses_is_a_failure_too(
         raise ModelError("a coefficient is beyond 32 bits")
 
     write_image(tmp_path / "a.png", picture(16, 16))
-    monkeypatch.setattr("npuq.codec.compress", refuse)
+    monkeypatch.setattr("npuq.codec.files.compress", refuse)
     (result,) = evaluate_files([tmp_path / "a.png"], jobs_for_model(tiny_model(), None))
     assert result == Failure(str(tmp_path / "a.png"), "a coefficient is beyond 32 bits")
 
@@ -131,7 +131,7 @@ def test_a_bug_is_no_failure_of_an_image(tmp_path: Path, monkeypatch: pytest.Mon
         raise ValueError("a bug")
 
     write_image(tmp_path / "a.png", picture(16, 16))
-    monkeypatch.setattr("npuq.codec.compress", bug)
+    monkeypatch.setattr("npuq.codec.files.compress", bug)
     with pytest.raises(ValueError, match="a bug"):
         list(evaluate_files([tmp_path / "a.png"], jobs_for_model(tiny_model(), None)))
 

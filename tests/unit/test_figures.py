@@ -10,19 +10,19 @@ import numpy as np
 import pytest
 from models import picture, tiny_model
 
-from npuq import figures
 from npuq.cli import main
 from npuq.errors import NpuqError, TrainingError
-from npuq.evaluate import Record
-from npuq.figures import (
+from npuq.evaluation import figures
+from npuq.evaluation.figures import (
     draw_rate_distortion,
     draw_training,
     rate_distortion_curves,
     read_published,
 )
-from npuq.images import read_image, write_image
-from npuq.model_file import save_model
-from npuq.train import HISTORY
+from npuq.evaluation.rate_distortion import Record
+from npuq.io.images import read_image, write_image
+from npuq.trained.file import save_model
+from npuq.training.loop import HISTORY
 
 
 def record(image: str, method: str, quality: int, bpp: float, psnr: float, ms: float) -> Record:

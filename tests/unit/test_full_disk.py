@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from npuq import atomic
-from npuq.atomic import write_bytes_atomically, write_file_atomically
 from npuq.errors import NpuqError
+from npuq.io import atomic
+from npuq.io.atomic import write_bytes_atomically, write_file_atomically
 
 pytest.importorskip("resource", reason="the system has no limits")
 ROOT = Path(__file__).parents[2]
@@ -69,7 +69,7 @@ def test_pictures(tmp_path: Path) -> None:
     pytest.importorskip("PIL")
     script = """
 import io
-from npuq.images import WRITE_OPTIONS, write_image
+from npuq.io.images import WRITE_OPTIONS, write_image
 image = np.random.default_rng(0).integers(0, 256, (150, 201, 3), dtype=np.uint8)
 for suffix in sorted(WRITE_OPTIONS):
     path = Path(sys.argv[1]) / f"a{suffix}"
@@ -77,7 +77,7 @@ for suffix in sorted(WRITE_OPTIONS):
     whole = path.stat().st_size
     limited(path.name, lambda path: write_image(path, image), 0, 100, 65536, whole - 1)
 """
-    from npuq.images import WRITE_OPTIONS
+    from npuq.io.images import WRITE_OPTIONS
 
     assert in_child(script, tmp_path) == [f"a{suffix}" for suffix in sorted(WRITE_OPTIONS)]
 
@@ -85,15 +85,15 @@ for suffix in sorted(WRITE_OPTIONS):
 def test_models_checkpoints_tables_and_streams(tmp_path: Path) -> None:
     script = """
 from models import picture, tiny_model
-from npuq.atomic import write_bytes_atomically
-from npuq.checkpoint import TrainingState, save_checkpoint
+from npuq.io.atomic import write_bytes_atomically
+from npuq.training.checkpoint import TrainingState, save_checkpoint
 from npuq.cli.eval import _write_csv
-from npuq.evaluate import Record
-from npuq.model_file import save_model
+from npuq.evaluation.rate_distortion import Record
+from npuq.trained.file import save_model
 from npuq.nn.adam import AdamState
-from npuq.schedules import TrainingOptions
-from npuq.state_dict import write_state_dict
-from npuq.train import _write_history
+from npuq.training.options import TrainingOptions
+from npuq.exchange.state_dict import write_state_dict
+from npuq.training.loop import _write_history
 
 params = {"w": np.random.default_rng(0).normal(size=(50, 50))}
 state = TrainingState(1, params, AdamState(1, params, params), {}, [[1.0] * 9])
@@ -115,7 +115,7 @@ limited("a.npuq", lambda path: write_bytes_atomically(path, bytes(5000)), 0, 100
 def test_state_dicts_of_pytorch(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     script = """
-from npuq.state_dict import write_state_dict
+from npuq.exchange.state_dict import write_state_dict
 params = {"w": np.random.default_rng(0).normal(size=(50, 50)), "b": np.ones(3)}
 limited("a.pth", lambda path: write_state_dict(path, params), 0, 100, 10000)
 """
@@ -126,8 +126,8 @@ def test_plots(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     script = """
 from models import picture, tiny_model
-from npuq.demo import run_demo, write_comparison
-from npuq.evaluate import Job
+from npuq.evaluation.demo import run_demo, write_comparison
+from npuq.evaluation.rate_distortion import Job
 image = picture()
 groups = {"m": run_demo(image, [Job(tiny_model(), "un+q", None)], name="a")}
 write_comparison(Path(sys.argv[1]) / "a.png", image, groups)  # finds fonts, and notes them down
@@ -145,7 +145,7 @@ def killed_while_writing(path: Path, count: int) -> set[Path]:
     before = set(path.parent.iterdir())
     script = f"""
 import time
-from npuq.atomic import write_file_atomically
+from npuq.io.atomic import write_file_atomically
 def write(temporary):
     temporary.write_bytes(b"half")
     print("writing", flush=True)

@@ -9,9 +9,9 @@ import pytest
 from models import picture
 
 from npuq.models import hyperprior
-from npuq.models.grow import grow_latents
 from npuq.models.noisy_rate import Softness
 from npuq.nn.parameters import named_arrays, with_arrays
+from npuq.training.grow import grow_latents
 
 OLD, NEW, CHANNELS = 4, 10, 3
 

@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from npuq import images
 from npuq.backend import Array
 from npuq.errors import InvalidImageError
-from npuq.image_formats import is_deep, turned
-from npuq.images import list_images, read_image
+from npuq.io import images
+from npuq.io.image_formats import is_deep, turned
+from npuq.io.images import list_images, read_image
 
 pillow = pytest.importorskip("PIL.Image")
 image_ops = pytest.importorskip("PIL.ImageOps")

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from npuq.atomic import write_bytes_atomically, write_file_atomically
 from npuq.backend import Array
 from npuq.errors import InvalidImageError, MissingDependencyError, NpuqError
-from npuq.images import (
+from npuq.io.atomic import write_bytes_atomically, write_file_atomically
+from npuq.io.images import (
     PIXELS_MAX,
     WRITE_OPTIONS,
     check_image,
@@ -159,14 +159,14 @@ def test_files_that_are_no_images(tmp_path: Path) -> None:
 
 def test_too_many_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_image(tmp_path / "a.png", noise(5, 7))
-    monkeypatch.setattr("npuq.images.PIXELS_MAX", 35)
+    monkeypatch.setattr("npuq.io.images.PIXELS_MAX", 35)
     # Pillow itself warns above its limit, and raises above twice it: the warning is not for us
     monkeypatch.setattr(pillow, "MAX_IMAGE_PIXELS", 20)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert read_image(tmp_path / "a.png").shape == (5, 7, 3)
     for ours, pillows in ((34, 20), (34, 10)):
-        monkeypatch.setattr("npuq.images.PIXELS_MAX", ours)
+        monkeypatch.setattr("npuq.io.images.PIXELS_MAX", ours)
         monkeypatch.setattr(pillow, "MAX_IMAGE_PIXELS", pillows)
         with pytest.raises(InvalidImageError, match="more than 34 pixels"):
             read_image(tmp_path / "a.png")

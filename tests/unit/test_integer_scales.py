@@ -9,9 +9,10 @@ import pytest
 
 from npuq.coding.dither import dither_values
 from npuq.errors import ModelError
-from npuq.models import hyperprior, integer_scales
-from npuq.models.integer_scales import IntegerScales, scale_indexes
+from npuq.models import hyperprior
 from npuq.models.layers import Conv
+from npuq.trained import integer_scales
+from npuq.trained.integer_scales import IntegerScales, scale_indexes
 
 N, M = 12, 16
 
@@ -88,7 +89,7 @@ def test_it_is_the_same_in_pure_integers(case: Any) -> None:
 
 
 def in_integers(w: Any, scales: IntegerScales) -> Any:
-    """The network of the top of `npuq.models.integer_scales`, on one image, in Python's integers.
+    """The network of the top of `npuq.trained.integer_scales`, on one image, in Python's integers.
 
     Its constants are written out: they are part of what files mean.
     """

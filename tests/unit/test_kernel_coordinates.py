@@ -10,15 +10,15 @@ import pytest
 import scipy.fft
 from models import picture
 
-from npuq.checkpoint import TrainingState
 from npuq.models import hyperprior
-from npuq.models.coordinates import kernel_frequencies, kernels_of_frequencies
 from npuq.models.noisy_rate import Softness
 from npuq.nn.adam import adam_init
 from npuq.nn.parameters import cast, named_arrays, with_arrays
-from npuq.schedules import TrainingOptions
-from npuq.train import training_step
-from npuq.trainees import trainee_of
+from npuq.training.checkpoint import TrainingState
+from npuq.training.coordinates import kernel_frequencies, kernels_of_frequencies
+from npuq.training.loop import training_step
+from npuq.training.options import TrainingOptions
+from npuq.training.trainees import trainee_of
 
 
 @pytest.fixture

@@ -20,14 +20,15 @@ import unequal
 
 from npuq.backend import Array
 from npuq.errors import SettingError
-from npuq.kernels import cpu, elementary
-from npuq.kernels.compile import use_reference
-from npuq.kernels.threads import for_each_range, map_in_threads, thread_count
+from npuq.kernels.cpu import elementary
+from npuq.kernels.cpu import noisy_rate as cpu
 from npuq.models import noisy_rate as model
 from npuq.models.conditional_rate import conditional_rate
 from npuq.models.noisy_rate import NoisyRate, Softness, noisy_rate_reference
 from npuq.nn.nonparametric import NonparametricParams
 from npuq.nn.parameters import named_arrays, with_arrays
+from npuq.runtime.compile import use_reference
+from npuq.runtime.threads import for_each_range, map_in_threads, thread_count
 
 COMPILED = not numba.config.DISABLE_JIT
 SOFTNESS = [
@@ -193,7 +194,7 @@ def test_threads_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> No
 def test_ranges_cover_everything_once(
     monkeypatch: pytest.MonkeyPatch, threads: int, size: int
 ) -> None:
-    monkeypatch.setattr("npuq.kernels.threads.thread_count", lambda: threads)
+    monkeypatch.setattr("npuq.runtime.threads.thread_count", lambda: threads)
     counts = np.zeros(size, int)
 
     def count(start: int, stop: int) -> None:
@@ -204,7 +205,7 @@ def test_ranges_cover_everything_once(
 
 
 def test_an_error_in_a_thread_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("npuq.kernels.threads.thread_count", lambda: 2)
+    monkeypatch.setattr("npuq.runtime.threads.thread_count", lambda: 2)
 
     def fail(start: int, stop: int) -> None:
         raise ArithmeticError(f"{start} {stop}")
@@ -218,13 +219,13 @@ def test_an_error_in_a_thread_is_an_error(monkeypatch: pytest.MonkeyPatch) -> No
 def test_results_come_in_the_order_of_the_jobs(
     threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("npuq.kernels.threads.thread_count", lambda: threads)
+    monkeypatch.setattr("npuq.runtime.threads.thread_count", lambda: threads)
     assert map_in_threads(lambda job: job * job, range(20)) == [i * i for i in range(20)]
     assert map_in_threads(lambda job: job, []) == []
 
 
 def test_the_first_error_ends_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("npuq.kernels.threads.thread_count", lambda: 2)
+    monkeypatch.setattr("npuq.runtime.threads.thread_count", lambda: 2)
     done = []
 
     def work(job: int) -> None:
@@ -241,7 +242,7 @@ def test_the_first_error_ends_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_forked_process_gets_threads_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("npuq.kernels.threads.thread_count", lambda: 2)
+    monkeypatch.setattr("npuq.runtime.threads.thread_count", lambda: 2)
     for_each_range(lambda start, stop: None, 8)
     child = os.fork()
     if child == 0:

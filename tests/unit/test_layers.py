@@ -8,17 +8,17 @@ import numpy as np
 import plain
 import pytest
 
-from npuq.model import integer_scales
 from npuq.models import hyperprior
-from npuq.models.integer_scales import (
+from npuq.models.layers import FLAT, Conv, stack_backward, stack_forward
+from npuq.nn.activations import leaky_relu, leaky_relu_backward
+from npuq.trained.integer_scales import (
     SLOPE_BITS,
     IntegerLayer,
     IntegerScales,
     fixed_point_scales,
     level_thresholds,
 )
-from npuq.models.layers import FLAT, Conv, stack_backward, stack_forward
-from npuq.nn.activations import leaky_relu, leaky_relu_backward
+from npuq.trained.model import integer_scales
 
 
 def centre(weight: float, k: int, dtype: Any = np.float64) -> Conv:

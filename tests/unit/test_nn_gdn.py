@@ -8,7 +8,7 @@ import numpy as np
 import peers
 import pytest
 
-from npuq.kernels import gdn as kernel
+from npuq.kernels.cpu import gdn as kernel
 from npuq.nn.activations import leaky_relu
 from npuq.nn.gdn import gdn, gdn_backward, inverse_gdn, inverse_gdn_backward
 from npuq.nn.non_negative import (

@@ -17,9 +17,9 @@ from npuq.models.older_rate import OLDER_QUANTIZERS, SHARED, older_rate
 from npuq.nn import nonparametric
 from npuq.nn.parameters import named_arrays
 from npuq.paper.density import rate_bits
-from npuq.schedules import TrainingOptions
-from npuq.train import noise_of_step
-from npuq.trainees import trainee_of
+from npuq.training.loop import noise_of_step
+from npuq.training.options import TrainingOptions
+from npuq.training.trainees import trainee_of
 
 LMBDA = 0.0125
 ALPHA = 8.0

@@ -9,7 +9,7 @@ import pytest
 
 from npuq.cli import main
 from npuq.cli.settings import add_settings, given_settings
-from npuq.schedules import PRESETS, TrainingOptions
+from npuq.training.options import PRESETS, TrainingOptions
 
 
 def listing(capsys: pytest.CaptureFixture[str]) -> str:

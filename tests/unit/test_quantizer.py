@@ -11,22 +11,16 @@ import pytest
 from models import constant_layers, tiny_hyperprior, tiny_model
 from unit.test_codec_factorized import factorized_model
 
-from npuq import codec
 from npuq.backend import Array
+from npuq.codec import files as codec
+from npuq.codec.quantizer import phases_of_method, quantize_into, reconstruct
+from npuq.codec.streams import hyper_phases_of
 from npuq.coding.container import METHODS
 from npuq.coding.dither import dither_integers
 from npuq.errors import ModelError
-from npuq.hyper_streams import hyper_phases_of
-from npuq.model import Model
 from npuq.models.linear import CHANNELS
-from npuq.quantizer import (
-    hard_phases,
-    phases_of_method,
-    plain_phases,
-    quantize_into,
-    reconstruct,
-    soft_phases,
-)
+from npuq.trained.model import Model
+from npuq.trained.phases import hard_phases, plain_phases, soft_phases
 
 UNIT, SEED = 1 << 16, 3
 PHASES = {"hard": hard_phases(), "plain": plain_phases(), "soft": soft_phases(5.0)}

@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from npuq.schedules import (
+from npuq.training.options import (
     PRESETS,
     TrainingOptions,
     learning_rates_at,

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from npuq.coding.container import METHODS
-from npuq.kernels import cdf_network
-from npuq.model import HYPERPRIOR, LINEAR, Model
+from npuq.kernels.cpu import cdf_network
 from npuq.models import conditional_rate, hyperprior, linear, noisy_rate
 from npuq.models.noisy_rate import KERNEL_WIDTHS, Softness
 from npuq.nn import nonparametric
 from npuq.nn.nonparametric import NonparametricParams
 from npuq.nn.parameters import named_arrays
-from npuq.shipped import shipped_model, shipped_qualities
+from npuq.trained.model import HYPERPRIOR, LINEAR, Model
+from npuq.trained.shipped import shipped_model, shipped_qualities
 
 SHIPPED = [
     (kind, method, quality)
