@@ -265,20 +265,21 @@ def test_sections_of_docstrings_look_the_same(path: Path) -> None:
 # --- README -------------------------------------------------------------------------------------
 
 
-def equation_rows() -> list[str]:
-    """Rows of the README's table of equations: those that name a test."""
-    readme = ROOT / "README.md"
-    if not readme.exists():
+def rows_of(page: str) -> list[str]:
+    """Rows of a page's tables that name a test: the README's of equations, the tests' of laws."""
+    path = ROOT / page
+    if not path.exists():
         return []
-    rows = [line for line in readme.read_text(encoding="utf-8").splitlines() if line[:1] == "|"]
+    rows = [line for line in path.read_text(encoding="utf-8").splitlines() if line[:1] == "|"]
     return [row for row in rows if "`tests/" in row or re.search(r"`test_\w+", row)]
 
 
-def test_equation_table_of_the_readme_is_current() -> None:
+@pytest.mark.parametrize("page", ["README.md", "tests/README.md"])
+def test_what_tables_of_laws_name_is_there(page: str) -> None:
     """Each `file.function` of a row is a function of npuq, each test in it a test."""
-    rows = equation_rows()
+    rows = rows_of(page)
     if not rows:
-        pytest.skip("README.md has no table of equations")
+        pytest.skip(f"{page} has no table of laws")
     functions: set[str] = set()
     for path in FILES:
         parts = path.relative_to(ROOT).with_suffix("").parts
@@ -291,9 +292,9 @@ def test_equation_table_of_the_readme_is_current() -> None:
             file, _, name = token.partition("::")
             if file.endswith(".py"):
                 found = [p for p in tests if p.as_posix().endswith("/" + file)]
-                assert found, f"{file} is in the README and nowhere else"
+                assert found, f"{file} is in {page} and nowhere else"
                 assert not name or any(f"def {name}(" in tests[p] for p in found), token
             elif token.startswith("test_"):
                 assert any(f"def {token}" in text for text in tests.values()), token
             elif re.fullmatch(r"[\w.]+", token):
-                assert token in functions, f"{token} is in the README but not in npuq"
+                assert token in functions, f"{token} is in {page} but not in npuq"

@@ -4,7 +4,8 @@ Each fault of the lists beside this file goes into a copy of the package in a te
 which the tests named for it run. With words, only faults whose name has one of them. Exit status 0
 says that every fault was caught. Before any, the same tests have to pass without a fault.
 
-Faults of compiled code are compiled anew, some half a minute each.
+The faults go into copies of one copy, in which the tests have run without any: what Numba compiled
+then serves all faults but those of compiled code, which take some half a minute each.
 """
 
 from __future__ import annotations
@@ -28,13 +29,12 @@ MUTANTS = [*MODEL_MUTANTS, *CODEC_MUTANTS]
 PASSED, FAILED = 0, 1  # pytest's exit status; every other says that it could not run them
 
 
-def copy_to(folder: Path) -> None:
+def copy_to(folder: Path, source: Path = ROOT) -> None:
     for name in COPIED:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name)  # keeps times, on which Numba's cache depends
+        if (source / name).is_dir():
+            shutil.copytree(source / name, folder / name)  # keeps times, which Numba's cache asks
         else:
-            shutil.copy2(source, folder / name)
+            shutil.copy2(source / name, folder / name)
 
 
 def plant(mutant: Mutant, folder: Path) -> None:
@@ -61,10 +61,10 @@ def run_tests(folder: Path, tests: Sequence[str]) -> tuple[int, str]:
     return done.returncode, "\n".join(done.stdout.splitlines()[-12:] + [done.stderr])
 
 
-def verdict(mutant: Mutant) -> str:
-    """ "caught", "SURVIVED", or "BROKEN" where the tests could not run at all."""
+def verdict(mutant: Mutant, sound: Path) -> str:
+    """Whether the tests noticed, or could not run at all."""
     with tempfile.TemporaryDirectory(prefix="npuq-mutant-") as name:
-        copy_to(Path(name))
+        copy_to(Path(name), sound)
         plant(mutant, Path(name))
         status, lines = run_tests(Path(name), mutant.tests)
     if status == FAILED:
@@ -74,21 +74,20 @@ def verdict(mutant: Mutant) -> str:
 
 def main(words: Sequence[str]) -> int:
     chosen = [m for m in MUTANTS if not words or any(word in m.name for word in words)]
-    tests = sorted({test for mutant in chosen for test in mutant.tests})
     if not chosen:
         print("no fault has such a name", file=sys.stderr)
         return 2
-    with tempfile.TemporaryDirectory(prefix="npuq-mutant-") as name:
-        copy_to(Path(name))
-        status, lines = run_tests(Path(name), tests)
-    if status != PASSED:
-        print(f"the tests do not pass without a fault:\n{lines}", file=sys.stderr)
-        return 2
-    caught = 0
-    for mutant in chosen:
-        found = verdict(mutant)
-        caught += found == "caught"
-        print(f"{found:8}  {mutant.name}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="npuq-sound-") as name:
+        sound, caught = Path(name), 0
+        copy_to(sound)
+        status, lines = run_tests(sound, sorted({test for m in chosen for test in m.tests}))
+        if status != PASSED:
+            print(f"the tests do not pass without a fault:\n{lines}", file=sys.stderr)
+            return 2
+        for mutant in chosen:
+            found = verdict(mutant, sound)
+            caught += found == "caught"
+            print(f"{found:8}  {mutant.name}", flush=True)
     print(f"{caught} of {len(chosen)} caught")
     return 0 if caught == len(chosen) else 1
 
