@@ -46,7 +46,9 @@ def test_both_sides_use_the_dither_of_the_address(
     """Of channel, row and column in the whole image, also where a second band begins."""
     monkeypatch.setenv("NPUQ_KERNELS", kernels)
     image = picture(265, 13) if kind == "linear" else picture(530, 33)
-    for symbols in both_sides(MODELS[kind](5.0), method, image):
+    sent, found = both_sides(MODELS[kind](5.0), method, image)
+    np.testing.assert_array_equal(found.k, sent.k)
+    for symbols in (sent, found):
         assert symbols.k.shape[1] > 32
         np.testing.assert_array_equal(symbols.n, dither_of(symbols.n.shape, 0))
         if kind == "hyperprior":

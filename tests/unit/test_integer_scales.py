@@ -178,14 +178,13 @@ def at_the_bound(number: int, beyond: int = 0, sign: int = 1) -> Any:
         if i == number:
             largest = 1 << 10 + fraction
             rest = 2**53 // largest - 1
-            w[1] = 0  # of a transposed convolution, what comes from the second input
+            w[1] = 0  # no identity of the second channel
             parts = [rest // 3, -(rest // 5), rest - rest // 3 - rest // 5]
             if i == 2:
                 w[1, 0, 1, 1], w[1, 1, 1, 1], w[1, 1, 0, 0] = parts
             else:
                 w[0, 1, 2, 2], w[1, 1, 2, 2], w[1, 1, 2, 1] = parts
-            shift = fraction
-            b[1] = sign * (largest - (1 << shift) - 1 + beyond)
+            b[1] = sign * (largest - (1 << fraction) - 1 + beyond)  # shifts are fractions
         convs.append(Conv(w / 2.0**16, b / 2.0 ** (16 + fraction)))
     return tuple(convs)
 
