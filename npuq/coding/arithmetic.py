@@ -23,7 +23,7 @@ from npuq.coding.range_coder import (
     first_state,
     flush,
 )
-from npuq.coding.tables import IntegerTables, check_phases
+from npuq.coding.tables import IntegerTables, check_phases, knot_counts
 from npuq.errors import CorruptFileError
 from npuq.runtime.compile import use_reference
 from npuq.runtime.threads import divided
@@ -211,7 +211,10 @@ class Decoder:
 
 def one_table(tables: IntegerTables, channel: int) -> IntegerTables:
     """The table of one channel, for an encoder or decoder that goes channel by channel."""
-    return IntegerTables(tables.values, *(field[channel : channel + 1] for field in tables[1:]))
+    first, last, log2_knots = (field[channel : channel + 1] for field in tables[2:])
+    begin = int(tables.offset[channel])
+    values = tables.values[begin : begin + int(knot_counts(first, last, log2_knots)[0])]
+    return IntegerTables(values, np.zeros(1, np.int32), first, last, log2_knots)
 
 
 def _check_runs(symbols: Array, dither: Array, counts: Array, tables: IntegerTables) -> None:
