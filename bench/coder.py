@@ -20,9 +20,9 @@ from npuq.coding.arithmetic import decode_runs, encode_runs
 from npuq.coding.dither import dither_integers, dither_values
 from npuq.coding.tables import IntegerTables, table_bits
 from npuq.coding.tabulate import build_tables
-from npuq.kernels.threads import map_in_threads, thread_count
 from npuq.paper.channel import round_half_up, universal_quantize
-from npuq.quantizer import hard_phases, plain_phases
+from npuq.runtime.threads import map_in_threads, thread_count
+from npuq.trained.phases import hard_phases, plain_phases
 
 TITLE = "Entropy coder, million symbols a second"
 CHANNELS, EACH = 192, 6250

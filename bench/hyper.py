@@ -15,12 +15,12 @@ import numpy as np
 from common import median_seconds, peer
 from step import check_same
 
-from npuq.compressai import state_name
-from npuq.dead_leaves import dead_leaves
+from npuq.exchange.compressai import state_name
 from npuq.models import hyperprior
 from npuq.models.noisy_rate import Softness
 from npuq.nn.adam import adam_init, adam_step
 from npuq.nn.parameters import named_arrays, with_arrays
+from npuq.training.dead_leaves import dead_leaves
 
 TITLE = "Training step of the hyperprior model, batch 8 of 256x256"
 LMBDA = 0.0125

@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 from common import median_seconds, peer
 
-from npuq.atomic import write_bytes_atomically
-from npuq.codec import compress, decompress, dequantize, quantize
-from npuq.compressai import import_state
-from npuq.dead_leaves import dead_leaves
-from npuq.images import read_image, write_image
-from npuq.shipped import shipped_model
+from npuq.codec.files import compress, decompress, dequantize, quantize
+from npuq.exchange.compressai import import_state
+from npuq.io.atomic import write_bytes_atomically
+from npuq.io.images import read_image, write_image
+from npuq.trained.shipped import shipped_model
+from npuq.training.dead_leaves import dead_leaves
 
 TITLE = "A 768x512 picture to a file and back, milliseconds"
 METHODS = ("un+q", "un+uq", "un+uq+sr")

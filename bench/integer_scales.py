@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from npuq.codec_hyperprior import float_table_indexes, promised_bits, quantize, table_indexes
+from npuq.codec.hyperprior import float_table_indexes, promised_bits, quantize, table_indexes
 from npuq.coding.container import METHODS
-from npuq.images import list_images, read_image
-from npuq.model import HYPERPRIOR, Model
+from npuq.io.images import list_images, read_image
 from npuq.nn.parameters import named_arrays, with_arrays
-from npuq.shipped import shipped_model, shipped_qualities
+from npuq.trained.model import HYPERPRIOR, Model
+from npuq.trained.shipped import shipped_model, shipped_qualities
 
 HERE = Path(__file__).parent
 OFF = 1e-6

@@ -26,14 +26,20 @@ import numpy as np
 
 from npuq import __version__
 from npuq.coding.container import METHODS
-from npuq.demo import TITLES
-from npuq.evaluate import Evaluation, Job, as_json, evaluate_image, jobs_for, mean_records
-from npuq.images import list_images, read_image
-from npuq.metrics import bd_rate, interpolate_rd
-from npuq.shipped import shipped_qualities
+from npuq.evaluation.figures import COLOURS, TITLES
+from npuq.evaluation.metrics import bd_rate, interpolate_rd
+from npuq.evaluation.rate_distortion import (
+    Evaluation,
+    Job,
+    as_json,
+    evaluate_image,
+    jobs_for,
+    mean_records,
+)
+from npuq.io.images import list_images, read_image
+from npuq.trained.shipped import shipped_qualities
 
 HERE = Path(__file__).parent
-COLOURS = {"un+q": "tab:blue", "un+uq": "tab:green", "un+uq+sr": "tab:red"}
 MARKERS = ("^", "s", "D")
 FILES = {"linear": "kodak", "hyperprior": "kodak_hyperprior"}
 CONTAINER_ALLOWANCE_BITS = 128

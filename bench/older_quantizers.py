@@ -25,21 +25,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from npuq import codec
 from npuq.backend import Array
-from npuq.codec_linear import Symbols
+from npuq.codec import files as codec
+from npuq.codec.linear import Symbols
 from npuq.coding.container import METHODS
 from npuq.coding.dither import dither_integers, dither_values
-from npuq.images import list_images, read_image
-from npuq.metrics import ms_ssim, mse, psnr
-from npuq.model import Model
-from npuq.model_file import load_model
+from npuq.evaluation.metrics import ms_ssim, mse, psnr
+from npuq.io.images import list_images, read_image
 from npuq.models import linear
 from npuq.paper.channel import shared_shift_noise, universal_quantize
 from npuq.paper.older_quantizers import dithered_pixels, stochastic_round
-from npuq.schedules import TrainingOptions, softness_at
-from npuq.train import noise_of_validation
-from npuq.trainees import trainee_of
+from npuq.trained.file import load_model
+from npuq.trained.model import Model
+from npuq.training.loop import noise_of_validation
+from npuq.training.options import TrainingOptions, softness_at
+from npuq.training.trainees import trainee_of
 
 HERE = Path(__file__).parent
 SEED = 0

@@ -59,8 +59,8 @@ def _density(channels: int) -> float:
 
 def one_image(megapixels: float) -> dict[str, float]:
     """Seconds and peak memory of one image; twice, so that nothing is compiled the second time."""
-    from npuq.codec import compress, decompress
-    from npuq.dead_leaves import dead_leaves
+    from npuq.codec.files import compress, decompress
+    from npuq.training.dead_leaves import dead_leaves
 
     side = 8 * round((megapixels * 1e6) ** 0.5 / 8)
     tile = dead_leaves(512, 512, seed=0)

@@ -11,8 +11,8 @@ from typing import Any
 
 from common import median_seconds
 
-from npuq.dead_leaves import dead_leaves
-from npuq.images import write_image
+from npuq.io.images import write_image
+from npuq.training.dead_leaves import dead_leaves
 
 TITLE = "Start-up and whole commands, seconds"
 

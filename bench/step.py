@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from common import median_seconds, peer
 
-from npuq.dead_leaves import dead_leaves
 from npuq.models import linear
 from npuq.models.noisy_rate import Softness
 from npuq.nn.adam import adam_init, adam_step
 from npuq.nn.parameters import named_arrays, with_arrays
+from npuq.training.dead_leaves import dead_leaves
 
 TITLE = "Training step of the linear model, batch 8 of 256x256"
 LMBDA = 0.0125

@@ -30,7 +30,6 @@ from npuq.coding.arithmetic import decode_runs, encode_runs
 from npuq.coding.dither import DITHER_LEVELS, dither_integers, dither_values
 from npuq.coding.tables import IntegerTables, phase_table
 from npuq.coding.tabulate import build_tables
-from npuq.dead_leaves import dead_leaves
 from npuq.nn.scipy_cdf import from_scipy
 from npuq.paper.scale_mixture import (
     mixing_scale,
@@ -39,6 +38,7 @@ from npuq.paper.scale_mixture import (
     mixture_rate_bits,
 )
 from npuq.paper.unimodal import GAUSSIAN
+from npuq.training.dead_leaves import dead_leaves
 
 HEIGHT, WIDTH, BLOCK = 256, 384, 8
 SIGMAS = (2.0, 4.0, 8.0, 16.0, 32.0)  # grey levels

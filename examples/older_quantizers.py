@@ -26,8 +26,7 @@ from typing import Any
 import numpy as np
 
 from npuq.backend import Array
-from npuq.dead_leaves import dead_leaves
-from npuq.metrics import psnr
+from npuq.evaluation.metrics import psnr
 from npuq.models import linear
 from npuq.nn import logistic
 from npuq.paper.channel import (
@@ -39,6 +38,7 @@ from npuq.paper.channel import (
 from npuq.paper.density import rate_bits
 from npuq.paper.older_quantizers import dithered_pixels, stochastic_round
 from npuq.paper.soft_round import soft_round, soft_round_inverse
+from npuq.training.dead_leaves import dead_leaves
 
 HEIGHT, WIDTH = 192, 288
 LARGEST = (100.0, 1.0, 0.01)  # coefficient; the last one is shown

@@ -33,10 +33,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from npuq.candidates import shared_candidates
 from npuq.coding.shared_uniforms import shared_uniforms
 from npuq.paper.blocks import send_blocks
 from npuq.paper.boltzmann import BoltzmannMachine, divergence_from_uniform_bits, probabilities
+from npuq.paper.candidates import shared_candidates
 from npuq.paper.channel import universal_dequantize, universal_quantize
 from npuq.paper.index_codes import (
     elias_delta,

@@ -1,7 +1,25 @@
 """Universally Quantized Neural Compression on NumPy: the paper as a library and a codec.
 
-The public names below are imported from their modules when they are first used (PEP 562), so that
-`import npuq` takes milliseconds and loads neither NumPy nor Numba.
+What is here, in the paper's order; `help(npuq.NAME)` says more, and modules of `npuq.paper`,
+`npuq.nn` and `npuq.models` hold the rest:
+
+    image files           compress, decompress, load_model
+    noise channel         uniform_noise, uniform_noise_channel
+    quantization          universal_quantize, universal_dequantize, round_half_up
+    soft rounding         soft_round, soft_round_inverse, soft_round_conditional_mean,
+                          conditional_mean
+    rate                  density, interval_bits, rate_bits
+    expected gradients    expected_derivative
+    measures              psnr, ms_ssim, bd_rate
+    errors                NpuqError, the base of all that a user can cause and mend
+
+A backward pass has the name of its function and `_backward`, as in soft_round_backward; it takes
+the upstream gradient, then the arguments of the function. Surrogates for the gradient are
+rate_bits_backward_expected (Eq. 17), soft_round_conditional_mean_backward_expected (Eq. 20) and
+round_half_up_backward_straight_through.
+
+The names are imported from their modules when they are first used (PEP 562), so that `import npuq`
+takes milliseconds and loads neither NumPy nor Numba.
 """
 
 from __future__ import annotations
@@ -10,49 +28,77 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from npuq.codec import compress as compress
-    from npuq.codec import decompress as decompress
+    from npuq.codec.files import compress as compress
+    from npuq.codec.files import decompress as decompress
     from npuq.errors import NpuqError as NpuqError
-    from npuq.metrics import bd_rate as bd_rate
-    from npuq.metrics import ms_ssim as ms_ssim
-    from npuq.metrics import psnr as psnr
-    from npuq.model_file import load_model as load_model
+    from npuq.evaluation.metrics import bd_rate as bd_rate
+    from npuq.evaluation.metrics import ms_ssim as ms_ssim
+    from npuq.evaluation.metrics import psnr as psnr
     from npuq.paper.channel import round_half_up as round_half_up
+    from npuq.paper.channel import (
+        round_half_up_backward_straight_through as round_half_up_backward_straight_through,
+    )
     from npuq.paper.channel import uniform_noise as uniform_noise
     from npuq.paper.channel import uniform_noise_channel as uniform_noise_channel
+    from npuq.paper.channel import uniform_noise_channel_backward as uniform_noise_channel_backward
     from npuq.paper.channel import universal_dequantize as universal_dequantize
     from npuq.paper.channel import universal_quantize as universal_quantize
     from npuq.paper.conditional_mean import conditional_mean as conditional_mean
+    from npuq.paper.conditional_mean import conditional_mean_backward as conditional_mean_backward
     from npuq.paper.density import density as density
     from npuq.paper.density import interval_bits as interval_bits
+    from npuq.paper.density import interval_bits_backward as interval_bits_backward
     from npuq.paper.density import rate_bits as rate_bits
+    from npuq.paper.density import rate_bits_backward as rate_bits_backward
     from npuq.paper.expected_gradient import expected_derivative as expected_derivative
+    from npuq.paper.expected_gradient import (
+        rate_bits_backward_expected as rate_bits_backward_expected,
+    )
+    from npuq.paper.expected_gradient import (
+        soft_round_conditional_mean_backward_expected as soft_round_conditional_mean_backward_expected,  # noqa: E501
+    )
     from npuq.paper.soft_round import soft_round as soft_round
+    from npuq.paper.soft_round import soft_round_backward as soft_round_backward
     from npuq.paper.soft_round import soft_round_conditional_mean as soft_round_conditional_mean
+    from npuq.paper.soft_round import (
+        soft_round_conditional_mean_backward as soft_round_conditional_mean_backward,
+    )
     from npuq.paper.soft_round import soft_round_inverse as soft_round_inverse
+    from npuq.paper.soft_round import soft_round_inverse_backward as soft_round_inverse_backward
+    from npuq.trained.file import load_model as load_model
 
 __version__ = "0.1.0"
 
 _MODULE_OF = {
-    "compress": "npuq.codec",
-    "decompress": "npuq.codec",
-    "load_model": "npuq.model_file",
+    "compress": "npuq.codec.files",
+    "decompress": "npuq.codec.files",
+    "load_model": "npuq.trained.file",
     "round_half_up": "npuq.paper.channel",
+    "round_half_up_backward_straight_through": "npuq.paper.channel",
     "uniform_noise": "npuq.paper.channel",
     "uniform_noise_channel": "npuq.paper.channel",
+    "uniform_noise_channel_backward": "npuq.paper.channel",
     "universal_quantize": "npuq.paper.channel",
     "universal_dequantize": "npuq.paper.channel",
     "soft_round": "npuq.paper.soft_round",
+    "soft_round_backward": "npuq.paper.soft_round",
     "soft_round_inverse": "npuq.paper.soft_round",
+    "soft_round_inverse_backward": "npuq.paper.soft_round",
     "soft_round_conditional_mean": "npuq.paper.soft_round",
+    "soft_round_conditional_mean_backward": "npuq.paper.soft_round",
+    "soft_round_conditional_mean_backward_expected": "npuq.paper.expected_gradient",
     "conditional_mean": "npuq.paper.conditional_mean",
+    "conditional_mean_backward": "npuq.paper.conditional_mean",
     "expected_derivative": "npuq.paper.expected_gradient",
     "density": "npuq.paper.density",
     "interval_bits": "npuq.paper.density",
+    "interval_bits_backward": "npuq.paper.density",
     "rate_bits": "npuq.paper.density",
-    "psnr": "npuq.metrics",
-    "ms_ssim": "npuq.metrics",
-    "bd_rate": "npuq.metrics",
+    "rate_bits_backward": "npuq.paper.density",
+    "rate_bits_backward_expected": "npuq.paper.expected_gradient",
+    "psnr": "npuq.evaluation.metrics",
+    "ms_ssim": "npuq.evaluation.metrics",
+    "bd_rate": "npuq.evaluation.metrics",
     "NpuqError": "npuq.errors",
 }
 

@@ -21,6 +21,16 @@ def xp_of(x: Any) -> Any:
     return cupy if cupy is not None and isinstance(x, cupy.ndarray) else np
 
 
+def check_unmasked(x: Any, name: str) -> None:
+    """Refuse a masked array: its mask would be lost without a word.
+
+    Raises:
+        TypeError: `x` is one.
+    """
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError(f"{name} is a masked array; fill it first (numpy.ma.filled)")
+
+
 def floats(x: Any, name: str, like: Array | None = None) -> Array:
     """`x` as an array of real floating-point numbers; float32 and float64 arrays pass as they are.
 
@@ -31,8 +41,9 @@ def floats(x: Any, name: str, like: Array | None = None) -> Array:
             without it they become float64 on the host.
 
     Raises:
-        TypeError: half, extended or complex precision, or no numbers at all.
+        TypeError: half, extended or complex precision, no numbers at all, or a masked array.
     """
+    check_unmasked(x, name)
     is_array = hasattr(x, "dtype")
     array = xp_of(x if is_array else like).asarray(x)
     if array.dtype.kind in "biu" or (array.dtype == np.float64 and not is_array):

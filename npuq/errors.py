@@ -43,5 +43,26 @@ class MissingDependencyError(NpuqError, ImportError):
     """An optional package is needed; the message names the extra that brings it."""
 
 
+class SettingError(NpuqError, ValueError):
+    """An environment variable of ours has a value that it cannot have."""
+
+
 class TrainingError(NpuqError):
     """Training cannot start or go on (no images, foreign checkpoint, diverged)."""
+
+
+def missing_dependency(
+    what: str, package: str, extra: str, error: ImportError
+) -> MissingDependencyError:
+    """The error that says why an optional package could not be imported.
+
+    Args:
+        what: needs the package.
+        package: its name.
+        extra: of npuq, that brings it.
+        error: what its import raised; a package that is there may fail to load, for want of
+            memory or of a library.
+    """
+    if isinstance(error, ModuleNotFoundError):
+        return MissingDependencyError(f"{what} needs {package}: pip install 'npuq[{extra}]'")
+    return MissingDependencyError(f"{what} needs {package}, which cannot be loaded: {error}")

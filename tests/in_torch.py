@@ -5,6 +5,33 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from operation import Operation, differentiable
+
+from npuq.nn.parameters import named_arrays, with_arrays
+
+
+def autograd(
+    operation: Operation, d_y: Any, args: tuple[Any, ...], static: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A row's outputs and gradients as PyTorch has them, in NumPy's arrays by name."""
+    import torch
+
+    assert operation.torch is not None, operation.name
+    tensors = {name: torch.tensor(array) for name, array in named_arrays(args).items()}
+    wrt = differentiable(operation, args)
+    for name in wrt:
+        tensors[name].requires_grad_()
+    y = named_arrays(operation.torch(*with_arrays(args, tensors), **static))
+    sum((y[name] * torch.tensor(d)).sum() for name, d in named_arrays(d_y).items()).backward()
+    grads = {
+        name: torch.zeros_like(tensors[name]) if (grad := tensors[name].grad) is None else grad
+        for name in wrt
+    }
+    return (
+        {name: tensor.detach().numpy() for name, tensor in y.items()},
+        {name: grad.numpy() for name, grad in grads.items()},
+    )
+
 
 def softplus(x: Any) -> Any:
     import torch

@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 
 import numpy as np
+import unequal
 
 from npuq.backend import Array
-from npuq.model import Model
-from npuq.model_file import make_model
 from npuq.models import factorized, hyperprior, linear
 from npuq.models.layers import Conv
+from npuq.trained.file import make_model
+from npuq.trained.model import Model
 
 
 @functools.cache
@@ -18,6 +19,8 @@ def tiny_model(alpha: float = 0.0, step: float = 30.0, alpha_r: float | None = N
     """JPEG's transforms with an untrained density: a working model, if no good one."""
     rng = np.random.default_rng(1)
     params = linear.init(rng, start="jpeg", step=step, init_scale=2.0)
+    # by so little that escapes, of which these pictures have many, cost what the densities say
+    params = params._replace(density=unequal.unequal(rng, params.density, 0.2))
     name = f"tiny-{'sr' if alpha > 0 else 'un'}"
     return make_model(params, alpha=alpha, alpha_r=alpha_r, lmbda=0.0125, name=name)
 
@@ -25,7 +28,8 @@ def tiny_model(alpha: float = 0.0, step: float = 30.0, alpha_r: float | None = N
 @functools.cache
 def tiny_hyperprior(alpha: float = 0.0) -> Model:
     """Random transforms, with latents of some quantization steps and scales about 3."""
-    params = hyperprior.init(np.random.default_rng(1), channels=6, latents=8, init_scale=20.0)
+    rng = np.random.default_rng(1)
+    params = hyperprior.init(rng, channels=6, latents=8, init_scale=20.0)
     *analysis, last = params.analysis
     *hyper_analysis, hyper_last = params.hyper_analysis
     *hyper_synthesis, both = params.hyper_synthesis
@@ -34,9 +38,17 @@ def tiny_hyperprior(alpha: float = 0.0) -> Model:
         analysis=(*analysis, Conv(last.w * np.float32(40), last.b)),
         hyper_analysis=(*hyper_analysis, Conv(hyper_last.w * np.float32(20), hyper_last.b)),
         hyper_synthesis=(*hyper_synthesis, Conv(both.w * np.float32(3), both.b + scales)),
+        hyper_density=unequal.unequal(rng, params.hyper_density),
     )
     name = f"tiny-hyperprior-{'sr' if alpha > 0 else 'un'}"
     return make_model(params, alpha=alpha, lmbda=0.0125, name=name, half=True)
+
+
+def constant_layers(convs: tuple[Conv, ...], values: Array) -> tuple[Conv, ...]:
+    """Layers without weights, whose outputs are `values` everywhere, exactly."""
+    b = values.astype(np.float32)
+    assert np.array_equal(b, values), "not float32"
+    return (*convs[:-1], Conv(0 * convs[-1].w, b))
 
 
 @functools.cache

@@ -13,6 +13,7 @@ from typing import Any
 import in_torch
 import numpy as np
 import scipy.stats
+import unequal
 from operation import (
     Operation,
     differentiable,
@@ -58,9 +59,8 @@ __all__ = ["OPERATIONS", "Operation", "differentiable", "gradients", "make", "up
 def _nonparametric_args(
     rng: np.random.Generator, dtype: Any, *, widths: tuple[int, ...] = (3, 3, 3), scale: float = 4.0
 ) -> Any:
-    params = nonparametric.init(rng, 3, widths=widths, dtype=dtype)
-    a = tuple(normal_array(rng, dtype, *a.shape) for a in params.a)  # 0 is a special point
-    return (normal_array(rng, dtype, 3, 2, 5, scale=scale), params._replace(a=a)), {}
+    params = unequal.density(rng, 3, widths=widths, dtype=dtype)
+    return (normal_array(rng, dtype, 3, 2, 5, scale=scale), params), {}
 
 
 def _location_scale_args(rng: np.random.Generator, dtype: Any) -> Any:
@@ -70,8 +70,10 @@ def _location_scale_args(rng: np.random.Generator, dtype: Any) -> Any:
     return (normal_array(rng, dtype, 2, 3, 4, 5, scale=3.0), params), {}
 
 
-def _tail_args(dtype: Any, *y: float) -> Any:
-    return (values(dtype, *y), logistic.Params(np.zeros(len(y), dtype), np.ones((), dtype))), {}
+def _tail_args(dtype: Any, *x: float) -> Any:
+    """Numbers of a normal law of scale 2, one location each: y = 2 x + loc."""
+    loc = np.arange(len(x), dtype=dtype) / 4
+    return (2 * values(dtype, *x) + loc, logistic.Params(loc, np.full((), 2, dtype))), {}
 
 
 def _conv_args(
@@ -85,9 +87,7 @@ def _conv_args(
 
 
 def _gdn_args(rng: np.random.Generator, dtype: Any) -> Any:
-    beta = (0.5 + rng.random(4)).astype(dtype)
-    gamma = (0.1 * np.eye(4) + 0.05 * rng.random((4, 4))).astype(dtype)
-    return (normal_array(rng, dtype, 2, 3, 2, 4), beta, gamma), {}
+    return (normal_array(rng, dtype, 2, 3, 2, 4), *unequal.gdn(rng, 4, dtype)), {}
 
 
 _LAPLACE = from_scipy(scipy.stats.laplace(scale=2.0))
@@ -184,6 +184,7 @@ OPERATIONS: list[Operation] = [
         nonparametric.logits_backward,
         lambda rng, dtype: _nonparametric_args(rng, dtype, widths=(2, 4), scale=1e6),
         in_torch.nonparametric,
+        step=1e-2,  # logits of 1e5, of which gradients of a and b are the last digits; no curvature
     ),
     Operation(
         "nn.logistic.logits",
@@ -218,6 +219,7 @@ OPERATIONS: list[Operation] = [
         normal.logits,
         normal.logits_backward,
         lambda rng, dtype: _tail_args(dtype, -1e6, 1e6, 3e5),
+        step=3e-3,  # logits of 5e11, of second degree
     ),
     Operation(
         "nn.scipy_cdf.logits",

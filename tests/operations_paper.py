@@ -12,6 +12,7 @@ from typing import Any
 
 import in_torch
 import numpy as np
+import unequal
 from operation import Operation, normal_array, values
 
 from npuq.backend import xp_of
@@ -91,10 +92,8 @@ def _location_scale_args(cdf: Any, alpha: float) -> Make:
 
 def _nonparametric_args(alpha: float) -> Make:
     def make(rng: np.random.Generator, dtype: Any) -> Any:
-        params = nonparametric.init(rng, 3, init_scale=2.0, dtype=dtype)
-        a = tuple(normal_array(rng, dtype, *a.shape) for a in params.a)
-        z = _coefficients(rng, dtype, 3, 9)
-        return (z, params._replace(a=a)), {"cdf": nonparametric, "alpha": alpha}
+        params = unequal.density(rng, 3, init_scale=2.0, dtype=dtype)
+        return (_coefficients(rng, dtype, 3, 9), params), {"cdf": nonparametric, "alpha": alpha}
 
     return make
 

@@ -11,7 +11,7 @@ from scipy.special import ndtri, rel_entr
 from scipy.stats import norm
 
 from npuq.backend import Array
-from npuq.candidates import shared_candidates
+from npuq.paper.candidates import shared_candidates
 from npuq.paper.poisson_functional import (
     ordered_random_coding,
     poisson_functional_representation,

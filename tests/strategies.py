@@ -1,15 +1,22 @@
 """Hypothesis strategies that aim at the places where rounding goes wrong.
 
+Sixty drawn examples may miss a hard value, or meet it beside harmless ones only. So `each` adds all
+combinations of the hard ones as explicit examples, in every profile (see `conftest.py`).
+
 Coefficients: integers, half-integers and the floating-point neighbours of both, numbers near 0,
 and large ones with a fraction. Softness: 0, numbers around every threshold of the implementation
 (where alpha^2 < eps, where e^alpha or e^(alpha/2) overflows in either dtype), and infinity.
+Noise: both ends of [-1/2, 1/2), 0 and its neighbours, the outermost dithers of files.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import itertools
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 import numpy as np
+from hypothesis import example
 from hypothesis import strategies as st
 
 from npuq.backend import Array
@@ -21,6 +28,20 @@ FINITE_ALPHAS = (
 )
 ALPHAS = (*FINITE_ALPHAS, float("inf"))
 SHAPES = ((), (0,), (2, 3))
+NOISES = (-0.5, -255 / 512, -1 / 512, 0.0, 2.0**-24, 0.25, 255 / 512, 0.5 - 2.0**-20)
+NASTY_SEEDS = (0, 1, 2**32 - 1, 2**32, 2**63, 2**64 - 1)
+Test = TypeVar("Test", bound=Callable[..., Any])
+
+
+def each(**values: Iterable[Any]) -> Callable[[Test], Test]:
+    """Decorator of a property: every combination of these arguments is an example of its own."""
+
+    def decorate(test: Test) -> Test:
+        for combination in itertools.product(*values.values()):
+            test = example(**dict(zip(values, combination, strict=True)))(test)
+        return test
+
+    return decorate
 
 
 def nasty_coefficients(dtype: Any) -> Array:
@@ -35,6 +56,11 @@ def nasty_coefficients(dtype: Any) -> Array:
     neighbours = [np.nextafter(ties, infinity), np.nextafter(ties, -infinity)]
     is_normal = abs(points) > np.finfo(dtype).tiny
     return np.concatenate([points[is_normal | (points == 0)], *neighbours])
+
+
+def nasty_arrays(largest: float = 1e5, dtypes: Iterable[Any] = DTYPES) -> list[Array]:
+    """All of `nasty_coefficients` up to a magnitude in one array, for each dtype."""
+    return [some[abs(some) <= largest] for some in map(nasty_coefficients, dtypes)]
 
 
 def coefficients(dtype: Any, largest: float = 1e5) -> st.SearchStrategy[Array]:
@@ -61,3 +87,13 @@ def alphas(largest: float = float("inf")) -> st.SearchStrategy[float]:
 def dtypes() -> st.SearchStrategy[Any]:
     """float32 or float64."""
     return st.sampled_from(DTYPES)
+
+
+def noises() -> st.SearchStrategy[float]:
+    """Noise in [-1/2, 1/2), multiples of 2^-24: exact in float32, and k + u in float64."""
+    return st.sampled_from(NOISES) | st.integers(-(2**23), 2**23 - 1).map(lambda n: n / 2**24)
+
+
+def seeds() -> st.SearchStrategy[int]:
+    """Seeds of 64 bits."""
+    return st.sampled_from(NASTY_SEEDS) | st.integers(0, 2**64 - 1)

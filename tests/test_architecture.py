@@ -21,50 +21,28 @@ PACKAGE = ROOT / "npuq"
 LEVELS = {
     "errors": 0,
     "backend": 0,
-    "archive": 1,
-    "atomic": 1,
-    "kernels": 1,
-    "paper": 2,
-    "nn": 2,
-    "coding": 2,
-    "grey": 2,
-    "candidates": 3,
-    "models": 3,
-    "bands": 4,
-    "tiles": 4,
-    "quantizer": 4,
-    "schedules": 4,
-    "images": 4,
-    "metrics": 4,
-    "dead_leaves": 4,
-    "model": 5,
-    "data": 5,
-    "checkpoint": 5,
-    "trainees": 5,
-    "model_file": 6,
-    "linear_windows": 6,
-    "long_bands": 7,
-    "codec_linear": 8,
-    "hyper_streams": 6,
-    "codec_hyperprior": 7,
-    "codec_factorized": 6,
-    "state_dict": 6,
-    "shipped": 7,
-    "train": 7,
-    "compressai": 7,
-    "codec": 9,
-    "evaluate": 10,
-    "demo": 11,
-    "cli": 12,
-    "__main__": 13,
+    "runtime": 1,
+    "io": 1,
+    "kernels": 2,
+    "coding": 3,
+    "nn": 3,
+    "paper": 4,
+    "models": 5,
+    "trained": 6,
+    "training": 7,
+    "codec": 7,
+    "exchange": 7,
+    "evaluation": 8,
+    "cli": 9,
+    "__main__": 10,
 }
 FRAMEWORKS = {"torch", "tensorflow", "jax", "keras", "compressai"}
-FOREIGN = {"state_dict.py": {"torch"}}  # may import them to read and write their files
+FOREIGN = {"exchange/state_dict.py": {"torch"}}  # may import them to read and write their files
 OPTIONAL = {"PIL", "matplotlib", "tqdm", "cupy", "cupyx"}
 
 # `f_backward` that does not take the forward's arguments, and why.
 OTHER_ARGUMENTS = {
-    "models/coordinates.py:to_model_backward": "to_model is linear: only gradients enter",
+    "training/coordinates.py:to_model_backward": "to_model is linear: only gradients enter",
 }
 
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -269,20 +247,21 @@ def test_sections_of_docstrings_look_the_same(path: Path) -> None:
 # --- README -------------------------------------------------------------------------------------
 
 
-def equation_rows() -> list[str]:
-    """Rows of the README's table of equations: those that name a test."""
-    readme = ROOT / "README.md"
-    if not readme.exists():
+def rows_of(page: str) -> list[str]:
+    """Rows of a page's tables that name a test: the README's of equations, the tests' of laws."""
+    path = ROOT / page
+    if not path.exists():
         return []
-    rows = [line for line in readme.read_text(encoding="utf-8").splitlines() if line[:1] == "|"]
+    rows = [line for line in path.read_text(encoding="utf-8").splitlines() if line[:1] == "|"]
     return [row for row in rows if "`tests/" in row or re.search(r"`test_\w+", row)]
 
 
-def test_equation_table_of_the_readme_is_current() -> None:
+@pytest.mark.parametrize("page", ["README.md", "tests/README.md"])
+def test_what_tables_of_laws_name_is_there(page: str) -> None:
     """Each `file.function` of a row is a function of npuq, each test in it a test."""
-    rows = equation_rows()
+    rows = rows_of(page)
     if not rows:
-        pytest.skip("README.md has no table of equations")
+        pytest.skip(f"{page} has no table of laws")
     functions: set[str] = set()
     for path in FILES:
         parts = path.relative_to(ROOT).with_suffix("").parts
@@ -295,9 +274,9 @@ def test_equation_table_of_the_readme_is_current() -> None:
             file, _, name = token.partition("::")
             if file.endswith(".py"):
                 found = [p for p in tests if p.as_posix().endswith("/" + file)]
-                assert found, f"{file} is in the README and nowhere else"
+                assert found, f"{file} is in {page} and nowhere else"
                 assert not name or any(f"def {name}(" in tests[p] for p in found), token
             elif token.startswith("test_"):
                 assert any(f"def {token}" in text for text in tests.values()), token
             elif re.fullmatch(r"[\w.]+", token):
-                assert token in functions, f"{token} is in the README but not in npuq"
+                assert token in functions, f"{token} is in {page} but not in npuq"

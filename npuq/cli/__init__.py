@@ -1,6 +1,7 @@
 """The command line, `npuq` and `python -m npuq`: one file per command.
 
-What a user can mend ends in one line on stderr and exit status 2, an interruption in status 130.
+What a user can mend ends in one line on stderr and exit status 2, an interruption in status 130 (by
+SIGTERM or SIGHUP in 128 and its number).
 """
 
 from __future__ import annotations
@@ -15,13 +16,16 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 import npuq
+from npuq.cli.common import FAILURE, print_error, print_line
+from npuq.cli.signals import Terminated, ending_as_on_ctrl_c
 from npuq.errors import NpuqError
 
 COMMANDS = {
     "compress": "compress an image into a file",
     "decompress": "get the image out of a file",
-    "info": "say what a file is",
+    "info": "say what a compressed file, a model or a checkpoint is",
     "train": "train a model on a folder of photographs, or on procedural pictures",
+    "plot": "draw the course of a training",
     "eval": "measure rate and distortion of real files",
     "demo": "compress a picture by the three approaches of the paper and show what comes out",
     "import-compressai": "turn a state dict of CompressAI into a model file",
@@ -30,7 +34,7 @@ COMMANDS = {
 """The commands, each the name of a module in this folder with `add_arguments` and `run`; there,
 dashes are underscores."""
 
-FAILURE, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
+INTERRUPTED, BROKEN_PIPE = 130, 141
 
 
 class UsageError(NpuqError):
@@ -59,16 +63,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a name that it cannot encode is no failure
-        sys.stdout.reconfigure(errors="backslashreplace")
+    if sys.stderr is None:  # closed before the program began: errors would go to stdout
+        sys.stderr = os.fdopen(_descriptor_of_nowhere(), "w")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that it cannot encode is no failure
+            stream.reconfigure(errors="backslashreplace")
 
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _run(arguments)
+        with ending_as_on_ctrl_c():
+            return _run(arguments)
     except BrokenPipeError:  # whoever read our output has enough, as in `npuq eval ... | head`
         # the interpreter flushes stdout once more at its end, and must not fail then
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
+    except Terminated as signal:
+        return _fail(f"ended by {signal}", signal.status)
     except KeyboardInterrupt:
         return _fail("interrupted", INTERRUPTED)
     except NpuqError as error:
@@ -86,6 +96,7 @@ def _run(arguments: list[str]) -> int:
             warnings.showwarning = _show_warning
             args = _parser(arguments).parse_args(arguments)
             args.arguments = arguments  # as they were typed, for messages
+            _check_environment()
             return int(args.run(args) or 0)
     finally:
         if sys.stdout is not None:  # None if it was closed before the program began
@@ -101,6 +112,8 @@ def _parser(arguments: Sequence[str]) -> Parser:
         prog="npuq",
         description="Universally Quantized Neural Compression: lossy image files by the two "
         "models of the paper, by three approaches.",
+        epilog="npuq COMMAND --help tells the options of a command. What goes wrong is one line on "
+        "stderr, with exit status 2.",
     )
     parser.add_argument("--version", action="version", version=f"npuq {npuq.__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, dest="command")
@@ -116,10 +129,26 @@ def _parser(arguments: Sequence[str]) -> Parser:
     return parser
 
 
+def _descriptor_of_nowhere() -> int:
+    """Number 2 if that is free: else the next file would get it, and what C libraries complain."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) < 2:
+        pass  # stdin and stdout are closed as well
+    return descriptor
+
+
+def _check_environment() -> None:
+    """Refuse settings that cannot be, before any work is done."""
+    from npuq.runtime.compile import use_reference
+    from npuq.runtime.threads import thread_count
+
+    use_reference()
+    thread_count()
+
+
 def _fail(message: str, status: int = FAILURE) -> int:
-    print(f"npuq: error: {' '.join(message.split())}", file=sys.stderr)
+    print_error(message)
     return status
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    print(f"npuq: warning: {' '.join(str(message).split())}", file=sys.stderr)
+    print_line(f"npuq: warning: {message}")

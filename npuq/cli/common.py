@@ -7,23 +7,29 @@ import contextlib
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
-from npuq.errors import MissingDependencyError, NpuqError
+from npuq.errors import NpuqError, missing_dependency
 
 if TYPE_CHECKING:
-    from npuq.evaluate import Record
-    from npuq.model import Model
+    from npuq.evaluation.rate_distortion import Record
+    from npuq.trained.model import Model
+
+FAILURE = 2
+"""The exit status after what a user can mend."""
 
 DEFAULT_QUALITY = 4
 """Of the models that come with npuq, where none is asked for."""
 QUALITY_HELP = (
-    f"which of npuq's own models, 1 (smallest files) to 8, of the hyperprior model 1, 2 or 4 "
-    f"(default: {DEFAULT_QUALITY})"
+    "which of npuq's own models, 1 (smallest files) to 8, of the hyperprior model 1, 2 or 4"
 )
-MODEL_HELP = "linear (default) or hyperprior, which come with npuq; or a model file of your own"
+JSON_HELP = "print a JSON object instead of text"
+JSON_LIST_HELP = "print a JSON list of records instead of a table"
+MODEL_HELP = "linear or hyperprior, which come with npuq, or a file of your own (default: linear)"
+SEED_HELP = "of the dither (default: 0)"
 
 
 def whole(text: str) -> int:
@@ -63,8 +69,8 @@ def number(text: str) -> float:
 
 def load_model_option(path: str | None) -> Model | None:
     """The model file of a --model, if it names one: those that come with npuq need no name."""
-    from npuq.model_file import load_model
-    from npuq.shipped import KINDS
+    from npuq.trained.file import load_model
+    from npuq.trained.shipped import KINDS
 
     return None if path is None or path in KINDS else load_model(path)
 
@@ -75,8 +81,8 @@ def model_option(name: str, quality: int | str | None) -> Model | str:
     Raises:
         NpuqError: there is no such model file, or a quality was asked of it.
     """
-    from npuq.model_file import load_model
-    from npuq.shipped import KINDS
+    from npuq.trained.file import load_model
+    from npuq.trained.shipped import KINDS
 
     if name in KINDS:
         return name
@@ -105,17 +111,42 @@ def naming(path: str) -> Iterator[None]:
         raise type(error)(f"{path}: {error}") from error
 
 
-def print_json(value: Any) -> None:
-    """JSON as other programs like it, readable as well."""
-    print(json.dumps(value, indent=1, allow_nan=False))
+def print_error(message: str) -> None:
+    """One line on stderr."""
+    print_line(f"npuq: error: {message}")
+
+
+def print_line(message: str) -> None:
+    """A line on stderr, if that can be written to: what cannot be said is no further error."""
+    with contextlib.suppress(OSError):
+        print(" ".join(message.split()), file=sys.stderr, flush=True)
+
+
+def print_json(value: Any, file: TextIO | None = None) -> None:
+    """JSON as other programs like it, readable as well; on stdout if nothing else is given."""
+    print(json.dumps(value, indent=1, allow_nan=False), file=file)
+
+
+def say(
+    path: str, facts: Mapping[str, Any], text: str, *, as_json: bool, file: TextIO | None = None
+) -> None:
+    """Say what was written into a file: a line for people, or a JSON object with its name."""
+    if as_json:
+        print_json({"file": path, **facts}, file)
+    else:
+        print(f"{path}: {text}", file=file)
 
 
 def print_table(records: Sequence[Record]) -> None:
-    """Records as a table for people; no quality is a dash, nor is MS-SSIM of tiny pictures."""
+    """Records as a table for people; no quality is a dash, and so is MS-SSIM of tiny pictures.
+
+    Images are called by their base names; those that share one, by their paths.
+    """
+    bases = Counter(Path(image).name for image in {record.image for record in records})
     head = ("image", "model", "method", "quality", "bytes", "bpp", "est. bpp", "PSNR", "MS-SSIM")
     rows = [
         (
-            Path(r.image).name,
+            Path(r.image).name if bases[Path(r.image).name] == 1 else r.image,
             r.model,
             r.method,
             "-" if r.quality is None else str(r.quality),
@@ -145,9 +176,7 @@ def load_tqdm() -> Any:
     try:
         from tqdm import tqdm
     except ImportError as error:
-        raise MissingDependencyError(
-            "the progress bar needs tqdm: pip install 'npuq[cli]'"
-        ) from error
+        raise missing_dependency("the progress bar", "tqdm", "cli", error) from error
     return tqdm
 
 

@@ -3,54 +3,64 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from npuq.cli.common import (
     DEFAULT_QUALITY,
+    JSON_HELP,
     MODEL_HELP,
     QUALITY_HELP,
+    SEED_HELP,
     band_progress,
-    check_not_same,
     model_option,
     seed,
     whole,
 )
+from npuq.cli.streams import STREAM, check_output, input_name, read_input, say_written, write_output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `npuq compress`."""
     from npuq.coding.container import METHODS
 
-    parser.add_argument("image", metavar="IMAGE", help="any 8-bit image that Pillow reads")
-    parser.add_argument("file", metavar="FILE", help="the compressed file to write")
+    parser.add_argument(
+        "image", metavar="IMAGE", help="any 8-bit image that Pillow reads; - is standard input"
+    )
+    parser.add_argument(
+        "file", metavar="FILE", help="the compressed file to write; - is standard output"
+    )
     parser.add_argument(
         "--method",
         choices=METHODS,
         default="un+uq+sr",
         help="un+q: rounding; un+uq: universal quantization; un+uq+sr: the same with soft "
-        "rounding (default)",
+        "rounding (default: un+uq+sr)",
     )
     parser.add_argument("--model", metavar="NAME|PATH", default="linear", help=MODEL_HELP)
-    parser.add_argument("--quality", type=whole, metavar="N", help=QUALITY_HELP)
+    parser.add_argument(
+        "--quality",
+        type=whole,
+        metavar="N",
+        help=f"{QUALITY_HELP} (default: {DEFAULT_QUALITY})",
+    )
     parser.add_argument(
         "--seed",
         type=seed,
         default=0,
         metavar="S",
-        help="of the dither (default 0); the same seed gives the same file",
+        help=f"{SEED_HELP}; the same seed gives the same file",
     )
+    parser.add_argument("--json", action="store_true", help=JSON_HELP)
 
 
 def run(args: argparse.Namespace) -> None:
     """Compress; say how many bytes came out."""
-    from npuq.atomic import check_can_write, write_bytes_atomically
-    from npuq.codec import compress
-    from npuq.images import read_image
+    from npuq.codec.files import compress
+    from npuq.io.images import read_image
 
-    check_can_write(args.file)
-    check_not_same(args.file, args.image, args.model)
+    check_output(args.file, args.image, args.model)
     model = model_option(args.model, args.quality)
-    image = read_image(args.image)
+    stream = read_input(STREAM) if args.image == STREAM else None
+    image = read_image(input_name(args.image), data=stream)
     with band_progress() as progress:
         data = compress(
             image,
@@ -60,6 +70,8 @@ def run(args: argparse.Namespace) -> None:
             seed=args.seed,
             progress=progress,
         )
-    write_bytes_atomically(Path(args.file), data)
-    pixels = image.shape[0] * image.shape[1]
-    print(f"{args.file}: {len(data)} bytes, {8 * len(data) / pixels:.4f} bpp")
+    write_output(args.file, data)
+    height, width = image.shape[:2]
+    bpp = 8 * len(data) / (height * width)
+    facts = {"height": height, "width": width, "bytes": len(data), "bpp": bpp}
+    say_written(args.file, facts, f"{len(data)} bytes, {bpp:.4f} bpp", as_json=args.json)

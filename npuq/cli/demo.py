@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import warnings
 
 from npuq.cli.common import (
-    DEFAULT_QUALITY,
+    JSON_LIST_HELP,
     QUALITY_HELP,
+    SEED_HELP,
     check_not_same,
     print_json,
     print_table,
@@ -14,9 +16,11 @@ from npuq.cli.common import (
     whole,
 )
 
-BUILT_IN = "dead leaves"
+BUILT_IN = "lighthouse"
 BUILT_IN_SHAPE = (512, 768)
 BUILT_IN_SEED = 7
+QUALITY = 2
+"""At which blocks and grain can be seen, and which both models have."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,34 +35,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the comparison to draw (default: npuq-demo.png)",
     )
     parser.add_argument(
-        "--model", choices=("linear", "hyperprior"), help="only one of the models (default: both)"
+        "--model",
+        choices=("linear", "hyperprior"),
+        help="only one of the models (default: both, where they have the quality)",
     )
     parser.add_argument(
-        "--quality", type=whole, default=DEFAULT_QUALITY, metavar="N", help=QUALITY_HELP
+        "--quality",
+        type=whole,
+        default=QUALITY,
+        metavar="N",
+        help=f"{QUALITY_HELP} (default: {QUALITY}, at which one sees the difference)",
     )
-    parser.add_argument("--seed", type=seed, default=0, metavar="S", help="of the dither")
-    parser.add_argument("--json", action="store_true", help="print the table as a JSON list")
+    parser.add_argument("--seed", type=seed, default=0, metavar="S", help=SEED_HELP)
+    parser.add_argument("--json", action="store_true", help=JSON_LIST_HELP)
 
 
 def run(args: argparse.Namespace) -> None:
     """Compress, decode, print the table, draw the comparison."""
     from npuq.coding.container import METHODS
-    from npuq.dead_leaves import dead_leaves
-    from npuq.demo import check_drawable, run_demo, write_comparison
-    from npuq.evaluate import as_json, jobs_for
-    from npuq.images import read_image
-    from npuq.shipped import KINDS, shipped_qualities
+    from npuq.evaluation.demo import run_demo, write_comparison
+    from npuq.evaluation.figures import check_drawable
+    from npuq.evaluation.landscape import landscape
+    from npuq.evaluation.rate_distortion import as_json, jobs_for
+    from npuq.io.images import read_image
 
     check_drawable(args.out)
     check_not_same(args.out, args.image)
-    kinds = (
-        [args.model]
-        if args.model
-        else [kind for kind in KINDS if args.quality in shipped_qualities(kind)] or KINDS[:1]
-    )
+    kinds = [args.model] if args.model else _kinds(args.quality)
     jobs = {kind: jobs_for(METHODS, [args.quality], kind) for kind in kinds}
     if args.image is None:
-        name, image = BUILT_IN, dead_leaves(*BUILT_IN_SHAPE, seed=BUILT_IN_SEED)
+        name, image = BUILT_IN, landscape(*BUILT_IN_SHAPE, seed=BUILT_IN_SEED)
     else:
         name, image = args.image, read_image(args.image)
     groups = {
@@ -71,3 +77,20 @@ def run(args: argparse.Namespace) -> None:
         return
     print_table(records)
     print(f"the pictures side by side: {args.out}")
+
+
+def _kinds(quality: int) -> list[str]:
+    """The models that come with this quality; those that do not are named in a warning."""
+    from npuq.trained.shipped import KINDS, shipped_qualities
+
+    kinds = [kind for kind in KINDS if quality in shipped_qualities(kind)]
+    if not kinds:
+        return [KINDS[0]]  # which says what is wrong
+    for kind in KINDS:
+        if kind not in kinds:
+            known = ", ".join(map(str, shipped_qualities(kind))) or "none"
+            warnings.warn(
+                f"the {kind} model is left out: it comes with qualities {known}, not {quality}",
+                stacklevel=1,
+            )
+    return kinds

@@ -12,9 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from npuq.cli.common import (
+    FAILURE,
+    JSON_LIST_HELP,
     MODEL_HELP,
+    SEED_HELP,
     check_not_same,
     model_option,
+    print_error,
     print_json,
     print_table,
     progress_bar,
@@ -24,7 +28,8 @@ from npuq.cli.common import (
 from npuq.errors import NpuqError
 
 if TYPE_CHECKING:
-    from npuq.evaluate import Job, Record
+    from npuq.evaluation.figures import Curves
+    from npuq.evaluation.rate_distortion import Failure, Job, Record
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--method",
         choices=(*METHODS, "all"),
         default="all",
-        help="default: all, or with --model those that the model was trained for",
+        help="(default: all, or of a model of your own those that it was trained for)",
     )
     parser.add_argument(
         "--quality",
@@ -45,44 +50,110 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of the models that come with npuq (default: all)",
     )
     parser.add_argument("--model", metavar="NAME|PATH", default="linear", help=MODEL_HELP)
-    parser.add_argument("--seed", type=seed, default=0, metavar="S", help="of the dither")
-    parser.add_argument("--json", action="store_true", help="print the records as a JSON list")
+    parser.add_argument("--seed", type=seed, default=0, metavar="S", help=SEED_HELP)
+    parser.add_argument("--json", action="store_true", help=JSON_LIST_HELP)
     parser.add_argument("--csv", metavar="PATH", help="write the records to a CSV file as well")
+    parser.add_argument(
+        "--plot", metavar="PATH", help="draw rate and distortion as well, one curve a method"
+    )
+    parser.add_argument(
+        "--published",
+        metavar="CSV",
+        help="curves to draw beside them: a file with the columns name, bpp and psnr",
+    )
 
 
-def run(args: argparse.Namespace) -> None:
-    """Evaluate every image by every method and quality."""
-    from npuq.atomic import check_can_write
-    from npuq.evaluate import as_json, evaluate_files, mean_records
+def run(args: argparse.Namespace) -> int:
+    """Evaluate every image by every method and quality.
+
+    An image that cannot be read is reported and left out. What ends the work early, such as
+    Ctrl-C, does not take with it what is finished.
+    """
+    from npuq.evaluation.rate_distortion import Failure, evaluate_files
+    from npuq.io.atomic import check_can_write
 
     paths = _image_files(args.images)
     if args.csv is not None:
         check_can_write(args.csv)
         check_not_same(args.csv, args.model, *paths)
+    published = _check_plot(args, paths)
     jobs = _jobs(args)
-    records: list[Record] = []
+    results: list[Record | Failure] = []
     # no bar where stderr is a file: its end would be all that one sees of it
     shown = sys.stderr is not None and sys.stderr.isatty()
-    with contextlib.ExitStack() as stack:
-        bar = stack.enter_context(progress_bar(total=len(paths), unit="image")) if shown else None
-        for of_one_image in evaluate_files(paths, jobs, seed=args.seed):
-            records += of_one_image
-            if bar is not None:
-                bar.update()
+    try:
+        with contextlib.ExitStack() as stack:
+            bar = (
+                stack.enter_context(progress_bar(total=len(paths), unit="image")) if shown else None
+            )
+            for of_one_image in evaluate_files(paths, jobs, seed=args.seed):
+                if isinstance(of_one_image, Failure):
+                    results.append(of_one_image)
+                    if bar is not None:
+                        bar.clear()  # or the message would stand behind it
+                    print_error(_reason(of_one_image))
+                else:
+                    results += of_one_image
+                if bar is not None:
+                    bar.update()
+    finally:
+        if results:
+            _report(args, results, published, several=len(paths) > 1)
+    failures = sum(isinstance(result, Failure) for result in results)
+    if failures and len(paths) > 1:
+        print_error(f"{failures} of {len(paths)} images could not be evaluated")
+    return FAILURE if failures else 0
+
+
+def _reason(failure: Failure) -> str:
+    """The error with the image's name, which most of the messages begin with."""
+    named = failure.error.startswith(failure.image)
+    return failure.error if named else f"{failure.image}: {failure.error}"
+
+
+def _report(
+    args: argparse.Namespace,
+    results: Sequence[Record | Failure],
+    published: Curves,
+    *,
+    several: bool,
+) -> None:
+    from npuq.evaluation.rate_distortion import Record, as_json, mean_records
+
+    records = [result for result in results if isinstance(result, Record)]
     if args.json:
-        print_json(as_json(records))
-    else:
-        print_table([*records, *mean_records(records)] if len(paths) > 1 else records)
+        print_json(as_json(results))
+    elif records:
+        print_table([*records, *mean_records(records)] if several else records)
     if args.csv is not None:  # last: what cannot be written has been printed at least
-        _write_csv(args.csv, records)
+        _write_csv(args.csv, results)
+    if args.plot is not None and records:
+        from npuq.evaluation.figures import draw_rate_distortion
+
+        draw_rate_distortion(args.plot, records, published)
 
 
 def _quality(text: str) -> int | str:
     return text if text == "all" else whole(text)
 
 
+def _check_plot(args: argparse.Namespace, paths: Sequence[Path]) -> Curves:
+    """Check, before any work is done, that --plot can be drawn; the curves of --published."""
+    if args.plot is None:
+        if args.published is not None:
+            raise NpuqError("--published is drawn into --plot; give that as well")
+        return {}
+    from npuq.evaluation.figures import check_drawable, read_published
+
+    check_drawable(args.plot)
+    check_not_same(args.plot, args.model, args.published, *paths)
+    if args.csv is not None and Path(args.plot).resolve() == Path(args.csv).resolve():
+        raise NpuqError("--plot and --csv name one file; give one of them another name")
+    return {} if args.published is None else read_published(args.published)
+
+
 def _image_files(names: Sequence[str]) -> list[Path]:
-    from npuq.images import list_images
+    from npuq.io.images import list_images
 
     paths: list[Path] = []
     for name in names:
@@ -95,7 +166,7 @@ def _image_files(names: Sequence[str]) -> list[Path]:
 
 def _jobs(args: argparse.Namespace) -> list[Job]:
     from npuq.coding.container import METHODS
-    from npuq.evaluate import all_qualities, jobs_for, jobs_for_model
+    from npuq.evaluation.rate_distortion import all_qualities, jobs_for, jobs_for_model
 
     model = model_option(args.model, args.quality)
     if not isinstance(model, str):
@@ -104,11 +175,18 @@ def _jobs(args: argparse.Namespace) -> list[Job]:
     return jobs_for(METHODS if args.method == "all" else [args.method], qualities, model)
 
 
-def _write_csv(path: str, records: Sequence[Record]) -> None:
-    from npuq.atomic import write_bytes_atomically
+def _write_csv(path: str, results: Sequence[Record | Failure]) -> None:
+    """A row a record; a failure fills the first column and the last, which no other does."""
+    from npuq.evaluation.rate_distortion import Record
+    from npuq.io.atomic import write_bytes_atomically
 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(records[0]._fields)
-    writer.writerows(records)
-    write_bytes_atomically(path, text.getvalue().encode())
+    writer.writerow((*Record._fields, "error"))
+    for result in results:
+        if isinstance(result, Record):
+            writer.writerow((*result, ""))
+        else:
+            writer.writerow((result.image, *[""] * (len(Record._fields) - 1), result.error))
+    # spelled out as on the screen: names of files need not be text
+    write_bytes_atomically(path, text.getvalue().encode(errors="backslashreplace"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import warnings
 
-from npuq.cli.common import check_not_same, naming
+from npuq.cli.common import JSON_HELP, check_not_same, naming, say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,14 +20,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "out", metavar="OUT", help=".npz; or .pth, .pt or .pth.tar, which needs PyTorch"
     )
+    parser.add_argument("--json", action="store_true", help=JSON_HELP)
 
 
 def run(args: argparse.Namespace) -> None:
     """Export, and say of which architecture it is."""
-    from npuq.atomic import check_can_write
-    from npuq.compressai import CLASSES, architecture, export_state
-    from npuq.model_file import load_model
-    from npuq.state_dict import write_state_dict
+    from npuq.exchange.compressai import CLASSES, architecture, export_state
+    from npuq.exchange.state_dict import write_state_dict
+    from npuq.io.atomic import check_can_write
+    from npuq.trained.file import load_model
 
     check_can_write(args.out)
     check_not_same(args.out, args.model)
@@ -41,4 +42,6 @@ def run(args: argparse.Namespace) -> None:
             stacklevel=1,
         )
     name = architecture(model.params)
-    print(f"{args.out}: {name}, NET = compressai.models.{CLASSES[name]}, {len(state)} arrays")
+    net = f"compressai.models.{CLASSES[name]}"
+    facts = {"architecture": name, "net": net, "arrays": len(state)}
+    say(args.out, facts, f"{name}, NET = {net}, {len(state)} arrays", as_json=args.json)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from npuq.cli.common import check_not_same, naming, number
+from npuq.cli.common import JSON_HELP, check_not_same, naming, number, say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,14 +28,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="the lambda that it was trained with, for reports (default: 0, not known)",
     )
+    parser.add_argument("--json", action="store_true", help=JSON_HELP)
 
 
 def run(args: argparse.Namespace) -> None:
     """Import, and say what it is."""
-    from npuq.atomic import check_can_write
-    from npuq.compressai import architecture, check_state, import_state
-    from npuq.model_file import save_model
-    from npuq.state_dict import read_state_dict, stem
+    from npuq.exchange.compressai import architecture, check_state, import_state
+    from npuq.exchange.state_dict import read_state_dict, stem
+    from npuq.io.atomic import check_can_write
+    from npuq.trained.file import save_model
 
     check_can_write(args.out)
     check_not_same(args.out, args.state)
@@ -44,8 +45,7 @@ def run(args: argparse.Namespace) -> None:
         model = import_state(state, name=args.name or stem(args.state), lmbda=args.lmbda)
     save_model(args.out, model)
     analysis = model.params.analysis
-    sizes = f"N = {analysis[0].w.shape[0]}, M = {analysis[-1].w.shape[0]}"
-    print(
-        f"{args.out}: model {model.name}, {architecture(model.params)}, {sizes}, "
-        f"hash {model.hash.hex()}"
-    )
+    name, size = architecture(model.params), [int(analysis[i].w.shape[0]) for i in (0, -1)]
+    facts = {"name": model.name, "architecture": name, "size": size, "hash": model.hash.hex()}
+    text = f"model {model.name}, {name}, N = {size[0]}, M = {size[1]}, hash {model.hash.hex()}"
+    say(args.out, facts, text, as_json=args.json)

@@ -1,67 +1,55 @@
-"""`npuq info`: what a compressed file says of itself."""
+"""`npuq info`: what a compressed file, a model or a checkpoint says of itself."""
 
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
-from npuq.cli.common import naming, print_json
-from npuq.errors import WrongModelError
+from npuq.cli.common import JSON_HELP, naming, print_json
+from npuq.cli.streams import STREAM, input_name, read_input
+from npuq.errors import InvalidFileError, NpuqError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `npuq info`."""
-    parser.add_argument("file", metavar="FILE", help="a file made by npuq compress")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        help="a file made by npuq compress, or - for standard input; a model or a checkpoint of "
+        "npuq train",
+    )
+    parser.add_argument("--json", action="store_true", help=JSON_HELP)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Check the file as a whole, and print its header and sizes."""
-    data = Path(args.file).read_bytes()
-    with naming(args.file):
-        facts = _facts(data)
+    """Check the file as a whole, and print what it says."""
+    from npuq.cli.describe import ARCHIVE, describe, describe_image
+
+    if args.file == STREAM:
+        with naming(input_name(args.file)):
+            data = read_input(args.file)
+            if data.startswith(ARCHIVE):
+                raise NpuqError("is no compressed image; name a model or a checkpoint by its file")
+            facts = describe_image(data)
+    else:
+        try:
+            facts = describe(args.file)
+        except InvalidFileError as error:  # those of bytes, which have no name
+            raise type(error)(f"{args.file}: {error}") from error
     if args.json:
         print_json(facts)
         return
     width = max(map(len, facts))
     for name, value in facts.items():
-        print(f"{name:{width}}  {'-' if value is None else value}")
+        print(f"{name:{width}}  {_text(value)}")
 
 
-def _facts(data: bytes) -> dict[str, Any]:
-    from npuq.coding.container import METHODS, VERSION, unpack
-
-    header, streams = unpack(data)
-    return {
-        "format": VERSION,
-        "method": METHODS[header.method],
-        "model": _model_name(header.model_hash),
-        "model_hash": header.model_hash.hex(),
-        "height": header.height,
-        "width": header.width,
-        "alpha": _number(header.alpha),
-        "alpha_r": _number(header.alpha_r),
-        "seed": header.seed,
-        "rows_per_band": header.rows_per_band,
-        "tensors": header.tensors,
-        "streams": len(streams),
-        "bytes": len(data),
-        "payload_bytes": sum(map(len, streams)),
-        "bpp": 8 * len(data) / (header.height * header.width),
-    }
-
-
-def _number(value: float) -> float | str:
-    """JSON has no infinity."""
-    return value if abs(value) < float("inf") else str(value)
-
-
-def _model_name(model_hash: bytes) -> str | None:
-    """The name of the model if it comes with npuq."""
-    from npuq.shipped import find_model
-
-    try:
-        return find_model(model_hash).name
-    except WrongModelError:
-        return None
+def _text(value: Any) -> str:
+    """A value for people, on one line."""
+    if value is None or value == {}:
+        return "-"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_text(v)}" for name, v in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_text, value)) or "-"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

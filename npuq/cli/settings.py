@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from npuq.cli.common import number, positive, seed, whole
-from npuq.schedules import CHOICES
+from npuq.training.options import CHOICES
 
 
 def size_range(text: str) -> tuple[int, int]:
@@ -75,13 +75,18 @@ SETTINGS: tuple[tuple[str, Callable[[str], Any], str | None, str], ...] = (
         "height and width of the crops, a multiple of 8, or of 64 for the hyperprior model",
     ),
     ("smaller_side", size_range, "LOW,HIGH", "range of sizes to which images are resized, pixels"),
+    ("turns", bool, None, "crops turned by multiples of 90 degrees"),
     ("learning_rate", number, "X", "of Adam, for the transforms"),
     ("density_rate", number, "X", "learning rate of the density relative to that"),
     ("rate_schedule", str, None, "how the learning rate falls"),
     ("rate_final", number, "X", "last learning rate relative to the first"),
     ("rate_drop_at", number, "X", "fraction of the run after which it drops"),
+    ("warmup_steps", whole, "N", "first steps, over which it rises linearly"),
+    ("cooldown_steps", whole, "N", "last steps, over which a constant one falls linearly to 0"),
     ("density_only_steps", whole, "N", "first steps in which the transforms rest"),
     ("clip_norm", number, "X", "longer gradients are shortened to that"),
+    ("skip_ratio", number, "X", "steps with gradients of X times the usual length are left out"),
+    ("average_steps", whole, "N", "average the parameters over some N steps; 0: the last ones"),
     ("alpha_start", number, "X", "softness at first; 0 and 0: plain uniform noise"),
     ("alpha_end", number, "X", "softness at the end, reached linearly"),
     ("alpha_r", number, "X", "softness of r, if it is not that of s (Fig. 2B)"),
@@ -94,7 +99,7 @@ SETTINGS: tuple[tuple[str, Callable[[str], Any], str | None, str], ...] = (
         "initial transforms: orthogonal or jpeg for the linear model (Fig. 5A), random or klt for "
         "the hyperprior model",
     ),
-    ("coordinates", str, None, "what Adam moves in the linear model: frequency or pixel weights"),
+    ("coordinates", str, None, "what Adam moves: frequency or pixel weights of each kernel"),
     ("step_size", number, "X", "initial quantization step, grey levels"),
     ("init_scale", number, "X", "initial scale of the density"),
     ("seed", seed, "S", "of everything random"),
@@ -103,13 +108,15 @@ SETTINGS: tuple[tuple[str, Callable[[str], Any], str | None, str], ...] = (
 listed), its help."""
 
 
-OF_ONE_MODEL = {"size": "hyperprior", "coordinates": "linear"}
+OF_ONE_MODEL = {"size": "hyperprior"}
 """Fields that the other model does not look at."""
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
     """Declare an option for every field; what is not given stays None, as the preset has it."""
-    group = parser.add_argument_group("settings of Sec. 5.2; the defaults are the preset's")
+    group = parser.add_argument_group(
+        "settings of Sec. 5.2; the defaults are the preset's, see npuq train --list-presets"
+    )
     for name, kind, metavar, text in SETTINGS:
         flag = "--" + name.replace("_", "-")
         if kind is bool:

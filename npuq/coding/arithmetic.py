@@ -25,8 +25,8 @@ from npuq.coding.range_coder import (
 )
 from npuq.coding.tables import IntegerTables, check_phases, knot_counts
 from npuq.errors import CorruptFileError
-from npuq.kernels.compile import use_reference
-from npuq.kernels.threads import divided
+from npuq.runtime.compile import use_reference
+from npuq.runtime.threads import divided
 
 WORDS_PER_SYMBOL = 6  # of 16 bits: two for an interval of 24 bits, four for a distance of 63
 GROUP = 1 << 14  # symbols

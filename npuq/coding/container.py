@@ -7,7 +7,7 @@ All numbers are little-endian.
         1  format version, 1
         1  method, an index of METHODS
         1  dither, 1: Philox4x32-10 with 8 bits
-        1  flags: 1 if the picture is grey, red = green = blue (`npuq.grey`), else 0
+        1  flags: 1 if the picture is grey, red = green = blue (`npuq.models.grey`), else 0
         8  hash of the model
       4+4  height and width of the image in pixels
       4+4  alpha of the encoder's s and of the decoder's r, float32 (Eqs. 10 and 14)

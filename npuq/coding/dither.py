@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from npuq.backend import Array
 from npuq.coding.philox import MULTIPLIERS, WORD_MASK, philox4x32, round_keys
-from npuq.kernels.compile import use_reference
+from npuq.runtime.compile import use_reference
 
 DITHER_BITS = 8
 DITHER_LEVELS = 1 << DITHER_BITS
@@ -92,7 +92,7 @@ def dither_words(
     if use_reference():
         place = first_block, first_row, tensor
         return dither_words_reference(channels, rows, blocks, *place, key, first_channel)
-    from npuq.kernels import philox
+    from npuq.kernels.cpu import philox
 
     words = np.empty((channels, rows, blocks, 4), np.uint32)
     multipliers = np.array(MULTIPLIERS, np.uint64)
@@ -109,9 +109,17 @@ def dither_values(n: Array, dtype: npt.DTypeLike = np.float32) -> Array:
         dtype: float32 or float64; u is exact in both.
 
     Returns:
-        u: 256 levels, symmetric about 0 and free of bias, never -1/2 or 1/2.
+        u: 256 levels, 1/256 apart and symmetric about 0, never -1/2 or 1/2. Their mean is 0, and
+        their variance 1/12 but for 2^-16 of it.
 
-    Departure: the paper's u is continuous. Eight bits change its variance by 2^-16 of itself;
-    Eq. 8 holds for any dither when, as here, encoder and decoder use the same one.
+    Departure: the paper's u is continuous, so that the error k + u - y has mean 0 for every y
+        (Eq. 6). With b bits it lies on a grid of step 2^-b that moves with y, and its mean over the
+        dither is 0 on average over y, but for a given y up to half a step: 1/512 of a quantization
+        step, as for y = 1/512. Sixteen bits would make that 2^-17 without longer files, at a cost:
+        tables of phases and of reconstructions with 65,536 entries, beyond a core's first cache,
+        where there are 256; twice the random bytes; and hyper-latents in 2^-17 instead of 2^-9,
+        which leaves 256 times smaller weights with exact sums. The format has room for it, as
+        another kind of dither. Eq. 8 holds for any dither when, as here, encoder and decoder use
+        the same one.
     """
     return (n.astype(dtype) + 0.5) / DITHER_LEVELS - 0.5

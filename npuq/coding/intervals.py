@@ -15,7 +15,7 @@ import numpy as np
 
 from npuq.backend import Array
 from npuq.coding.tables import FIRST_KNOT, PHASE_BITS, TOTAL, IntegerTables, symbol_intervals
-from npuq.kernels.compile import compiled
+from npuq.runtime.compile import compiled
 
 HALF = TOTAL >> 1
 MOST_INTERVALS = 64  # of one symbol: its own, and the 63 bits of a distance below 2^32

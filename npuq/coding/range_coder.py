@@ -27,7 +27,7 @@ import numpy as np
 from npuq.backend import Array
 from npuq.coding.intervals import HALF
 from npuq.coding.tables import FIRST_KNOT, PHASE_BITS, PROBABILITY_BITS, TOTAL
-from npuq.kernels.compile import compiled
+from npuq.runtime.compile import compiled
 
 STATE_BITS = 62
 WORD_BITS = 16

@@ -16,15 +16,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from npuq.backend import Array, xp_of
-from npuq.kernels.threads import for_each_range
 from npuq.models.noisy_rate import Softness, is_fast, rate_and_gradients
 from npuq.nn import normal
 from npuq.nn.non_negative import lower_bound, lower_bound_backward_straight_through
-from npuq.paper.soft_round import check_alpha
+from npuq.runtime.threads import for_each_range
 
-SMALLEST_SCALE = 0.11
-"""Below it the noise hides what is left of a scale (Ballé et al. 2018 stop there as well)."""
-SMALLEST = float(np.float32(SMALLEST_SCALE))  # as float32 has it
+SMALLEST_SCALE = float(np.float32(0.11))
+"""Below it the noise hides what is left of a scale (Ballé et al. 2018 stop there as well).
+
+It is 0.11 as float32 has it, so that what is at the bound in float32 is not below it in float64.
+"""
 
 
 class ConditionalRate(NamedTuple):
@@ -70,10 +71,10 @@ def conditional_rate(t: Array, u: Array, sigma: Array, softness: Softness) -> Co
         raise ValueError(
             f"t, u and sigma must have one shape, not {t.shape}, {u.shape} and {sigma.shape}"
         )
-    alphas = check_alpha(softness.alpha), check_alpha(softness.alpha_r, "alpha_r")
+    alphas = softness.alphas()
     if not is_fast(alphas, t, u, sigma):
         return conditional_rate_reference(t, u, sigma, softness)
-    from npuq.kernels import conditional
+    from npuq.kernels.cpu import conditional_rate as conditional
 
     t_flat, u_flat, sigma_flat = (np.ascontiguousarray(a).reshape(-1) for a in (t, u, sigma))
     found = ConditionalRate(*(np.empty(t.shape, t.dtype) for _ in ConditionalRate._fields))
@@ -83,7 +84,7 @@ def conditional_rate(t: Array, u: Array, sigma: Array, softness: Softness) -> Co
         part = slice(start, stop)
         conditional.conditional_rate(
             t_flat[part], u_flat[part], sigma_flat[part], *alphas, softness.expected_rate,
-            softness.expected_distortion, SMALLEST,
+            softness.expected_distortion, SMALLEST_SCALE,
             r[part], bits[part], d_t[part], d_sigma[part], dr_dt[part],
         )  # fmt: skip
 
@@ -96,7 +97,12 @@ def conditional_rate_reference(
 ) -> ConditionalRate:
     """The plain twin of `conditional_rate`, of any float dtype and device (Eqs. 23 and 24)."""
     cdf: Any = normal
-    params = normal.Params(xp_of(t).zeros((), t.dtype), lower_bound(sigma, SMALLEST_SCALE))
+    xp = xp_of(t)
+    # a scale that is no number makes the rate none, as in the kernel, and is no error: a training
+    # that diverges ends in its own words
+    t = xp.where(xp.isnan(sigma), sigma, t)
+    scale = xp.fmax(lower_bound(sigma, SMALLEST_SCALE), t.dtype.type(SMALLEST_SCALE))
+    params = normal.Params(xp.zeros((), t.dtype), scale)
     r, bits, d_t, dr_dt, d_params = rate_and_gradients(t, u, params, softness, cdf=cdf)
     d_sigma = lower_bound_backward_straight_through(d_params.scale, sigma, SMALLEST_SCALE)
     return ConditionalRate(r, bits, d_t, d_sigma, dr_dt)

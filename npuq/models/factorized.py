@@ -3,8 +3,8 @@
     y = f(x),   z = y + u,   x_hat = g(z)
 
 with the transforms of the hyperprior model and a non-parametric density of each channel of latents.
-The paper does not train it; `npuq.compressai` brings it here, and `npuq.codec_factorized` codes
-with it. Layer for layer the architecture is that of CompressAI's `FactorizedPrior`.
+The paper does not train it; `npuq.exchange.compressai` brings it here, `npuq.codec.factorized`
+codes with it. Layer for layer the architecture is that of CompressAI's `FactorizedPrior`.
 """
 
 from __future__ import annotations

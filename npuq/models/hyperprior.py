@@ -7,7 +7,7 @@ Four stacks of convolutions around two noise channels:
 
 Coefficients y are coded by normal densities N(mu, sigma) (Eq. 23), hyper-latents v by
 non-parametric ones. Layer for layer the architecture is that of CompressAI's
-`MeanScaleHyperprior`, so that parameters can be exchanged (`npuq.compressai`).
+`MeanScaleHyperprior`, so that parameters can be exchanged (`npuq.exchange.compressai`).
 
 Imported models may be of the older scale hyperprior (Ballé, Minnen, Singh, Hwang & Johnston 2018),
 see `has_means`. They can be coded with, not trained.

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from npuq.backend import Array, xp_of
-from npuq.grey import made_grey
+from npuq.models.grey import made_grey
 from npuq.models.noisy_rate import NoisyRate, Softness, noisy_rate
 from npuq.models.older_rate import older_rate
 from npuq.nn import nonparametric
@@ -130,7 +130,7 @@ def blocks_to_images(blocks: Array, shape: tuple[int, int, int]) -> Array:
 def blocks_to_bytes(blocks: Array, shape: tuple[int, int, int], *, grey: bool = False) -> Array:
     """`blocks_to_images`, rounded and clipped to uint8; bytes are quicker to rearrange.
 
-    Of a `grey` picture the three colours are made one (`npuq.grey`).
+    Of a `grey` picture the three colours are made one (`npuq.models.grey`).
     """
     pixels = blocks + blocks.dtype.type(GREY)
     if grey:

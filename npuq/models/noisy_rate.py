@@ -5,7 +5,7 @@ Everything between the two transforms of a model with a factorial non-parametric
     s = s_alpha(y),   z = s + u,   bits = -log2 p_{s(Y)+U}(z),   r = r_alpha_r(z).
 
 Two twins of one meaning: `noisy_rate_reference` is composed of the functions of `npuq.paper` and
-computes in the dtype of its arrays; `npuq.kernels.cpu.noisy_rate` does the same in one pass in
+computes in the dtype of its arrays; `npuq.kernels.cpu.noisy_rate` does the same in one pass, in
 float32. `noisy_rate` picks the kernel for float32 arrays on the host.
 
 Shapes: y, u, z, r are (C, n): channels, then the coefficients of each.
@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from npuq.backend import Array, xp_of
-from npuq.kernels.compile import use_reference
 from npuq.nn import nonparametric
 from npuq.nn.activations import softplus, softplus_backward
 from npuq.nn.nonparametric import NonparametricParams
@@ -36,6 +35,7 @@ from npuq.paper.soft_round import (
     soft_round_conditional_mean,
     soft_round_conditional_mean_backward,
 )
+from npuq.runtime.compile import use_reference
 
 KERNEL_ALPHA = (0.01, 80.0)  # where the kernel's float32 formulas keep their digits, beside 0
 KERNEL_WIDTHS = (3, 3, 3)  # hidden widths of the densities that the kernel is written for
@@ -46,15 +46,26 @@ class Softness(NamedTuple):
 
     Attributes:
         alpha: of s_alpha and of the density; 0 is the plain noise channel (UN).
-        alpha_r: of r_alpha (Fig. 2B trains s_7 with r_16).
+        alpha_r: of r_alpha, where that is another one (Fig. 2B trains s_7 with r_16); None for
+            alpha.
         expected_rate: the gradient of Eq. (17) for the rate.
         expected_distortion: the gradient of Eq. (20) for the distortion.
     """
 
     alpha: float = 0.0
-    alpha_r: float = 0.0
+    alpha_r: float | None = None
     expected_rate: bool = False
     expected_distortion: bool = False
+
+    def alphas(self) -> tuple[float, float]:
+        """The softness of s and that of r, checked (Eqs. 10 and 14).
+
+        Raises:
+            ValueError: one is negative or NaN.
+            TypeError: one is no number at all.
+        """
+        alpha = check_alpha(self.alpha)
+        return alpha, alpha if self.alpha_r is None else check_alpha(self.alpha_r, "alpha_r")
 
 
 class NoisyRate(NamedTuple):
@@ -101,11 +112,12 @@ def noisy_rate(y: Array, u: Array, density: NonparametricParams, softness: Softn
     is_written_out = tuple(b.shape[1] for b in density.b[:-1]) == KERNEL_WIDTHS
     if not (is_written_out and is_fast(alphas, y, u, *named_arrays(density).values())):
         return noisy_rate_reference(y, u, density, softness)
-    from npuq.kernels import cpu
+    from npuq.kernels.cpu import noisy_rate as cpu
 
     r, bits, d_y, dr_dy, d_weights = cpu.noisy_rate(
-        np.ascontiguousarray(y), np.ascontiguousarray(u), _pack(density), *softness
-    )
+        np.ascontiguousarray(y), np.ascontiguousarray(u), _pack(density), *alphas,
+        softness.expected_rate, softness.expected_distortion,
+    )  # fmt: skip
     return NoisyRate(r, bits, d_y, dr_dy, _unpack_backward(d_weights, density))
 
 
@@ -149,7 +161,7 @@ def rate_and_gradients(
     Raises:
         ValueError: a softness is negative or NaN.
     """
-    alpha, alpha_r = check_alpha(softness.alpha), check_alpha(softness.alpha_r, "alpha_r")
+    alpha, alpha_r = softness.alphas()
     s = soft_round(y, alpha)
     z = uniform_noise_channel(s, u)
     bits = rate_bits(z, params, cdf=cdf, alpha=alpha)
@@ -177,7 +189,7 @@ def _check(
             f"y and u must have one shape ({channels}, n), with the {channels} channels of the "
             f"density, not {y.shape} and {u.shape}"
         )
-    return check_alpha(softness.alpha), check_alpha(softness.alpha_r, "alpha_r")
+    return softness.alphas()
 
 
 def _pack(density: NonparametricParams) -> Array:

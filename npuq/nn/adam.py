@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from npuq.backend import Array, xp_of
-from npuq.kernels.compile import use_reference
+from npuq.runtime.compile import use_reference
 
 
 class AdamState(NamedTuple):
@@ -119,7 +119,7 @@ def _update_of(*arrays: Array) -> Callable[..., tuple[Array, Array, Array]]:
     )
     if not fast or use_reference():
         return update_reference
-    from npuq.kernels import adam
+    from npuq.kernels.cpu import adam
 
     return adam.update
 

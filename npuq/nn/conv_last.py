@@ -19,13 +19,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from npuq.backend import Array, xp_of
-from npuq.kernels.compile import use_reference
-from npuq.kernels.products import SHARES, map_products, shares
 from npuq.nn.conv import conv2d, conv2d_input_gradient, conv2d_kernel_gradient, conv2d_size
 from npuq.nn.conv_transpose import conv_transpose2d_size
 from npuq.nn.unfold import Unfolded
 from npuq.nn.windows import Part, Windows
 from npuq.nn.winograd import Winograd
+from npuq.runtime.blas import SHARES, map_products, shares
+from npuq.runtime.compile import use_reference
 
 FAST_TYPES = (np.float32, np.float64)  # of the compiled loops
 NARROW = 16  # channels: with fewer, the products at each point would be narrow

@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 
 from npuq.backend import Array, xp_of
-from npuq.kernels.compile import use_reference
+from npuq.runtime.compile import use_reference
 
 
 def gdn(x: Array, beta: Array, gamma: Array) -> Array:
@@ -66,7 +66,7 @@ def _normalize(x: Array, beta: Array, gamma: Array, *, inverse: bool) -> Array:
     _check(x, beta, gamma)
     rows = x.reshape(-1, x.shape[-1])
     if _is_fast(rows, beta, gamma):
-        from npuq.kernels import gdn as kernel
+        from npuq.kernels.cpu import gdn as kernel
 
         y = kernel.normalize(*_contiguous(rows, beta, gamma), inverse=inverse)
     else:
@@ -83,7 +83,7 @@ def _normalize_backward(
         raise ValueError(f"d_y must have the shape of x, {x.shape}, not {d_y.shape}")
     rows, d_rows = x.reshape(-1, x.shape[-1]), d_y.reshape(-1, x.shape[-1])
     if _is_fast(rows, d_rows, beta, gamma):
-        from npuq.kernels import gdn as kernel
+        from npuq.kernels.cpu import gdn as kernel
 
         arrays = _contiguous(d_rows, rows, beta, gamma)
         d_x, d_beta, d_gamma = kernel.normalize_backward(*arrays, inverse=inverse)

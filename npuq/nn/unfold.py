@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from npuq.backend import Array
-from npuq.kernels.scratch import scratch
+from npuq.runtime.scratch import scratch
 
 
 class Unfolded:
@@ -44,7 +44,7 @@ class Unfolded:
 
     def correlate(self, window: Array, kernel: Array, b: Array, outputs: Array) -> None:
         """Write the outputs of a window, plus b (C_out,) (Dumoulin & Visin 2016, Sec. 4.1)."""
-        from npuq.kernels import unfold
+        from npuq.kernels.cpu import unfold
 
         unfold.correlate(
             window, kernel, self.taps, self.stride, b, outputs, self._unfolded(outputs)
@@ -52,7 +52,7 @@ class Unfolded:
 
     def spread(self, d_outputs: Array, kernel: Array, d_window: Array) -> None:
         """The transpose of `correlate` in the window, added to d_window."""
-        from npuq.kernels import unfold
+        from npuq.kernels.cpu import unfold
 
         working = self._unfolded(d_outputs)
         unfold.spread(d_outputs, kernel, self.taps, self.stride, d_window, working)
@@ -61,7 +61,7 @@ class Unfolded:
         self, window: Array, d_outputs: Array, d_kernel: Array, *, overwrite: bool
     ) -> None:
         """The transpose of `correlate` in the kernel, added to d_kernel or written to it."""
-        from npuq.kernels import unfold
+        from npuq.kernels.cpu import unfold
 
         products = scratch("sums", d_kernel.shape, d_kernel.dtype)
         working = self._unfolded(d_outputs), products

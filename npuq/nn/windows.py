@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from npuq.backend import Array
-from npuq.kernels.scratch import scratch
-from npuq.kernels.threads import divided
+from npuq.runtime.scratch import scratch
+from npuq.runtime.threads import divided
 
 AT_ONCE = 1 << 10  # outputs in a part, about: enough for good products, few enough for the cache
 FEWEST_PARTS = 4  # if there is as much to do, so that each core gets something

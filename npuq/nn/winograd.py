@@ -38,9 +38,9 @@ from typing import NamedTuple
 import numpy as np
 
 from npuq.backend import Array
-from npuq.kernels.products import add_product, map_products
-from npuq.kernels.scratch import scratch
-from npuq.kernels.threads import divided
+from npuq.runtime.blas import add_product, map_products
+from npuq.runtime.scratch import scratch
+from npuq.runtime.threads import divided
 
 SIDE = 2  # outputs of a tile along one axis
 MOST_TAPS = 3
@@ -173,7 +173,7 @@ class Winograd:
 
     def correlate(self, window: Array, kernel: Array, b: Array, outputs: Array) -> None:
         """Write the outputs of a window, plus b (C_out,) (Lavin & Gray 2016, Eq. 12)."""
-        from npuq.kernels import winograd
+        from npuq.kernels.cpu import winograd
 
         tiles, combined, points = self._working(window, outputs)
         sums = scratch("sums", (3, POINTS, tiles, len(b)), window.dtype)
@@ -181,7 +181,7 @@ class Winograd:
 
     def spread(self, d_outputs: Array, kernel: Array, d_window: Array) -> None:
         """The transpose of `correlate` in the window, added to d_window."""
-        from npuq.kernels import winograd
+        from npuq.kernels.cpu import winograd
 
         tiles, combined, points = self._working(d_window, d_outputs)
         d_products = scratch("sums", (tiles, d_outputs.shape[3]), d_window.dtype)
@@ -191,7 +191,7 @@ class Winograd:
         self, window: Array, d_outputs: Array, d_kernel: Array, *, overwrite: bool
     ) -> None:
         """The transpose of `correlate` in the kernel, added to d_kernel or written to it."""
-        from npuq.kernels import winograd
+        from npuq.kernels.cpu import winograd
 
         tiles, combined, points = self._working(window, d_outputs)
         C_out, most = d_outputs.shape[3], int(np.diff(self.form[0]).max())

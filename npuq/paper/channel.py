@@ -19,7 +19,8 @@ def round_half_up(y: Array) -> Array:
         y: coefficients, float, any shape.
 
     Returns:
-        Integers of the dtype and shape of `y`; infinities are themselves.
+        Integers of the dtype and shape of `y`; infinities are themselves. What is rounded to 0
+        keeps its sign, as IEEE 754 has it.
 
     Numerics: floor(y) plus one where the fraction reaches 1/2. The shorter floor(y + 1/2) fails
         where the sum rounds: for the number just below 1/2, and from 2^52 on.
@@ -32,7 +33,7 @@ def round_half_up(y: Array) -> Array:
     xp = xp_of(y)
     floor = xp.floor(y)
     fraction = y - xp.where(xp.isinf(y), 0, floor)
-    return floor + (fraction >= 0.5).astype(floor.dtype)
+    return xp.copysign(floor + (fraction >= 0.5).astype(floor.dtype), y)
 
 
 def round_half_up_backward_straight_through(d_k: Array, y: Array) -> Array:

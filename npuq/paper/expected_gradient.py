@@ -3,6 +3,41 @@
 The derivatives of s_alpha and r_alpha are near zero almost everywhere and huge in few places, so
 that a gradient from one sample of noise has a large variance. Under uniform noise the expected
 derivative of any pointwise h has a closed form, and needs no derivative of h at all.
+
+Why s keeps its exact derivative. In Eq. (21) s_alpha stands before the noise, r_alpha after it:
+
+    y = s_alpha(f(x)),   z = y + U,   rate = h(z),   distortion = d(x, g(r_alpha(z))).
+
+"The expected derivative is always 1" holds for what is applied to noisy values: r_alpha, and
+s_alpha or its inverse if they were. Given x, s_alpha'(f(x)) is a number: there is nothing to
+integrate, and by the chain rule
+
+    d E[rate] / d f(x) = s_alpha'(f(x)) (h(y + 1/2) - h(y - 1/2)),
+
+exactly. A 1 in its place would not take variance out but put a bias in. That s_alpha' goes from
+alpha / sinh(alpha) at integers to alpha / (2 tanh(alpha/2)) at half-integers, 4e-6 and 8 at
+alpha = 16, is a difference between coefficients, not between draws of the noise, and stays. So the
+gradient with respect to y that this file returns goes through
+`npuq.paper.soft_round.soft_round_backward` next; see `rate_and_gradients` in
+`npuq.models.noisy_rate`.
+
+Which gradients are sampled. Only those with respect to y, and so to what stands before it (the
+encoder, and the means that the hyperprior model subtracts), are ever replaced, as
+`npuq.models.noisy_rate.Softness` says:
+
+    rate to y                     Eq. (17), the exact expectation given all that the density's
+                                  parameters depend on, or sampled
+    distortion to y               Eq. (20): 1 for r_alpha', times the gradient with respect to r
+                                  at the sampled r, which is exact for losses that are linear
+                                  there; or sampled
+    rate to the density (scales)  sampled, always
+    distortion to the decoder     sampled, always
+    rate of the hyper-latents     sampled, always: plain noise without rounding
+
+`Softness()` samples everything. In trainings both replacements are the default wherever alpha > 0
+(`--no-expected-rate` and `--no-expected-distortion` of `npuq train` sample them). At alpha = 0,
+plain noise, everything is sampled: r_alpha is the identity, whose derivative is 1 by itself, and
+the derivative of h has no spikes.
 """
 
 from __future__ import annotations
@@ -36,6 +71,8 @@ def rate_bits_backward_expected(
     d_bits: Array, y: Array, params: Any, *, cdf: Cdf, alpha: float = 0.0
 ) -> Array:
     """Gradient of the expected rate with respect to y = s_alpha(f(x)): Eqs. (17) and (21).
+
+    The gradient with respect to f(x) is that times s_alpha'(f(x)), see the top of the file.
 
     Args:
         d_bits: gradient with respect to the bits of each coefficient.

@@ -41,7 +41,7 @@ class Candidates(NamedTuple):
     """What sender and receiver share: independent samples of p, found by number. Sec. 2.
 
     Both functions give the same values for a candidate whenever and however they are asked for it;
-    `npuq.candidates` makes them of a counter-based generator.
+    `npuq.paper.candidates` makes them of a counter-based generator.
 
     Attributes:
         sample: (first, count) -> z of candidates first .. first + count - 1, shape (count, ...).

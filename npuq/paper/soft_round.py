@@ -251,10 +251,14 @@ def _is_identity(y: Array, alpha: float) -> bool:
 
 
 def _split(y: Array) -> tuple[Array, Array]:
-    """y = n + t with n the nearest integer and |t| <= 1/2, which is exact; t is 0 at infinities."""
+    """y = n + t with n the nearest integer and |t| <= 1/2, which is exact; t is 0 at infinities.
+
+    Where y - n is 0, t has the sign of y, for that of soft_round(-0.0).
+    """
+    xp = xp_of(y)
     n = round_half_up(y)
     with _quiet():
-        return n, xp_of(y).where(n == y, 0, y - n)
+        return n, xp.where(n == y, xp.copysign(y.dtype.type(0), y), y - n)
 
 
 def _up_to_half(value: Array, f: Array) -> Array:

@@ -6,104 +6,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import peers
 import pytest
+from in_compressai import our_values, state_of, their_net, their_values
 from models import picture
 
-from npuq import codec
 from npuq.cli import main
-from npuq.compressai import CLASSES, architecture, export_state, import_state
-from npuq.model import Model
-from npuq.model_file import load_model
-from npuq.models import hyperprior
-from npuq.models.layers import stack_forward
-from npuq.nn import nonparametric, normal
-from npuq.nn.non_negative import lower_bound
-from npuq.nn.parameters import cast, named_arrays
-from npuq.paper.density import rate_bits
-from npuq.state_dict import read_state_dict
+from npuq.codec import files as codec
+from npuq.exchange.compressai import CLASSES, architecture, export_state, import_state
+from npuq.exchange.state_dict import read_state_dict
+from npuq.nn.parameters import named_arrays
+from npuq.trained.file import load_model
+from npuq.trained.model import Model
 
 N, M = 6, 10
 EPSILON = 1e-9  # CompressAI's least likelihood
 
 
-def their_net(arch: str) -> Any:
-    """A net with latents of some units, scales that fit them, and medians in 1/512."""
-    models = peers.compressai("compressai.models")
-    import torch
-
-    torch.manual_seed(1)
-    net = getattr(models, CLASSES[arch])(N, M)
-    with torch.no_grad():
-        for name, parameter in net.named_parameters():
-            if name.endswith("weight"):
-                parameter *= 2.0
-            if "factors" in name:
-                parameter.uniform_(-0.5, 0.5)
-        net.g_a[6].weight *= 3
-        if arch != "bmshj2018-factorized":
-            net.h_s[4].bias[:M].uniform_(2.0, 6.0)
-        quantiles = net.entropy_bottleneck.quantiles
-        quantiles[:, 0, 1] = torch.randint(-700, 700, quantiles.shape[:1]) / 512
-    return net.eval()
-
-
-def state_of(net: Any) -> dict[str, Any]:
-    return {name: tensor.numpy() for name, tensor in net.state_dict().items()}
-
-
 @pytest.fixture(scope="module", params=sorted(CLASSES))
 def case(request: Any) -> tuple[str, Any, Model]:
-    net = their_net(request.param)
+    net = their_net(request.param, N, M)
     return request.param, net, import_state(state_of(net), name="theirs", lmbda=0.013)
-
-
-def ours(model: Model, x: Any) -> dict[str, Any]:
-    """What the model computes of pixels of 0..1 where it rounds, channels last."""
-    params = cast(model.params, x.dtype)
-    y, _ = stack_forward(x, params.analysis, hyperprior.ANALYSIS, params.analysis_gdn)
-    found = {"y": y}
-    density: Any = nonparametric
-    if model.hyper is None:
-        offset = (model.offset / 512).astype(x.dtype)
-        y_hat = np.rint(y - offset) + offset
-        rows = y_hat.reshape(-1, M).T
-        found["bits_y"] = rate_bits(rows, params.density, cdf=density).T.reshape(y.shape)
-    else:
-        offset = (model.hyper.offset / 512).astype(x.dtype)
-        v, _ = hyperprior.hyper_analyse(y, params)
-        w = np.rint(v - offset) + offset
-        rows = w.reshape(-1, N).T
-        bits = rate_bits(rows, params.hyper_density, cdf=density)
-        sigma, mu, _ = hyperprior.hyper_synthesise(w, params)
-        scale = normal.Params(np.zeros((), x.dtype), lower_bound(sigma, 0.11))
-        t = np.rint(y - mu)
-        y_hat = t + mu
-        found |= {"z": v, "sigma": sigma, "mu": mu, "bits_z": bits.T.reshape(v.shape)}
-        found["bits_y"] = rate_bits(t, scale, cdf=normal)
-    gdn = params.synthesis_gdn
-    x_hat, _ = stack_forward(y_hat, params.synthesis, hyperprior.SYNTHESIS, gdn, inverse=True)
-    return found | {"x_hat": x_hat}
-
-
-def theirs(net: Any, x: Any) -> dict[str, Any]:
-    """The same of CompressAI, in evaluation mode."""
-    import torch
-
-    net = net.to(getattr(torch, x.dtype.name))
-    x = torch.tensor(x).permute(0, 3, 1, 2)
-    with torch.no_grad():
-        out = net(x)
-        found = {"y": net.g_a(x), "x_hat": out["x_hat"]}
-        if "z" in out["likelihoods"]:
-            absolute = type(net).__name__ == "ScaleHyperprior"
-            found["z"] = net.h_a(found["y"].abs() if absolute else found["y"])
-            both = net.h_s(net.entropy_bottleneck(found["z"])[0])
-            found["sigma"] = both[:, :M]
-            found["mu"] = both[:, M:] if both.shape[1] > M else torch.zeros_like(both)
-        found |= {f"bits_{name}": -p.log2() for name, p in out["likelihoods"].items()}
-    net.float()
-    return {name: a.permute(0, 2, 3, 1).numpy() for name, a in found.items()}
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -112,7 +34,7 @@ def test_an_imported_model_is_the_same_function(case: Any, dtype: Any) -> None:
     arch, net, model = case
     assert architecture(model.params) == arch
     x = np.stack([picture(64, 128, seed) for seed in (1, 2)]).astype(dtype) / dtype(255)
-    found, expected = ours(model, x), theirs(net, x)
+    found, expected = our_values(model, x), their_values(net, x)
     assert found.keys() == expected.keys()
     for name, value in expected.items():
         without = name == "mu" and arch == "bmshj2018-hyperprior"
@@ -130,7 +52,7 @@ def test_a_file_is_as_long_as_their_likelihoods_and_decodes_to_their_picture(cas
     """Within 1 % and 64 bytes, and within a grey level."""
     _, net, model = case
     image = picture(320, 448, 3)
-    expected = theirs(net, image[None].astype(np.float32) / np.float32(255))
+    expected = their_values(net, image[None].astype(np.float32) / np.float32(255))
     data = codec.compress(image, method="un+q", model=model)
     nominal = sum(value.sum() for name, value in expected.items() if name.startswith("bits")) / 8
     estimated = codec.estimated_bits(codec.quantize(image, model, "un+q", 0), model, "un+q") / 8
@@ -213,7 +135,7 @@ def test_checkpoints_as_scripts_write_them(case: Any, dotted: bool, tmp_path: Pa
     arch, _, model = case
     import torch
 
-    net = their_net(arch)
+    net = their_net(arch, N, M)
     net.update()
     names = {name: f"module.{older_group(name, dotted)}" for name in net.state_dict()}
     state = {names[name]: tensor for name, tensor in net.state_dict().items()}

@@ -8,6 +8,7 @@ from typing import Any
 import in_torch
 import numpy as np
 import pytest
+import unequal
 
 from npuq.models import linear
 from npuq.models.noisy_rate import Softness
@@ -42,7 +43,7 @@ def torch_loss(
     """Eq. 21 on images (N, 3, H, W), less the middle grey, and noise (N, 192, H/8, W/8)."""
     functional = torch.nn.functional
     y = functional.conv2d(x, params.analysis, stride=8)
-    alpha, alpha_r = softness.alpha, softness.alpha_r
+    alpha, alpha_r = softness.alphas()
     if quantizer == "noise":
         z = in_torch.soft_round(y, alpha) + u
     else:
@@ -68,9 +69,7 @@ def torch_loss(
 )
 def test_loss_and_gradients_agree_with_autograd(quantizer: str, softness: Softness) -> None:
     rng = np.random.default_rng(0)
-    start = linear.init(rng, step=30.0, init_scale=4.0, dtype=np.float64)
-    a = tuple(rng.normal(0, 0.3, a.shape) for a in start.density.a)
-    params = start._replace(density=start.density._replace(a=a))
+    params = unequal.linear_params(rng, step=30.0, init_scale=4.0, dtype=np.float64)
     images = rng.integers(0, 256, (2, 16, 8, 3)).astype(np.float64)
     u = rng.random((2, linear.CHANNELS, 2, 1)) - 0.5
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from npuq.backend import Array
-from npuq.metrics import ms_ssim, ssim
+from npuq.evaluation.metrics import ms_ssim, ssim
 
 
 def pair(height: int, width: int, seed: int) -> tuple[Array, Array]:

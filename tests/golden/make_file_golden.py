@@ -14,15 +14,15 @@ from pathlib import Path
 
 import numpy as np
 
-from npuq import codec
+from npuq.codec import files as codec
+from npuq.codec.streams import HyperSymbols
 from npuq.coding.dither import dither_integers
-from npuq.hyper_streams import HyperSymbols
-from npuq.model_file import make_model, save_model
 from npuq.models import hyperprior
 from npuq.models.hyperprior import HyperpriorParams
 from npuq.models.linear import CHANNELS, LinearParams
 from npuq.nn import nonparametric
 from npuq.nn.parameters import named_arrays, with_arrays
+from npuq.trained.file import make_model, save_model
 
 HERE = Path(__file__).parent
 METHODS = {"un+q": "q", "un+uq": "uq", "un+uq+sr": "sr"}

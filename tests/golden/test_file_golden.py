@@ -14,9 +14,9 @@ from golden.make_file_golden import (
     golden_image,
 )
 
-from npuq import codec
-from npuq.model import Model
-from npuq.model_file import load_model, make_model, save_model
+from npuq.codec import files as codec
+from npuq.trained.file import load_model, make_model, save_model
+from npuq.trained.model import Model
 
 
 @pytest.fixture(scope="module")

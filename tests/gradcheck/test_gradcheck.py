@@ -86,6 +86,15 @@ def with_scaled_gradient(operation: Operation, name: str, factor: float) -> Oper
     return operation._replace(backward=backward)
 
 
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+def test_no_two_entries_of_an_argument_are_equal(operation: Operation) -> None:
+    """Else one might be read for another, or a matrix for its transpose, and nothing would tell."""
+    args, _ = make(operation, np.float64)
+    for name in differentiable(operation, args):
+        array = named_arrays(args)[name]
+        assert np.unique(array).size == array.size, name
+
+
 def test_names_are_unique() -> None:
     names = [operation.name for operation in OPERATIONS]
     assert len(names) == len(set(names))

@@ -1,4 +1,5 @@
-"""The whole loss of the hyperprior model against finite differences, in float64."""
+"""The hyperprior model: every stage of its forward pass against the equations, and the gradients of
+rate and distortion apart against differences, in float64."""
 
 from __future__ import annotations
 
@@ -6,30 +7,32 @@ from typing import Any
 
 import numpy as np
 import pytest
+import unequal
+from in_compressai import our_hyperprior_loss
+from plain import conv, conv_transpose, gdn, inverse_gdn, leaky, nonparametric_logits
+from scipy.special import expit
+from scipy.stats import norm
+from slopes import check_slopes
 
 from npuq.models import hyperprior
+from npuq.models.conditional_rate import SMALLEST_SCALE
 from npuq.models.noisy_rate import Softness
 from npuq.nn.parameters import named_arrays, with_arrays
+from npuq.paper.soft_round import soft_round, soft_round_conditional_mean, soft_round_inverse
 
-N, M = 4, 6
+N, M = 3, 4
 LMBDA = 0.01
+SOFTNESS = [Softness(), Softness(3.0, 3.0), Softness(2.0, 5.0)]
 
 
-def case(seed: int = 0) -> Any:
-    rng = np.random.default_rng(seed)
-    params = hyperprior.init(rng, channels=N, latents=M, dtype=np.float64)
-    arrays = {  # away from the special points of the start, and with latents of some size
-        name: a * (2.0 if name.endswith(".w") else 1.0) + 0.01 * rng.standard_normal(a.shape)
-        for name, a in named_arrays(params).items()
-    }
-    # above their bounds, where the gradient to train with is the exact one
-    for name in arrays:
-        if "gdn" in name:
-            arrays[name] = np.abs(arrays[name]) + 0.02
-    arrays["hyper_synthesis.2.b"] = np.repeat([2.0, 0.0], M)
-    x = rng.random((1, 64, 64, 3))
-    u_1, u_2 = rng.random((1, 1, 1, N)) - 0.5, rng.random((1, 4, 4, M)) - 0.5
-    return with_arrays(params, arrays), x, u_1, u_2
+def case(rows: int = 1, columns: int = 2) -> Any:
+    """Two pictures with `rows` by `columns` hyper-latents each: no axis is mistaken for another."""
+    rng = np.random.default_rng(3)
+    params = unequal.hyperprior_params(rng, channels=N, latents=M)
+    x = rng.random((2, 64 * rows, 64 * columns, 3))
+    u_1 = rng.random((2, rows, columns, N)) - 0.5
+    u_2 = rng.random((2, 4 * rows, 4 * columns, M)) - 0.5
+    return params, x, u_1, u_2
 
 
 @pytest.mark.parametrize("shape", [(1, 64, 64, 1), (1, 64, 32, 3), (0, 64, 64, 3), (64, 64, 3)])
@@ -39,29 +42,91 @@ def test_what_are_no_pixels_is_refused(shape: tuple[int, ...]) -> None:
         hyperprior.loss_forward(params, np.zeros(shape), u_1, u_2, lmbda=LMBDA, softness=Softness())
 
 
-@pytest.mark.parametrize("softness", [Softness(), Softness(3.0, 3.0), Softness(2.0, 5.0)], ids=str)
-def test_gradient_of_the_loss(softness: Softness) -> None:
-    """Along random directions in the parameters of each layer."""
-    params, x, u_1, u_2 = case()
+def by_the_equations(params: Any, x: Any, u_1: Any, u_2: Any, softness: Softness) -> dict[str, Any]:
+    """All stages of Eqs. 21, 23 and 24, of functions of NumPy, SciPy and `npuq.paper`."""
+    alpha = softness.alpha
 
-    def loss(arrays: dict[str, Any]) -> float:
-        model = with_arrays(params, arrays)
-        return hyperprior.loss_forward(model, x, u_1, u_2, lmbda=LMBDA, softness=softness)[0].loss
+    def transform(h: Any, name: str, steps: Any, between: Any) -> Any:
+        for i, (step, layer) in enumerate(zip(steps, getattr(params, name), strict=True)):
+            if i > 0:
+                h = between(h, *getattr(params, f"{name}_gdn", [()] * 4)[i - 1])
+            h = step(h, layer.w, layer.b)
+        return h
 
+    def down(h: Any, w: Any, b: Any) -> Any:
+        return conv(h, w, b, stride=2)
+
+    def p_of(cdf: Any, z: Any, alpha: float) -> Any:  # Eq. 22 as E1 of the README has it
+        return cdf(soft_round_inverse(z + 0.5, alpha)) - cdf(soft_round_inverse(z - 0.5, alpha))
+
+    def hyper_cdf(w: Any) -> Any:
+        rows = np.moveaxis(w, -1, 0)
+        return np.moveaxis(expit(nonparametric_logits(rows, params.hyper_density)), 0, -1)
+
+    y = transform(x, "analysis", [down] * 4, gdn)
+    v = transform(y, "hyper_analysis", [conv, down, down], leaky)
+    w = v + u_1
+    both = transform(w, "hyper_synthesis", [conv_transpose, conv_transpose, conv], leaky)
+    sigma, mu = both[..., :M], both[..., M:]
+    assert np.all(sigma > SMALLEST_SCALE)
+    z = soft_round(y - mu, alpha) + u_2
+    bits = -np.log2(p_of(lambda t: norm.cdf(t, scale=sigma), z, alpha))
+    hyper_bits = -np.log2(p_of(hyper_cdf, w, 0.0)).sum(axis=(0, 1, 2))
+    r = soft_round_conditional_mean(z, softness.alphas()[1])
+    x_hat = transform(r + mu, "synthesis", [conv_transpose] * 4, inverse_gdn)
+    pixels = x.shape[0] * x.shape[1] * x.shape[2]
+    hyper_bpp = hyper_bits.sum() / pixels
+    bpp, mse = hyper_bpp + bits.sum() / pixels, np.mean((255 * (x_hat - x)) ** 2)
+    return {
+        "y": y, "v": v, "w": w, "sigma": sigma, "mu": mu, "r": r, "bits": bits,
+        "hyper_bits": hyper_bits, "x_hat": x_hat, "hyper_bpp": hyper_bpp, "bpp": bpp, "mse": mse,
+        "loss": bpp + LMBDA * mse,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("softness", SOFTNESS, ids=str)
+def test_every_stage_is_its_equation(softness: Softness) -> None:
+    """Eqs. 21, 23 and 24, on 2 x 3 hyper-latents."""
+    params, x, u_1, u_2 = case(2, 3)
+    expected = by_the_equations(params, x, u_1, u_2, softness)
+    found, _ = our_hyperprior_loss(params, x, u_1, u_2, lmbda=LMBDA, softness=softness)
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        # sums of a hundred terms in another order, and differences of CDFs down to 1e-4: 1e-16
+        # by 1e2 by 1e4
+        atol = 1e-10 * np.max(np.abs(value))
+        np.testing.assert_allclose(found[name], value, rtol=1e-9, atol=atol, err_msg=name)
+    # means alone, which the codec computes
+    means = hyperprior.hyper_means(found["w"], params)
+    np.testing.assert_allclose(means, expected["mu"], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("softness", "grid"), [*zip(SOFTNESS, [(1, 2), (2, 1), (2, 3)], strict=True)], ids=str
+)
+def test_gradients_of_rate_and_distortion(softness: Softness, grid: tuple[int, int]) -> None:
+    """Along random directions in each layer: the two parts of Eq. 21 apart, to 1e-6 of each."""
+    params, x, u_1, u_2 = case(*grid)
     arrays = named_arrays(params)
+
+    def parts(arrays: dict[str, Any]) -> dict[str, float]:
+        model = with_arrays(params, arrays)
+        loss, _ = hyperprior.loss_forward(model, x, u_1, u_2, lmbda=LMBDA, softness=softness)
+        return {"rate": loss.bpp, "distortion": loss.mse}
+
     _, forward = hyperprior.loss_forward(params, x, u_1, u_2, lmbda=LMBDA, softness=softness)
-    gradients = named_arrays(hyperprior.loss_backward(forward, params, lmbda=LMBDA))
-    assert gradients.keys() == arrays.keys()
-    rng = np.random.default_rng(1)
-    for name, array in arrays.items():
-        direction = rng.standard_normal(array.shape)
-        direction /= np.linalg.norm(direction)
-        step = 1e-5
-        up, down = (loss(arrays | {name: array + sign * step * direction}) for sign in (1, -1))
-        numeric = (up - down) / (2 * step)
-        analytic = float(np.vdot(gradients[name], direction))
-        # the loss is of the size of some hundreds, so that its rounding is 1e-13 / 1e-5 = 1e-8
-        assert analytic == pytest.approx(numeric, rel=1e-5, abs=3e-6), name
+    rate, both = (
+        named_arrays(hyperprior.loss_backward(forward, params, lmbda=lmbda)) for lmbda in (0.0, 1.0)
+    )
+    # the loss is linear in lambda, and the distortion by far the larger part of it at 1
+    distortion = {name: both[name] - rate[name] for name in both}
+    if softness == Softness():  # r(t) + mu is y + u_2: no hyper-latent enters, but for rounding
+        for name in [name for name in distortion if name.startswith("hyper")]:
+            assert np.max(np.abs(distortion[name])) <= 1e-12 * np.max(np.abs(both["analysis.3.b"]))
+            distortion[name] = np.zeros_like(distortion[name])
+    # directions of length 1, which move coefficients by about 1
+    sizes = {name: array.size**-0.5 for name, array in arrays.items()}
+    check_slopes(parts, arrays, {"rate": rate, "distortion": distortion}, sizes=sizes)
 
 
 def test_expected_gradients_replace_what_reaches_the_encoder() -> None:

@@ -1,4 +1,5 @@
-"""The whole linear model's gradient against differences of its loss, in float64."""
+"""The linear model: every stage of its forward pass against the equations, and the gradients of
+rate and distortion apart against differences, in float64."""
 
 from __future__ import annotations
 
@@ -6,14 +7,22 @@ from typing import Any
 
 import numpy as np
 import pytest
+import unequal
+from plain import nonparametric_logits
+from scipy.special import expit
+from slopes import check_slopes
 
 from npuq.backend import Array
 from npuq.models import linear
 from npuq.models.linear import LinearParams
 from npuq.models.noisy_rate import Softness, noisy_rate_reference
-from npuq.nn import nonparametric
 from npuq.nn.parameters import named_arrays, with_arrays
-from npuq.paper.soft_round import soft_round_backward
+from npuq.paper.soft_round import (
+    soft_round,
+    soft_round_backward,
+    soft_round_conditional_mean,
+    soft_round_inverse,
+)
 
 LMBDA = 0.02
 BLOCKS = 2
@@ -22,55 +31,68 @@ BLOCKS = 2
 def model() -> tuple[LinearParams, Array, Array]:
     """Parameters, pixels and noise. Coefficients are a few steps of the quantizer in size."""
     rng = np.random.default_rng(0)
-    start = linear.init(rng, step=30.0, init_scale=3.0, dtype=np.float64)
-    a = tuple(rng.normal(0, 0.5, a.shape) for a in start.density.a)  # 0 is a special point
+    params = unequal.linear_params(rng, step=30.0, init_scale=3.0, dtype=np.float64)
     blocks = rng.normal(0, 50, (linear.CHANNELS, BLOCKS))
     u = rng.random(blocks.shape) - 0.5
-    return start._replace(density=start.density._replace(a=a)), blocks, u
+    return params, blocks, u
 
 
-@pytest.mark.parametrize(
-    ("quantizer", "softness"),
-    [
-        ("noise", Softness()),
-        ("noise", Softness(2.0, 2.0)),
-        ("noise", Softness(2.0, 5.0)),
-        ("annealed", Softness(3.0)),
-        ("shared-noise", Softness()),
-    ],
-    ids=str,
-)
-def test_gradient_of_the_loss(quantizer: str, softness: Softness) -> None:
-    """Every parameter array, by random projections: relative error 1e-6.
+CASES = [
+    ("noise", Softness()),
+    ("noise", Softness(2.0, 2.0)),
+    ("noise", Softness(2.0, 5.0)),
+    ("annealed", Softness(3.0)),
+    ("shared-noise", Softness()),
+]
 
-    Differences at steps of 1e-5 and 5e-6 of the weights' size, with one Richardson step:
-    coefficients move by 1e-5, far less than the width e^-5 of the steepest part of r_5.
+
+@pytest.mark.parametrize("softness", [softness for name, softness in CASES if name == "noise"])
+def test_every_stage_is_its_equation(softness: Softness) -> None:
+    """Eqs. 2 and 21: a matrix, s_alpha and noise, -log2 of a difference of CDFs, r, a matrix."""
+    params, blocks, u = model()
+    alpha, alpha_r = softness.alphas()
+    y = np.einsum("cijk,ijkn->cn", params.analysis, blocks.reshape(3, 8, 8, -1))
+    z = soft_round(y, alpha) + u
+    upper, lower = (
+        expit(nonparametric_logits(soft_round_inverse(z + d, alpha), params.density))
+        for d in (0.5, -0.5)
+    )
+    bits = -np.log2(upper - lower)
+    r = soft_round_conditional_mean(z, alpha_r)
+    x_hat = np.einsum("cn,cijk->ijkn", r, params.synthesis).reshape(blocks.shape)
+    bpp, mse = bits.sum() / (64 * BLOCKS), np.mean((x_hat - blocks) ** 2)
+    expected = (bpp + LMBDA * mse, bpp, mse, y, r, bits.sum(axis=1), x_hat - blocks)
+
+    loss, forward = linear.loss_forward(params, blocks, u, lmbda=LMBDA, softness=softness)
+    found = (*loss, forward.y, forward.coded.r, forward.coded.bits, forward.error)
+    for ours, value in zip(found, expected, strict=True):
+        # sums of 192 terms in another order, and differences of CDFs of 1e-5: 1e-16 by 1e5
+        np.testing.assert_allclose(ours, value, rtol=1e-9, atol=1e-10 * np.max(np.abs(value)))
+
+
+@pytest.mark.parametrize(("quantizer", "softness"), CASES, ids=str)
+def test_gradients_of_rate_and_distortion(quantizer: str, softness: Softness) -> None:
+    """Along random directions in each array: the two parts of Eq. 21 apart, to 1e-6 of each.
+
+    Coefficients move by 1e-5, far less than the width e^-5 of the steepest part of r_5.
     """
     params, blocks, u = model()
-    static: Any = {"lmbda": LMBDA, "softness": softness, "quantizer": quantizer}
-    _, forward = linear.loss_forward(params, blocks, u, **static)
-    gradients = named_arrays(linear.loss_backward(forward, params, blocks, lmbda=LMBDA))
-    arrays = named_arrays(params)
-    assert list(gradients) == list(arrays)
-    rng = np.random.default_rng(1)
-    for name, array in arrays.items():
-        assert gradients[name].shape == array.shape
-        # Transforms: along a direction that moves coefficients, or pixels, by about 1.
-        size = {"analysis": 1 / 700, "synthesis": 2.0}.get(name, 1.0)
-        direction = size * rng.standard_normal(array.shape)
+    static: Any = {"softness": softness, "quantizer": quantizer}
 
-        def loss(t: float, name: str = name, direction: Array = direction) -> float:
-            moved = with_arrays(params, arrays | {name: arrays[name] + t * direction})
-            result, _ = linear.loss_forward(moved, blocks, u, **static)
-            return result.loss
+    def parts(arrays: dict[str, Any]) -> dict[str, float]:
+        moved = with_arrays(params, arrays)
+        loss, _ = linear.loss_forward(moved, blocks, u, lmbda=LMBDA, **static)
+        return {"rate": loss.bpp, "distortion": loss.mse}
 
-        def central(h: float, loss: Any = loss) -> float:
-            return float(loss(h) - loss(-h)) / (2 * h)
-
-        slope = (4 * central(5e-6) - central(1e-5)) / 3
-        terms = gradients[name] * direction
-        # 1e-6 of the gradient, and what rounding leaves of a loss of about 10: 10 eps / step.
-        assert abs(slope - terms.sum()) <= 1e-6 * np.linalg.norm(terms) + 2e-9, name
+    _, forward = linear.loss_forward(params, blocks, u, lmbda=LMBDA, **static)
+    rate, both = (
+        named_arrays(linear.loss_backward(forward, params, blocks, lmbda=lmbda))
+        for lmbda in (0.0, 1.0)
+    )
+    gradients = {"rate": rate, "distortion": {name: both[name] - rate[name] for name in both}}
+    # along directions that move coefficients, or pixels, by about 1
+    sizes = {"analysis": 1 / 700, "synthesis": 2.0}
+    check_slopes(parts, named_arrays(params), gradients, sizes=sizes)
 
 
 def test_expected_rate_gradient_is_the_average_over_the_noise() -> None:
@@ -81,7 +103,7 @@ def test_expected_rate_gradient_is_the_average_over_the_noise() -> None:
     """
     rng = np.random.default_rng(2)
     n = 4000
-    density = nonparametric.init(rng, 3, init_scale=1.0, dtype=np.float64)
+    density = unequal.density(rng, 3, init_scale=1.0, dtype=np.float64)
     y = np.array([[0.2], [-1.3], [2.45]])
     u = (np.arange(n) + 0.5) / n - 0.5
     every = np.broadcast_to(u, (3, n)).copy()

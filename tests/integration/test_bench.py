@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from models import picture, tiny_model
 
-from npuq.metrics import mse
+from npuq.evaluation.metrics import mse
 
 ROOT = Path(__file__).parents[2]
 

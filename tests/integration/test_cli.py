@@ -6,6 +6,7 @@ import contextlib
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 import types
@@ -18,12 +19,12 @@ from models import picture, tiny_hyperprior, tiny_model
 from PIL import Image
 
 from npuq import cli
-from npuq import shipped as shipped_models
 from npuq.cli import main
-from npuq.codec import compress, decompress
+from npuq.codec.files import compress, decompress
 from npuq.coding.container import METHODS
-from npuq.images import read_image, write_image
-from npuq.model_file import save_model
+from npuq.io.images import read_image, write_image
+from npuq.trained import shipped as shipped_models
+from npuq.trained.file import save_model
 
 KEYS = [
     "image", "model", "method", "quality", "bytes", "bpp", "bpp_estimated", "psnr", "mse",
@@ -195,11 +196,117 @@ def test_eval_of_a_folder_ends_in_means(
     assert [(r["method"], r["quality"]) for r in records] == [("un+q", None)] * 2
 
 
+def broken_folder(folder: Path) -> list[str]:
+    """Two sound pictures and two that are not; their names in order."""
+    for name in ("a.png", "c.png"):
+        write_image(folder / name, picture(16, 16))
+    (folder / "b.png").write_bytes(b"no picture")
+    (folder / "d.png").write_bytes((folder / "a.png").read_bytes()[:60])
+    return [str(folder / f"{letter}.png") for letter in "abcd"]
+
+
+def test_bad_pictures_do_not_take_the_rest_with_them(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, table = tmp_path / "photos", tmp_path / "records.csv"
+    folder.mkdir()
+    a, b, c, d = broken_folder(folder)
+    command = ["eval", str(folder), f"--model={place}/un.npz", "--method=un+q"]
+    assert main([*command, f"--csv={table}", "--json"]) == 2
+    printed = capsys.readouterr()
+    lines = printed.err.splitlines()
+    assert [line.split(": ")[2] for line in lines[:2]] == [b, d]
+    assert lines[2:] == ["npuq: error: 2 of 4 images could not be evaluated"]
+    results = json.loads(printed.out)
+    assert [result["image"] for result in results] == [a, b, c, d]
+    assert [list(results[n]) for n in (0, 2)] == [KEYS] * 2
+    assert [list(results[n]) for n in (1, 3)] == [["image", "error"]] * 2
+    with table.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["image"] for row in rows] == [a, b, c, d]
+    assert [row["error"] for row in rows] == [result.get("error", "") for result in results]
+    assert [row["bytes"] for row in rows] == [str(result.get("bytes", "")) for result in results]
+    assert not any(None in row or None in row.values() for row in rows)  # columns as in the header
+    assert main(command) == 2
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["image", "a.png", "c.png", "mean"]
+    assert "mean of 2" in lines[-1]
+
+
+def test_where_all_pictures_are_bad_the_reports_say_so(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "records.csv"
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    command = ["eval", f"{tmp_path}/a.png", f"--model={place}/un.npz", f"--csv={table}"]
+    assert main([*command, "--json"]) == 2
+    printed = capsys.readouterr()
+    assert [list(result) for result in json.loads(printed.out)] == [["image", "error"]]
+    assert printed.err.count("\n") == 1 and table.read_text().count("\n") == 2
+    assert main(command) == 2
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(("error", "status"), [(KeyboardInterrupt(), 130), (MemoryError(), 2)])
+def test_what_is_finished_survives_the_end_of_an_evaluation(
+    error: BaseException,
+    status: int,
+    place: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from npuq.evaluation import rate_distortion as evaluate
+
+    real = evaluate.evaluate_files
+
+    def interrupted(paths: list[Path], jobs: list[evaluate.Job], seed: int) -> Iterator[object]:
+        yield from real(paths[:1], jobs, seed=seed)
+        raise error
+
+    monkeypatch.setattr(evaluate, "evaluate_files", interrupted)
+    photo, table = f"{place}/photo.png", tmp_path / "records.csv"
+    command = ["eval", photo, photo, f"--model={place}/sr.npz", "--json", f"--csv={table}"]
+    assert main(command) == status
+    assert [record["image"] for record in json.loads(capsys.readouterr().out)] == [photo]
+    assert table.read_text().count("\n") == 2
+
+
+def test_pictures_that_share_a_name_are_called_by_their_paths(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("x/a.png", "y/a.png", "y/b.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        write_image(tmp_path / name, picture(16, 16))
+    assert main(["eval", str(tmp_path), f"--model={place}/sr.npz"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[1:4]] == [
+        f"{tmp_path}/x/a.png", f"{tmp_path}/y/a.png", "b.png"
+    ]  # fmt: skip
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names of files are text there")
+def test_names_that_are_no_text_are_spelled_out_in_every_report(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, bad, table = (os.fsdecode(os.fsencode(tmp_path) + end) for end in
+                        (b"/\xff.png", b"/\xfe.png", b"/\xfd.csv"))  # fmt: skip
+    write_image(name, picture(16, 16))
+    Path(bad).touch()
+    command = ["eval", name, bad, f"--model={place}/sr.npz", f"--csv={table}"]
+    assert main([*command, "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)[0]["image"] == name
+    rows = list(csv.DictReader(Path(table).read_text().splitlines()))
+    assert [row["image"] for row in rows] == [f"{tmp_path}/\\udc{end}.png" for end in ("ff", "fe")]
+    done = in_process(*command)
+    assert done.returncode == 2 and r"\udcff.png" in done.stdout and r"\udcfe.png" in done.stderr
+
+
 def test_demo_writes_a_table_and_a_picture(
     shipped: None, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "demo.png"
-    assert main(["demo", f"{place}/photo.png", f"--out={out}", "--json"]) == 0
+    assert main(["demo", f"{place}/photo.png", f"--out={out}", "--quality=4", "--json"]) == 0
     records = json.loads(capsys.readouterr().out)
     assert [list(record) for record in records] == [KEYS] * 6
     assert [record["model"].split("-")[1] for record in records] == [
@@ -216,7 +323,7 @@ def test_demo_takes_pictures_of_any_shape(
 ) -> None:
     write_image(tmp_path / "a.png", picture(*shape))
     out = tmp_path / "demo.png"
-    assert main(["demo", f"{tmp_path}/a.png", f"--out={out}"]) == 0
+    assert main(["demo", f"{tmp_path}/a.png", f"--out={out}", "--quality=4"]) == 0
     assert out.exists() and str(out) in capsys.readouterr().out
 
 
@@ -267,7 +374,7 @@ def write_16_bit(path: Path) -> None:
         (lambda path: path.write_bytes(b""), "not an image"),
         (lambda path: path.mkdir(), "folder"),
         (lambda path: None, "no such file"),
-        (write_16_bit, "16 bits"),
+        (write_16_bit, "more than 8 bits"),
     ],
 )
 @pytest.mark.parametrize("command", ["compress", "eval", "demo"])
@@ -282,7 +389,11 @@ def test_bad_pictures(
     path, out = tmp_path / "a.png", tmp_path / "out.png"
     assert callable(write)
     write(path)
-    arguments = {"compress": [path, out], "eval": [path], "demo": [path, f"--out={out}"]}[command]
+    arguments = {
+        "compress": [path, out],
+        "eval": [path],
+        "demo": [path, f"--out={out}", "--quality=4"],
+    }[command]
     said = fails(capsys, command, *arguments)
     if not (command == "eval" and path.is_dir()):  # to eval, that is an empty folder
         assert message in said
@@ -466,6 +577,19 @@ def test_help(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("usage: npuq")
 
 
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_options_of_one_name_are_told_in_one_way(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    if command != "train":  # which says where it is while it runs
+        assert re.search(r"--json print a JSON (object|list of records) instead of", text)
+        assert "--seed" not in text or "--seed S of the dither (default: 0)" in text
+    assert len(re.findall(r"\bdefault\b", text)) == text.count("(default: ")
+
+
 @pytest.mark.parametrize(
     ("package", "command"),
     [
@@ -547,6 +671,108 @@ def test_a_broken_pipe_is_no_traceback(place: Path) -> None:
             timeout=60,
         )
     assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("NPUQ_THREADS", "0", "NPUQ_THREADS must be a positive integer, not '0'"),
+        ("NPUQ_THREADS", "abc", "NPUQ_THREADS must be a positive integer, not 'abc'"),
+        ("NPUQ_KERNELS", "foo", "NPUQ_KERNELS must be fast or reference, not 'foo'"),
+    ],
+)
+@pytest.mark.parametrize("command", ["compress", "decompress", "info", "eval", "train", "demo"])
+def test_settings_of_the_environment_are_checked_before_any_work(
+    command: str,
+    name: str,
+    value: str,
+    message: str,
+    place: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv(name, value)
+    photo, file, model = place / "photo.png", place / "photo.npuq", f"--model={place}/sr.npz"
+    arguments = {
+        "compress": [photo, tmp_path / "out", model],
+        "decompress": [file, tmp_path / "out.png", model],
+        "info": [file],
+        "eval": [photo, model],
+        "train": ["dead-leaves", tmp_path / "run", "--steps=1"],
+        "demo": [f"--out={tmp_path}/out.png"],
+    }[command]
+    assert message in fails(capsys, command, *arguments)
+    assert not list(tmp_path.iterdir())
+
+
+def closed_stderr(command: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run with `2>&-`."""
+    return subprocess.run(
+        ["sh", "-c", '"$@" 2>&-', "sh", sys.executable, "-m", "npuq", command,
+         *map(str, arguments)],
+        cwd=Path(cli.__file__).parents[2],
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=240,
+    )  # fmt: skip
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such shell")
+def test_a_closed_stderr_is_no_traceback_and_stdout_not_in_its_place(
+    place: Path, tmp_path: Path
+) -> None:
+    done = closed_stderr("info", tmp_path / "absent.npuq")
+    assert (done.returncode, done.stdout) == (2, "")
+    Image.new("RGBA", (16, 16)).save(tmp_path / "a.png")  # of which there is a warning
+    done = closed_stderr("eval", tmp_path / "a.png", f"--model={place}/sr.npz", "--json")
+    assert done.returncode == 0 and len(json.loads(done.stdout)) == 1
+    options = ("--steps=1", "--batch-size=1", "--crop=16", "--validation-crop=16")
+    done = closed_stderr("train", "dead-leaves", tmp_path / "run", *options)
+    assert done.returncode == 0 and done.stdout.count("\n") == 1
+    assert (tmp_path / "run" / "model.npz").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device")
+def test_a_stderr_that_takes_nothing_changes_no_exit_status(place: Path, tmp_path: Path) -> None:
+    Image.new("RGBA", (16, 16)).save(tmp_path / "a.png")
+    model = f"--model={place}/sr.npz"
+    for command, status in (
+        (["info", tmp_path / "absent.npuq"], 2),
+        (["compress", tmp_path / "a.png", tmp_path / "a.npuq", model], 0),
+    ):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(
+                [sys.executable, "-m", "npuq", *map(str, command)],
+                cwd=Path(cli.__file__).parents[2],
+                stdout=subprocess.PIPE,
+                stderr=full,
+                timeout=120,
+            )
+        assert done.returncode == status
+    assert (tmp_path / "a.npuq").exists()
+
+
+def test_a_package_that_cannot_be_loaded_is_not_called_missing(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """For instance for want of memory, under `ulimit -v`."""
+
+    class Failing:
+        def find_spec(self, name: str, *_: object) -> None:
+            if name in ("PIL", "tqdm", "matplotlib.figure"):
+                raise ImportError("failed to map segment from shared object")
+
+    for name in [n for n in sys.modules if n.split(".")[0] in ("PIL", "tqdm", "matplotlib")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [Failing(), *sys.meta_path])
+    for package, command in (
+        ("Pillow", ["compress", f"{place}/photo.png", "out.npuq"]),
+        ("tqdm", ["train", f"{place}", f"{place}/run"]),
+        ("matplotlib", ["demo"]),
+    ):
+        said = fails(capsys, *command)
+        assert f"needs {package}, which cannot be loaded: failed to map segment" in said
 
 
 def test_a_closed_stdout_is_no_traceback(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import pickle
 import sys
 import zipfile
@@ -15,11 +16,11 @@ import pytest
 from models import picture, tiny_model
 
 from npuq.cli import main
-from npuq.compressai import export_state
-from npuq.images import read_image, write_image
-from npuq.model import Model
-from npuq.model_file import load_model, make_model, save_model
+from npuq.exchange.compressai import export_state
+from npuq.io.images import read_image, write_image
 from npuq.models import hyperprior
+from npuq.trained.file import load_model, make_model, save_model
+from npuq.trained.model import Model
 
 
 def small_model(alpha: float = 0.0) -> Model:
@@ -54,6 +55,26 @@ def test_an_imported_model_compresses(
     assert main(["compress", str(photo), str(file), "--method=un+uq", f"--model={model}"]) == 0
     assert main(["decompress", str(file), str(out), f"--model={model}"]) == 0
     assert read_image(out).shape == (40, 50, 3)
+
+
+def test_both_ways_say_the_same_in_json(
+    state: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, back = tmp_path / "m.npz", tmp_path / "back.npz"
+    assert main(["import-compressai", str(state), str(model), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts.pop("hash") == load_model(model).hash.hex()
+    assert facts == {
+        "file": str(model), "name": "state", "architecture": "mbt2018-mean", "size": [3, 4]
+    }  # fmt: skip
+    assert main(["export-compressai", str(model), str(back), "--json"]) == 0
+    with np.load(back) as arrays:
+        assert json.loads(capsys.readouterr().out) == {
+            "file": str(back),
+            "architecture": "mbt2018-mean",
+            "net": "compressai.models.MeanScaleHyperprior",
+            "arrays": len(arrays),
+        }
 
 
 def test_nothing_but_numpy_is_needed_for_npz(

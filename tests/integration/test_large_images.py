@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from npuq.kernels.compile import use_reference
+from npuq.runtime.compile import use_reference
 
 PROGRAM = """
 import sys
 import numpy as np
 from models import picture, tiny_hyperprior, tiny_model
-from npuq import codec
+from npuq.codec import files as codec
 
 def peak():
     lines = open("/proc/self/status").read().splitlines()

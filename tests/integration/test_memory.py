@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from npuq.compressai import export_state
-from npuq.kernels.compile import use_reference
-from npuq.model_file import make_model
+from npuq.exchange.compressai import export_state
 from npuq.models import hyperprior
+from npuq.runtime.compile import use_reference
+from npuq.trained.file import make_model
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/status").exists(), reason="reads Linux's /proc"
@@ -58,7 +58,7 @@ def run(program: str, *arguments: object) -> str:
 
 PICTURE = """
 from models import picture
-from npuq import codec
+from npuq.codec import files as codec
 height, width = map(int, sys.argv[1:])
 tile = picture(min(height, 256), min(width, 256))
 codec.decompress(codec.compress(np.tile(tile, (2, 2, 1))))
@@ -84,7 +84,7 @@ def test_pictures_take_their_pixels_and_150_megabytes(height: int, width: int) -
 
 CLAIM = """
 from models import picture
-from npuq import codec
+from npuq.codec import files as codec
 from npuq.coding.container import pack, unpack
 from npuq.errors import InvalidFileError
 codec.decompress(codec.compress(picture(16, 16)))
@@ -172,10 +172,10 @@ def state_with_more(path: Path) -> Path:
 
 REFUSED = """
 from models import tiny_model
-from npuq.compressai import check_state, import_state
+from npuq.exchange.compressai import check_state, import_state
 from npuq.errors import ModelError
-from npuq.model_file import load_model, save_model
-from npuq.state_dict import read_state_dict
+from npuq.trained.file import load_model, save_model
+from npuq.exchange.state_dict import read_state_dict
 path = sys.argv[1]
 save_model(path + ".sound.npz", tiny_model())
 load_model(path + ".sound.npz")

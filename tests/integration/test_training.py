@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import functools
+import json
 import math
 import warnings
 from pathlib import Path
@@ -15,21 +16,28 @@ import pytest
 from models import picture
 
 import npuq
-from npuq import dead_leaves
-from npuq import train as training
 from npuq.backend import Array
-from npuq.checkpoint import load_checkpoint
 from npuq.cli import main
 from npuq.cli.settings import SETTINGS
-from npuq.data import training_batch
 from npuq.errors import TrainingError
-from npuq.images import write_image
-from npuq.model_file import load_model
+from npuq.io.images import write_image
 from npuq.models.linear import LinearParams, Loss
 from npuq.nn.parameters import named_arrays
-from npuq.schedules import PRESETS, TrainingOptions
-from npuq.train import HISTORY, check_folder, clipped, noise_of_step, noise_of_validation, train
-from npuq.trainees import trainee_of
+from npuq.trained.file import load_model
+from npuq.training import dead_leaves
+from npuq.training import loop as training
+from npuq.training.checkpoint import HISTORY, load_checkpoint
+from npuq.training.loop import (
+    clipped,
+    gradient_length,
+    noise_of_step,
+    noise_of_validation,
+    train,
+)
+from npuq.training.options import PRESETS, TrainingOptions
+from npuq.training.photographs import training_batch
+from npuq.training.run_folder import check_folder
+from npuq.training.trainees import trainee_of
 
 OPTIONS = TrainingOptions(
     steps=12, batch_size=2, crop=32, smaller_side=(40, 60), alpha_start=1.0, alpha_end=16.0, seed=3
@@ -142,7 +150,8 @@ def test_the_hyperprior_model_resumes_bit_for_bit_as_well(tmp_path: Path) -> Non
 
 
 def test_encoder_and_decoder_rest_at_first_and_all_parameters_move_then(tmp_path: Path) -> None:
-    start = named_arrays(trainee_of(HYPERPRIOR).initial(None))
+    trainee = trainee_of(HYPERPRIOR)
+    start = named_arrays(trainee.to_model(trainee.initial(None)))
     resting = named_arrays(run(tmp_path, HYPERPRIOR, stop_after=3))
     moved = named_arrays(run(tmp_path, HYPERPRIOR, resume=True))
     for name, array in start.items():
@@ -153,8 +162,10 @@ def test_encoder_and_decoder_rest_at_first_and_all_parameters_move_then(tmp_path
 
 def test_clipping_keeps_the_direction_and_bounds_the_length() -> None:
     gradients = {"a": np.array([3.0, 0.0]), "b": np.array([[4.0]])}
-    assert clipped(gradients, None) is clipped(gradients, 5.0) is gradients
-    shorter = clipped(gradients, 2.5)
+    length = gradient_length(gradients)
+    assert length == 5.0
+    assert clipped(gradients, length, None) is clipped(gradients, length, 5.0) is gradients
+    shorter = clipped(gradients, length, 2.5)
     np.testing.assert_allclose(shorter["a"], [1.5, 0.0])
     np.testing.assert_allclose(shorter["b"], [[2.0]])
 
@@ -194,7 +205,7 @@ def test_a_run_is_not_trained_over_and_not_resumed_from_nothing(tmp_path: Path) 
 def test_a_checkpoint_of_other_options_is_refused_by_their_names(tmp_path: Path) -> None:
     run(tmp_path, stop_after=1)
     other = dataclasses.replace(OPTIONS, lmbda=0.5, steps=13)
-    with pytest.raises(TrainingError, match="another lmbda, steps"):
+    with pytest.raises(TrainingError, match="lmbda 0.0125, not 0.5; steps 12, not 13"):
         run(tmp_path, other, resume=True)
 
 
@@ -231,16 +242,60 @@ def test_damage_anywhere_in_a_checkpoint_is_refused_or_without_effect(tmp_path: 
     assert refused > 50
 
 
+def with_manifest(**changes: Any) -> Any:
+    """What makes the arrays of a checkpoint into those of one with another manifest."""
+
+    def change(arrays: dict[str, Array]) -> dict[str, Array]:
+        manifest = json.loads(arrays["manifest"].tobytes()) | changes
+        return arrays | {"manifest": np.frombuffer(json.dumps(manifest).encode(), np.uint8)}
+
+    return change
+
+
 @pytest.mark.parametrize(
     "change",
     [
+        with_manifest(step=math.inf),
+        with_manifest(step=-5),
+        with_manifest(step=10**9),
+        with_manifest(step=True),
+        with_manifest(adam_step=-1),
+        with_manifest(summed=-2),
+        with_manifest(summed=3),
+        with_manifest(skipped=2),
+        with_manifest(sums=[1.0, 2.0]),
+        with_manifest(sums=None),
+        with_manifest(lengths=3),
+        lambda arrays: arrays | {"history": np.zeros((3, 2))},
+        lambda arrays: arrays | {"history": np.zeros((1, 9, 1))},
+        lambda arrays: arrays | {"history": np.array([["a"] * 9])},
         lambda arrays: arrays | {"manifest": np.frombuffer(b"[1, 2]", np.uint8)},
         lambda arrays: arrays | {"manifest": np.frombuffer(b'{"format": 2}', np.uint8)},
         lambda arrays: {name: a for name, a in arrays.items() if not name.startswith("m/")},
         lambda arrays: arrays | {"params/analysis": arrays["params/analysis"][:5]},
         lambda arrays: arrays | {"v/analysis": arrays["v/analysis"].astype(np.float64)},
     ],
-    ids=["list", "empty", "group", "shape", "type"],
+    ids=[
+        "step infinite",
+        "step negative",
+        "step beyond the run",
+        "step no number",
+        "adam_step",
+        "summed negative",
+        "summed more than done",
+        "skipped more than done",
+        "two sums",
+        "no sums",
+        "lengths",
+        "history narrow",
+        "history deep",
+        "history of words",
+        "list",
+        "empty",
+        "group",
+        "shape",
+        "type",
+    ],  # fmt: skip
 )
 def test_a_sound_archive_of_something_else_is_refused(tmp_path: Path, change: Any) -> None:
     run(tmp_path, stop_after=1)
@@ -255,9 +310,9 @@ def test_a_sound_archive_of_something_else_is_refused(tmp_path: Path, change: An
 def test_a_run_goes_on_with_its_own_data_only(tmp_path: Path) -> None:
     run(tmp_path, stop_after=1, provenance={"data": "a", "files": 3})
     run(tmp_path, stop_after=2, provenance={"data": "a", "files": 3}, resume=True)
-    with pytest.raises(TrainingError, match="another files;"):
+    with pytest.raises(TrainingError, match="files 3, not 4"):
         run(tmp_path, provenance={"data": "a", "files": 4}, resume=True)
-    with pytest.raises(TrainingError, match="another data, files;"):
+    with pytest.raises(TrainingError, match="data a, not absent; files 3, not absent"):
         run(tmp_path, resume=True)
 
 
@@ -275,8 +330,11 @@ def test_a_folder_that_cannot_be_written_in_is_noticed_before_the_work(
 def test_a_model_to_start_from_must_be_of_the_kind_and_size() -> None:
     hyper = TrainingOptions(model="hyperprior", size=(3, 4), crop=64, start="random")
     wide = trainee_of(dataclasses.replace(hyper, size=(4, 4))).initial(None)
-    with pytest.raises(ValueError, match="widths"):
+    with pytest.raises(ValueError, match="3 channels and at most 4 latents, not 4 and 4"):
         trainee_of(hyper).initial(wide)
+    many = trainee_of(dataclasses.replace(hyper, size=(3, 6))).initial(None)
+    with pytest.raises(ValueError, match="at most 4 latents, not 3 and 6"):
+        trainee_of(hyper).initial(many)
     with pytest.raises(ValueError, match="LinearParams"):
         trainee_of(OPTIONS).initial(wide)
 
@@ -415,7 +473,7 @@ def test_the_command_trains_the_hyperprior_model(
     start = f"--init-model={tmp_path}/run/model.npz"
     assert main([*command[:2], str(tmp_path / "next"), *command[3:], start]) == 0
     capsys.readouterr()
-    for other in ([*command, "--size=4,8"], ["train", photographs, "", *SMALL]):
+    for other in ([*command, "--size=4,4"], ["train", photographs, "", *SMALL]):
         assert main([*other[:2], str(tmp_path / "no"), *other[3:], start]) == 2
         assert "another kind or size" in capsys.readouterr().err
     assert main([*command[:2], str(tmp_path / "no"), *command[3:], "--crop=32"]) == 2
@@ -505,7 +563,7 @@ def test_a_resumed_command_keeps_its_preset_and_name_and_no_other_data(
     out = tmp_path / "run"
     command = ["train", photographs, str(out), *SMALL]
     assert main([*command, "--preset=fast-un", "--name=mine"]) == 0
-    assert main([*command, "--resume"]) == 0
+    assert main(["train", photographs, str(out), "--resume"]) == 0  # nothing need be said again
     model = load_model(out / "model.npz")
     assert (model.name, model.alpha, model.training["preset"]) == ("mine", 0.0, "fast-un")
     others = tmp_path / Path(photographs).name  # the same name, other pictures
@@ -513,15 +571,17 @@ def test_a_resumed_command_keeps_its_preset_and_name_and_no_other_data(
     write_image(others / "0.png", PHOTOGRAPHS[0])
     capsys.readouterr()
     for wrong, message in (
-        (["train", str(others), str(out), *SMALL], "another files, files_hash;"),
-        (["train", "dead-leaves", str(out), *SMALL], "another data, files, files_hash;"),
-        ([*command, "--name=yours"], "another name;"),
+        (["train", str(others), str(out), *SMALL], "files 3, not 1; files_hash"),
+        (["train", "dead-leaves", str(out), *SMALL], "not dead-leaves; files 3, not absent"),
+        ([*command, "--name=yours"], "name mine, not yours"),
+        ([*command, "--lmbda=0.5"], "lmbda 0.0125, not 0.5"),
+        ([*command, "--preset=fast-sr"], "alpha_end 0.0, not 16.0"),
     ):
         assert main([*wrong, "--resume"]) == 2
         assert message in capsys.readouterr().err
     (tmp_path / "start.npz").write_bytes((out / "model.npz").read_bytes())
     assert main([*command, "--resume", f"--init-model={tmp_path}/start.npz"]) == 2
-    assert "another init_model;" in capsys.readouterr().err
+    assert "init_model None, not mine" in capsys.readouterr().err
 
 
 def test_the_softness_of_the_decoder_gets_into_the_model(photographs: str, tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ from npuq.coding.intervals import MOST_INTERVALS, fill_intervals, fill_intervals
 from npuq.coding.tables import TOTAL, assemble_tables, phase_table, symbol_intervals, table_bits
 from npuq.coding.tabulate import build_tables
 from npuq.errors import CorruptFileError
+from npuq.trained.phases import hard_phases, plain_phases, soft_phases
 
-SIDES = np.array([-(2**31), -(2**30), 2**30, 2**31 - 1])
+SIDES = np.array([-(2**31), -(2**30), -(2**24) - 1, 2**24, 2**30, 2**31 - 1])
 reference = mock.patch.dict(os.environ, NPUQ_KERNELS="reference")
 
 
@@ -34,12 +35,19 @@ def random_channel(rng):
     return 1 + rise + (np.arange(rise.size) >> g), first, first + units - 2, g
 
 
+SHAPES = ((2, 3), (5, 9), (3, 7), (1, 40), (4, 2), (1, 1), (1, 2), (0, 5))
+"""Rows and columns of bands: full ones, but for a single symbol and none."""
+RARE, ALWAYS = 0.1, 1.0
+
+
 @st.composite
 def bands(draw, most_channels=3):
     """Tables, phases, symbols and dither: all from a seed, so that each is reproducible."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     channels = draw(st.integers(1, most_channels))
-    phases = random_phases(rng)
+    phases = draw(st.sampled_from((hard_phases(), plain_phases(), soft_phases(16.0), None)))
+    if phases is None:
+        phases = random_phases(rng)
     if draw(st.booleans()):
         location = rng.normal(size=(channels, 1)) * rng.choice([0.0, 0.3, 10.0, 1000.0])
         slope = 10 ** rng.uniform(-3, 4, (channels, 1))
@@ -49,12 +57,14 @@ def bands(draw, most_channels=3):
     else:
         knots, first, last, g = zip(*(random_channel(rng) for _ in range(channels)), strict=True)
         tables = assemble_tables(np.concatenate(knots), *map(np.array, (first, last, g)))
-    shape = (channels, draw(st.integers(0, 5)), draw(st.integers(1, 9)))
+    shape = (channels, *draw(st.sampled_from(SHAPES)))
     low, high = (end[:, None, None].astype(np.int64) for end in (tables.first, tables.last))
     symbols = rng.integers(low - 2, high + 3, shape)
-    escapes = rng.random(shape) < draw(st.sampled_from([0.0, 0.1, 1.0]))
+    escapes = rng.random(shape) < draw(st.sampled_from([0.0, RARE, ALWAYS]))
     symbols = np.where(escapes, rng.choice(SIDES, shape), symbols).astype(np.int32)
-    return tables, phases, symbols, rng.integers(0, 256, shape, dtype=np.uint8)
+    dither = rng.integers(0, 256, shape, dtype=np.uint8)
+    dither[rng.random(shape) < draw(st.sampled_from([0.0, RARE]))] = rng.choice([0, 255])
+    return tables, phases, symbols, dither
 
 
 @given(bands())

@@ -14,7 +14,7 @@ import pytest
 import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import DTYPES, coefficients, dtypes
+from strategies import DTYPES, coefficients, dtypes, each, nasty_arrays
 
 from npuq.backend import Array
 from npuq.coding.dither import dither_values
@@ -52,6 +52,7 @@ def universal(y: Array, u: Array) -> Array:
 # --- round half up ------------------------------------------------------------------------------
 
 
+@each(y=nasty_arrays())
 @given(y=dtypes().flatmap(lambda dtype: coefficients(dtype, largest=2.0**100)))
 def test_rounding_is_to_the_nearest_integer_with_ties_upwards(y: Array) -> None:
     k = round_half_up(y)
@@ -97,6 +98,7 @@ def test_equation_4_channel_is_differentiable() -> None:
         assert not np.shares_memory(gradient, d_z)
 
 
+@each(y=nasty_arrays(dtypes=[np.float64]), count=(1, 2, 256))
 @given(y=coefficients(np.float64, largest=1e5), count=st.integers(1, 300))
 def test_equation_6_for_every_y_errors_are_the_noise_moved_around_the_circle(
     y: Array, count: int
@@ -131,6 +133,7 @@ def test_equation_6_with_the_dither_of_files() -> None:
     u = dither_values(np.arange(256), np.float64)
     for y in NASTY_Y[:-1]:
         errors = np.sort(universal(np.full(256, y), u) - y)
+        # numbers up to 1e5 + 1/2 are right to 1.5e-11
         np.testing.assert_allclose(np.diff(errors), 1 / 256, rtol=0, atol=1e-10)
         assert np.all(abs(errors) <= 0.5)
 
@@ -172,6 +175,7 @@ def test_shared_shift_leaks_everything_through_one_known_coefficient() -> None:
     rng = np.random.default_rng(5)
     y = np.concatenate([[0.0], rng.normal(0, 10, 50)])
     z = uniform_noise_channel(y, shared_shift_noise(rng, y.shape))
+    # numbers up to 31, summed and subtracted, are right to some 3.6e-15
     np.testing.assert_allclose(z - z[0], y, rtol=0, atol=1e-14)
     independent = uniform_noise_channel(y, uniform_noise(rng, y.shape))
     assert np.std(independent - independent[0] - y) > 0.2
@@ -185,6 +189,7 @@ def test_shared_shift_quantization_is_neither_kind_of_noise() -> None:
     rng = np.random.default_rng(6)
     y = np.array([0.2, 5.2, 0.7])
     errors = np.stack([universal(y, shared_shift_noise(rng, (3,))) - y for _ in range(200)])
+    # numbers up to 6, added and subtracted, are right to some 9e-16
     np.testing.assert_allclose(errors[:, 0], errors[:, 1], rtol=0, atol=1e-14)
     np.testing.assert_allclose(abs(errors[:, 0] - errors[:, 2]), 0.5, rtol=0, atol=1e-14)
 
@@ -192,6 +197,7 @@ def test_shared_shift_quantization_is_neither_kind_of_noise() -> None:
 # --- Eq. 8 --------------------------------------------------------------------------------------
 
 
+@each(y=nasty_arrays(1000), u=(-0.5, -255 / 512, 0.0, 255 / 512, 511 / 1024))
 @given(
     y=dtypes().flatmap(lambda dtype: coefficients(dtype, largest=1000)),
     u=st.integers(-(2**9), 2**9 - 1).map(lambda n: n / 2**10) | st.just(-0.5),

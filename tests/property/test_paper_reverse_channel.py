@@ -11,7 +11,7 @@ import math
 import numpy as np
 import pytest
 import scipy.stats
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from reverse_channels import (
     FALSE_ALARM,
@@ -147,7 +147,6 @@ def test_random_coding_on_the_uniform_channel_misses_as_often_as_all_candidates_
     assert np.all(n[missed] == 0)
 
 
-@settings(max_examples=30)
 @given(x=st.floats(-3, 3), count=st.integers(1, 200), m=st.integers(0, 1000))
 def test_likelihood_encoder_is_minimal_random_coding_of_the_posterior(
     x: float, count: int, m: int
@@ -163,7 +162,6 @@ def test_likelihood_encoder_is_minimal_random_coding_of_the_posterior(
 
 
 @given(m=st.integers(0, 10_000), mean=st.floats(-1.5, 1.5), scale=st.floats(0.3, 0.9))
-@settings(max_examples=50, deadline=None)
 def test_poisson_functional_representation_one_candidate_at_a_time(
     m: int, mean: float, scale: float
 ) -> None:
@@ -184,7 +182,6 @@ def test_poisson_functional_representation_one_candidate_at_a_time(
 
 
 @given(m=st.integers(0, 10_000), count=st.integers(1, 500))
-@settings(max_examples=50, deadline=None)
 def test_ordered_random_coding_ends_early_without_a_difference(m: int, count: int) -> None:
     target = gaussian(1.0, 0.4)
     early = ordered(count)(target, target.candidates(m))

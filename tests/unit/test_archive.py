@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from npuq.archive import MOST_MEMBERS, opened, total_bytes
+from npuq.io.archive import MOST_MEMBERS, opened, total_bytes
 
 ARRAYS = {
     "a": np.arange(6, dtype=np.float32).reshape(2, 3),

@@ -6,19 +6,21 @@ import numpy as np
 import pytest
 from models import picture, tiny_factorized, tiny_hyperprior, tiny_model
 
-from npuq import bands, codec, codec_linear, long_bands
 from npuq.backend import Array
-from npuq.codec_linear import Symbols
+from npuq.codec import bands, long_bands
+from npuq.codec import files as codec
+from npuq.codec import linear as codec_linear
+from npuq.codec.linear import Symbols
+from npuq.codec.quantizer import reconstruct
 from npuq.coding.container import METHODS, pack, unpack
 from npuq.coding.dither import dither_values
 from npuq.errors import CorruptFileError, InvalidFileError, InvalidImageError, ModelError
-from npuq.grey import is_grey
-from npuq.kernels import threads
-from npuq.model import Model
 from npuq.models import linear
+from npuq.models.grey import is_grey
 from npuq.paper.channel import round_half_up, universal_dequantize, universal_quantize
 from npuq.paper.soft_round import soft_round, soft_round_conditional_mean
-from npuq.quantizer import reconstruct
+from npuq.runtime import threads
+from npuq.trained.model import Model
 
 
 def reconstructed(symbols: Symbols, model: Model, method: str) -> Array:
@@ -42,7 +44,7 @@ def test_symbols_survive_and_files_depend_on_the_image_alone(
 ) -> None:
     files = []
     for count in (1, 2, 5):
-        monkeypatch.setattr("npuq.kernels.threads.thread_count", lambda count=count: count)
+        monkeypatch.setattr("npuq.runtime.threads.thread_count", lambda count=count: count)
         files.append(codec.compress(tall, method=method, model=model, seed=9))
         found, header, _ = codec.read_symbols(files[-1], model)
     assert files[0] == files[1] == files[2]

@@ -11,18 +11,19 @@ import numpy as np
 import pytest
 from models import picture
 
-from npuq import codec
+from npuq.codec import files as codec
+from npuq.codec.tiles import analyse
 from npuq.coding.container import METHODS, pack, unpack
 from npuq.coding.dither import dither_values
 from npuq.errors import CorruptFileError, ModelError
-from npuq.model import Model
-from npuq.model_file import load_model, make_model, save_model
-from npuq.models import factorized, hyperprior, integer_scales
+from npuq.models import factorized, hyperprior
 from npuq.models.layers import Conv
 from npuq.models.noisy_rate import Softness
 from npuq.nn import nonparametric
 from npuq.nn.parameters import cast, named_arrays, with_arrays
-from npuq.tiles import analyse
+from npuq.trained import integer_scales
+from npuq.trained.file import load_model, make_model, save_model
+from npuq.trained.model import Model
 
 N, M = 4, 6
 

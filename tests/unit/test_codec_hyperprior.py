@@ -12,16 +12,18 @@ import numpy as np
 import pytest
 from models import picture, tiny_hyperprior
 
-from npuq import codec, codec_hyperprior, hyper_streams
+from npuq.codec import files as codec
+from npuq.codec import hyperprior as codec_hyperprior
+from npuq.codec import streams as hyper_streams
+from npuq.codec.streams import HyperSymbols
 from npuq.coding.container import METHODS, pack, unpack
 from npuq.errors import CorruptFileError, ModelError
-from npuq.hyper_streams import HyperSymbols
-from npuq.model import Model
 from npuq.models import hyperprior
-from npuq.models.integer_scales import FRACTION, indexes_of
 from npuq.nn.parameters import named_arrays, with_arrays
 from npuq.paper.channel import universal_dequantize, universal_quantize
 from npuq.paper.soft_round import soft_round, soft_round_conditional_mean
+from npuq.trained.integer_scales import FRACTION, indexes_of
+from npuq.trained.model import Model
 
 TESTS = Path(__file__).parents[1]
 IMAGE = picture(530, 150)  # three bands, odd sizes
@@ -42,7 +44,7 @@ def test_symbols_survive_and_files_depend_on_the_image_alone(
 ) -> None:
     files = []
     for count in (1, 2, 5):
-        monkeypatch.setattr("npuq.kernels.threads.thread_count", lambda count=count: count)
+        monkeypatch.setattr("npuq.runtime.threads.thread_count", lambda count=count: count)
         files.append(codec.compress(IMAGE, method=method, model=model, seed=9))
         found, header, _ = codec.read_symbols(files[-1], model)
     assert files[0] == files[1] == files[2]
@@ -111,7 +113,7 @@ def test_equation_24_in_float64(method: str, model: Model) -> None:
 PROGRAM = """
 import sys
 from models import tiny_hyperprior
-from npuq import codec
+from npuq.codec import files as codec
 from unit.test_codec_hyperprior import crc
 symbols, _, _ = codec.read_symbols(open(sys.argv[1], "rb").read(), tiny_hyperprior(16.0))
 print(crc(symbols))

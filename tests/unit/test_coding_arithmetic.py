@@ -12,9 +12,9 @@ from npuq.coding.arithmetic import (
     encode_band,
     encode_runs,
 )
-from npuq.coding.tables import assemble_tables, symbol_intervals
+from npuq.coding.tables import assemble_tables, symbol_intervals, table_bits
 from npuq.errors import CorruptFileError
-from npuq.kernels.compile import use_reference
+from npuq.runtime.compile import use_reference
 
 SOFT = np.clip(20000 + 99 * np.arange(256), 128, 65408).astype(np.uint16)
 
@@ -126,6 +126,11 @@ def test_likely_symbols_cost_next_to_nothing():
     assert np.array_equal(decode_band(data, dither, phases, sharp), symbols)
 
 
+def roomy(size, dtype):
+    """Space of a size, with as much after it that compiled code may spoil; lists end for good."""
+    return [0] * size if use_reference() else np.zeros(2 * size + 1, dtype)[:size]
+
+
 @pytest.mark.parametrize("kernels", ["fast", "reference"])
 def test_there_is_room_for_the_dearest_symbols(monkeypatch, kernels):
     """Lists end where their room does, arrays too, though the compiled loop would not notice."""
@@ -134,7 +139,7 @@ def test_there_is_room_for_the_dearest_symbols(monkeypatch, kernels):
 
     def space(size, dtype):
         rooms.append(size)
-        return [0] * size if use_reference() else np.zeros(size, dtype)
+        return roomy(size, dtype)
 
     monkeypatch.setattr(arithmetic, "_space", space)
     dear = one_table([1, 2, (1 << 24) - 2, (1 << 24) - 1], -1)  # at phase 1/512: -1 has 2^-24
@@ -223,3 +228,125 @@ def test_arguments_that_do_not_fit_are_refused():
         decode_runs(b"", dither.ravel(), np.array([3, 3]), SOFT, TABLES)
     with pytest.raises(ValueError, match="sum of counts"):
         decode_runs(b"", dither.ravel(), np.array([5]), SOFT, TABLES)
+
+
+# --- escapes, to the bit ------------------------------------------------------------------------
+
+# At phase 1/512, on a knot: the escape below owns [0, 1/4), the symbol 0 [1/4, 1/2), and the escape
+# above [1/2, 1). Each is a dyadic interval, so that the message is a string of bits: 00, 01, 1.
+DYADIC = one_table([1 << 22, 1 << 23, 3 << 22], 0)
+FIRST_PHASE = np.full(256, 128, np.uint16)
+
+
+def known_bits(symbols):
+    """00, 01 or 1, and after the escapes Elias's gamma code of how far beyond 0 the symbol lies."""
+    bits = ""
+    for k in symbols.ravel().tolist():
+        binary = f"{abs(k):b}"
+        bits += "01" if k == 0 else ("1" if k > 0 else "00") + "0" * (len(binary) - 1) + binary
+    return bits
+
+
+def known_bytes(bits):
+    """Bits to bytes, without zero bytes at the end."""
+    size = -(-len(bits) // 8)
+    return int(bits.ljust(8 * size, "0") or "0", 2).to_bytes(size, "big").rstrip(b"\0")
+
+
+ESCAPES = [
+    ([0], "01"),
+    ([1], "1" + "1"),
+    ([-1], "00" + "1"),
+    ([2], "1" + "010"),
+    ([-3], "00" + "011"),
+    ([4, 0, -5], "1" + "00100" + "01" + "00" + "00101"),
+    ([255], "1" + "0" * 7 + "1" * 8),
+    ([-256], "00" + "0" * 8 + "1" + "0" * 8),
+    ([2**31 - 1], "1" + "0" * 30 + "1" * 31),
+    ([-(2**31)], "00" + "0" * 31 + "1" + "0" * 31),
+]
+
+
+@pytest.mark.parametrize("kernels", ["fast", "reference"])
+@pytest.mark.parametrize(("symbols", "bits"), ESCAPES, ids=lambda x: str(x)[:24])
+def test_escapes_are_these_bits(monkeypatch, kernels, symbols, bits):
+    monkeypatch.setenv("NPUQ_KERNELS", kernels)
+    band = np.array(symbols, np.int32).reshape(1, 1, -1)
+    dither = np.zeros(band.shape, np.uint8)
+    assert known_bits(band) == bits
+    data = encode_band(band, dither, FIRST_PHASE, DYADIC)
+    assert data == known_bytes(bits)
+    assert np.array_equal(decode_band(data, dither, FIRST_PHASE, DYADIC), band)
+    assert table_bits(band, np.full(band.shape, 128), DYADIC).sum() == len(bits)
+
+
+@pytest.mark.parametrize("kernels", ["fast", "reference"])
+def test_long_streams_of_escapes_are_known_to_the_last_bit(monkeypatch, kernels):
+    """Distances of every length from 1 to 32 bits, on either side, among coded symbols."""
+    monkeypatch.setenv("NPUQ_KERNELS", kernels)
+    rng = np.random.default_rng(0)
+    lengths = np.arange(31).repeat(8)
+    far = rng.integers(2**lengths, 2 ** (lengths + 1)) * rng.choice([-1, 0, 1], lengths.size)
+    symbols = rng.permutation(np.r_[far, -(2**31), 2**31 - 1]).astype(np.int32).reshape(1, 10, 25)
+    dither = rng.integers(0, 256, symbols.shape, dtype=np.uint8)
+    data = encode_band(symbols, dither, FIRST_PHASE, DYADIC)
+    assert data == known_bytes(known_bits(symbols))
+    assert np.array_equal(decode_band(data, dither, FIRST_PHASE, DYADIC), symbols)
+
+
+def test_distances_are_counted_from_the_ends_of_the_table():
+    """The same bits for the same distance beyond tables that lie elsewhere."""
+    for first, last in ((-5, 3), (1000, 1001), (-(2**20), -(2**20))):
+        units = last - first + 2
+        middle = (1 << 22) + np.arange(units - 1) * (1 << 22) // (units - 1)
+        knots = np.r_[middle, 1 << 23, 3 << 22]  # the coded symbols share [1/4, 1/2)
+        table = one_table(knots.tolist()[: units + 1], first)
+        for distance in (1, 2, 3, 77, 2**20, 2**30):
+            for k, sign in ((first - distance, -1), (last + distance, 1)):
+                band, dither = np.full((1, 1, 1), k, np.int32), np.zeros((1, 1, 1), np.uint8)
+                data = encode_band(band, dither, FIRST_PHASE, table)
+                assert data == known_bytes(known_bits(np.array([sign * distance])))
+                assert decode_band(data, dither, FIRST_PHASE, table) == k
+
+
+# --- room ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kernels", ["fast", "reference"])
+@pytest.mark.parametrize("order", [1, -1])
+def test_there_is_room_for_groups_of_unequal_size(monkeypatch, kernels, order):
+    """Channels of 1, 400, 3 and 77 symbols, each a group by itself, and all as dear as can be.
+
+    A symbol takes 64 intervals. Compiled code does not notice where an array ends, so what it is
+    given is measured before it writes, and words after it has.
+    """
+    monkeypatch.setenv("NPUQ_KERNELS", kernels)
+    monkeypatch.setattr(arithmetic, "GROUP", 1)
+    name = "fill_intervals_reference" if use_reference() else "fill_intervals"
+    fill, groups, rooms = getattr(arithmetic, name), [], []
+
+    def measured(symbols, dither, counts, phases, tables, lower, upper):
+        groups.append(symbols.size)
+        assert min(lower.size, upper.size) >= 64 * symbols.size
+        m = fill(symbols, dither, counts, phases, tables, lower, upper)
+        assert m == 64 * symbols.size
+        return m
+
+    def space(size, dtype):
+        rooms.append(size)
+        return roomy(size, dtype)
+
+    monkeypatch.setattr(arithmetic, name, measured)
+    monkeypatch.setattr(arithmetic, "_space", space)
+    counts = np.array([1, 400, 3, 77])[::order]
+    top = 1 << 20  # as far above -2^31 as a table can begin
+    tables = assemble_tables(
+        np.tile([1, 2, 3], 4), np.full(4, top), np.full(4, top), np.zeros(4, np.int64)
+    )
+    symbols = np.full(counts.sum(), -(2**31), np.int32)
+    dither = np.zeros(symbols.size, np.uint8)
+    data = encode_runs(symbols, dither, counts, FIRST_PHASE, tables)
+    assert groups == counts.tolist()
+    assert len(rooms) == 1 and len(data) <= 2 * rooms[0]
+    assert len(data) >= symbols.size * (24 + 63) // 8 - 3  # the last symbol ends in 20 zeros
+    assert np.array_equal(decode_runs(data, dither, counts, FIRST_PHASE, tables), symbols)

@@ -1,10 +1,12 @@
-"""Philox's published answers, and the dither made from it."""
+"""Philox's published answers, the dither of each address, and its statistics."""
 
 import numpy as np
 import pytest
+from philox_of_paper import dither_at, philox
 
 from npuq.coding.dither import dither_integers, dither_values
 from npuq.coding.philox import philox4x32
+from npuq.paper.channel import universal_dequantize, universal_quantize
 
 ONES = 0xFFFFFFFF
 # Random123's known answers for philox4x32, 10 rounds: all zeros, all ones, the digits of pi
@@ -34,14 +36,35 @@ def test_philox_of_many_counters_is_philox_of_each():
         assert np.array_equal(words[place], philox4x32(counter[place], key))
 
 
-def test_dither_is_the_bytes_of_philox_words():
-    seed, tensor, channel, row, column = (3 << 32) + 5, 2, 1, 4, 37
-    key = np.array([5, 3], np.uint32)
-    words = philox4x32(np.array([column // 16, row, channel, tensor], np.uint32), key)
-    i = column % 16
-    expected = int(words[i // 4]) >> 8 * (i % 4) & 255
-    n = dither_integers((2, 5, 40), seed=seed, tensor=tensor)
-    assert n[channel, row, column] == expected
+@pytest.mark.parametrize(("counter", "key", "words"), KNOWN_ANSWERS)
+def test_so_does_the_one_that_tests_compare_with(counter, key, words):
+    assert philox(counter, key) == words
+
+
+ENDS = (0, 1, 15, 16, 17, 2**16, 2**31, 2**32 - 17, 2**32 - 2)
+
+
+@pytest.mark.parametrize("kernels", ["fast", "reference"])
+@pytest.mark.parametrize("seed", [0, 1, 2**32 - 1, 2**32, 2**63 + 12345, 2**64 - 1])
+def test_dither_is_that_of_its_address(monkeypatch, kernels, seed):
+    """(seed, tensor, channel, row, column), each at its ends, and all different from each other."""
+    monkeypatch.setenv("NPUQ_KERNELS", kernels)
+    for i, row in enumerate(ENDS):
+        for j, column in enumerate(ENDS):
+            tensor = (0, 1, 2, 2**32 - 1)[(i + j) % 4]
+            n = dither_integers((3, 1, 1), seed=seed, tensor=tensor, first_row=row,
+                                first_column=column)  # fmt: skip
+            expected = [dither_at(seed, tensor, channel, row, column) for channel in range(3)]
+            assert n[:, 0, 0].tolist() == expected
+
+
+@pytest.mark.parametrize("kernels", ["fast", "reference"])
+def test_dither_of_a_window_is_that_of_all_its_addresses(monkeypatch, kernels):
+    monkeypatch.setenv("NPUQ_KERNELS", kernels)
+    shape, seed, tensor, top, left = (5, 4, 37), (3 << 32) + 5, 2, 1000, 77
+    n = dither_integers(shape, seed=seed, tensor=tensor, first_row=top, first_column=left)
+    expected = [dither_at(seed, tensor, c, top + i, left + j) for c, i, j in np.ndindex(shape)]
+    assert n.ravel().tolist() == expected
 
 
 def test_dither_is_uniform():
@@ -74,6 +97,20 @@ def test_dither_values_are_exact_symmetric_and_inside_the_half_unit(dtype):
     assert np.array_equal(u * 512, 2.0 * np.arange(256) - 255)
     assert np.array_equal(u, -u[::-1])
     assert u.max() < 0.5
+
+
+def mean_errors(y):
+    """The mean over all dithers of the error of each y; exact for y in 1/2048."""
+    y, u = np.broadcast_arrays(y[:, None], dither_values(np.arange(256), np.float64))
+    return (universal_dequantize(universal_quantize(y, u), u) - y).mean(axis=1)
+
+
+def test_the_mean_error_is_0_over_all_y_and_up_to_1_512_for_one():
+    """Where Eq. (6) has 0 for each: the grid of 256 dithers moves with y by up to half a step."""
+    assert mean_errors(np.array([1 / 512, 2 / 512, 5 / 512])).tolist() == [1 / 512, 0, 1 / 512]
+    means = mean_errors((2 * np.arange(-1024, 1024) + 1) / 2048)  # between ties
+    assert means.mean() == 0
+    assert 1 / 1024 < abs(means).max() < 1 / 512
 
 
 @pytest.mark.parametrize("seed", [-1, 1 << 64])

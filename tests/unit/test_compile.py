@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from npuq.kernels.compile import use_reference
+from npuq.runtime.compile import use_reference
 
 pytestmark = pytest.mark.skipif(use_reference(), reason="nothing is compiled")
 
@@ -19,7 +19,7 @@ import numpy as np
 if len(sys.argv) > 1:
     import resource
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
-from npuq.kernels import lookup
+from npuq.kernels.cpu import lookup
 for dtype in (np.float32, np.float64):
     k = np.zeros((2, 3), np.int32)
     y, n, table = np.full((2, 3), 1.75, dtype), np.zeros((2, 3), np.uint8), np.ones(1, dtype)

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from npuq.backend import Array
-from npuq.compressai import (
+from npuq.errors import ModelError
+from npuq.exchange.compressai import (
     CLASSES,
     QUANTILES,
     architecture,
@@ -18,10 +19,9 @@ from npuq.compressai import (
     export_state,
     import_state,
 )
-from npuq.errors import ModelError
-from npuq.model_file import make_model
+from npuq.exchange.state_dict import read_state_dict, write_state_dict
 from npuq.models import factorized, hyperprior, linear
-from npuq.state_dict import read_state_dict, write_state_dict
+from npuq.trained.file import make_model
 
 N, M = 3, 4
 SCALES = "entropy_bottleneck.matrices.2"

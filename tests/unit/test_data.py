@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from npuq.backend import Array
-from npuq.data import (
+from npuq.errors import InvalidImageError, TrainingError
+from npuq.training.photographs import (
     Photographs,
     batches,
     describe_photographs,
@@ -19,7 +20,6 @@ from npuq.data import (
     training_batch,
     validation_crops,
 )
-from npuq.errors import InvalidImageError, TrainingError
 
 pillow = pytest.importorskip("PIL.Image")
 
@@ -245,3 +245,17 @@ def test_an_error_of_the_source_is_raised_at_its_step() -> None:
     assert [next(iterator)[0], next(iterator)[0]] == [0, 1]
     with pytest.raises(TrainingError, match="step 2"):
         next(iterator)
+
+
+def test_turns_give_all_eight_orientations_and_change_nothing_else() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (9, 9, 3), np.uint8)
+    corners = set()
+    for step in range(100):
+        settings = {"seed": 1, "step": step, "batch_size": 1, "crop": 9, "smaller_side": (9, 9)}
+        (plain,) = training_batch([image], **settings)
+        (turned,) = training_batch([image], **settings, turns=True)
+        assert any(np.array_equal(np.rot90(plain, k), turned) for k in range(4))
+        corners.add(turned.tobytes())
+    assert corners == {
+        np.rot90(side, k).tobytes() for side in (image, image[:, ::-1]) for k in range(4)
+    }

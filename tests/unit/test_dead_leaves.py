@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from npuq import dead_leaves as module
 from npuq.backend import Array
-from npuq.dead_leaves import dead_leaves, dead_leaves_batch, dead_leaves_validation
+from npuq.training import dead_leaves as module
+from npuq.training.dead_leaves import dead_leaves, dead_leaves_batch, dead_leaves_validation
 
 
 def spectral_slope(image: Array) -> float:

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from models import picture, tiny_model
 
-from npuq.codec import compress, decompress
+from npuq.codec.files import compress, decompress
 from npuq.coding.container import METHODS
-from npuq.dead_leaves import dead_leaves
-from npuq.errors import InvalidImageError, ModelError
-from npuq.evaluate import (
+from npuq.errors import ModelError
+from npuq.evaluation.metrics import ms_ssim, psnr
+from npuq.evaluation.rate_distortion import (
     Evaluation,
+    Failure,
     Job,
     Record,
     all_qualities,
@@ -25,9 +26,9 @@ from npuq.evaluate import (
     jobs_for_model,
     mean_records,
 )
-from npuq.images import write_image
-from npuq.metrics import ms_ssim, psnr
-from npuq.shipped import shipped_qualities
+from npuq.io.images import write_image
+from npuq.trained.shipped import shipped_qualities
+from npuq.training.dead_leaves import dead_leaves
 
 KEYS = [
     "image", "model", "method", "quality", "bytes", "bpp", "bpp_estimated", "psnr", "mse",
@@ -97,9 +98,41 @@ def test_files_are_evaluated_in_their_order_whatever_the_threads(tmp_path: Path)
     assert as_json(one) == as_json(three)  # nan is not equal to itself, null is
 
 
-def test_an_unreadable_image_ends_the_evaluation(tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(b"no image")
-    with pytest.raises(InvalidImageError):
+def test_a_bad_image_takes_nothing_from_the_others(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{n}.png" for n in range(4)]
+    for path in paths:
+        write_image(path, picture(16, 16))
+    paths[1].write_bytes(b"no image")
+    paths[3].unlink()
+    jobs = jobs_for_model(tiny_model(), None)
+    results = list(evaluate_files(paths, jobs))
+    assert [isinstance(result, Failure) for result in results] == [False, True, False, True]
+    assert results[0] == list(next(iter(evaluate_files(paths[:1], jobs))))
+    first, second = (result for result in results if isinstance(result, Failure))
+    assert first.image == str(paths[1]) and "not an image" in first.error
+    assert second.image == str(paths[3]) and "no such file" in second.error
+    assert as_json([first]) == [{"image": str(paths[1]), "error": first.error}]
+
+
+def test_what_only_the_model_refuses_is_a_failure_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> bytes:
+        raise ModelError("a coefficient is beyond 32 bits")
+
+    write_image(tmp_path / "a.png", picture(16, 16))
+    monkeypatch.setattr("npuq.codec.files.compress", refuse)
+    (result,) = evaluate_files([tmp_path / "a.png"], jobs_for_model(tiny_model(), None))
+    assert result == Failure(str(tmp_path / "a.png"), "a coefficient is beyond 32 bits")
+
+
+def test_a_bug_is_no_failure_of_an_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def bug(*_: object, **__: object) -> bytes:
+        raise ValueError("a bug")
+
+    write_image(tmp_path / "a.png", picture(16, 16))
+    monkeypatch.setattr("npuq.codec.files.compress", bug)
+    with pytest.raises(ValueError, match="a bug"):
         list(evaluate_files([tmp_path / "a.png"], jobs_for_model(tiny_model(), None)))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from npuq.metrics import mse
+from npuq.evaluation.metrics import mse
 from npuq.paper.lattice_quantization import lattice_quantize, voronoi_noise
 from npuq.paper.lattices import Lattice
 

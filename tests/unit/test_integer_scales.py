@@ -9,9 +9,10 @@ import pytest
 
 from npuq.coding.dither import dither_values
 from npuq.errors import ModelError
-from npuq.models import hyperprior, integer_scales
-from npuq.models.integer_scales import IntegerScales, scale_indexes
+from npuq.models import hyperprior
 from npuq.models.layers import Conv
+from npuq.trained import integer_scales
+from npuq.trained.integer_scales import IntegerScales, scale_indexes
 
 N, M = 12, 16
 
@@ -82,19 +83,29 @@ def test_it_is_the_same_in_pure_integers(case: Any) -> None:
     """A window of one image, with Python's integers, which know no rounding."""
     params, k, n = case
     scales = make_integer_scales(params.hyper_synthesis, M)
-    k, n = k[:1, :, :2, :2], n[:1, :, :2, :2]
-    x = [[[int(512 * k[0, c, i, j] + 2 * int(n[0, c, i, j]) - 255) for j in range(2)]
-          for i in range(2)] for c in range(N)]  # fmt: skip
+    w = fixed(k, n)[:1, :, :2, :2]
+    found = integer_scales.fixed_point_scales(w, scales)
+    np.testing.assert_array_equal(found[0], np.array(in_integers(w[0], scales), float))
+
+
+def in_integers(w: Any, scales: IntegerScales) -> Any:
+    """The network of the top of `npuq.trained.integer_scales`, on one image, in Python's integers.
+
+    Its constants are written out: they are part of what files mean.
+    """
+    x = [[[max(-(2**19), min(int(v), 2**19)) for v in row] for row in plane] for plane in w]
     for number, layer in enumerate(scales.layers):
-        w, b = layer.w.astype(np.int64).tolist(), layer.b.astype(np.int64).tolist()
-        x = (_up if number < 2 else _flat)(x, w, b)
-        half = 1 << layer.shift - 1
-        x = [[[s + half >> layer.shift for s in row] for row in plane] for plane in x]
-        if number < 2:
-            x = [[[s if s >= 0 else s * integer_scales.SLOPE >> integer_scales.SLOPE_BITS
-                   for s in row] for row in plane] for plane in x]  # fmt: skip
-    found = integer_scales.fixed_point_scales(fixed(k, n), scales)
-    np.testing.assert_array_equal(found[0], np.array(x, float))
+        kernel, b = layer.w.astype(np.int64).tolist(), layer.b.astype(np.int64).tolist()
+        sums = (_up if number < 2 else _flat)(x, kernel, b)
+        shift = 9 if number == 0 else 16
+        assert layer.shift == shift
+        x = [[[_rounded(s, shift, number < 2) for s in row] for row in plane] for plane in sums]
+    return x
+
+
+def _rounded(s: int, shift: int, leaky: bool) -> int:
+    s = max(-(2**26), min(s + (1 << shift - 1) >> shift, 2**26))
+    return s * 10486 >> 20 if leaky and s < 0 else s
 
 
 def _up(x: Any, w: Any, b: Any) -> Any:
@@ -145,6 +156,78 @@ def test_a_float_design_would_have_broken(case: Any) -> None:
         for s in (sigma, sigma * noise)
     )
     assert np.sum(before != after) > 0
+
+
+# --- the bound ----------------------------------------------------------------------------------
+
+FRACTIONS = (9, 16, 16)  # bits after the point of what a layer takes
+
+
+def at_the_bound(number: int, beyond: int = 0, sign: int = 1) -> Any:
+    """Two channels throughout; a layer's second output reaches 2^53 - 1, or more by `beyond`.
+
+    The bound is sum |W| max |X| + |B| + 2^shift. With max |X| = 2^10 2^fraction and sum |W| one
+    unit below 2^53 / max |X|, there remains max |X| - 2^shift - 1 for |B|. Other layers hand on
+    what they get.
+    """
+    convs = []
+    for i, fraction in enumerate(FRACTIONS):
+        size = 3 if i == 2 else 5
+        w, b = np.zeros((2, 2, size, size)), np.zeros(2)
+        w[0, 0, size // 2, size // 2] = w[1, 1, size // 2, size // 2] = 2.0**16
+        if i == number:
+            largest = 1 << 10 + fraction
+            rest = 2**53 // largest - 1
+            w[1] = 0  # no identity of the second channel
+            parts = [rest // 3, -(rest // 5), rest - rest // 3 - rest // 5]
+            if i == 2:
+                w[1, 0, 1, 1], w[1, 1, 1, 1], w[1, 1, 0, 0] = parts
+            else:
+                w[0, 1, 2, 2], w[1, 1, 2, 2], w[1, 1, 2, 1] = parts
+            b[1] = sign * (largest - (1 << fraction) - 1 + beyond)  # shifts are fractions
+        convs.append(Conv(w / 2.0**16, b / 2.0 ** (16 + fraction)))
+    return tuple(convs)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_sums_that_reach_2_to_the_53_less_1_are_taken_and_one_more_is_not(
+    number: int, sign: int
+) -> None:
+    layer = make_integer_scales(at_the_bound(number, sign=sign), 2).layers[number]
+    out = (0, 2, 3) if number < 2 else (1, 2, 3)
+    sums = [int(s) for s in np.abs(layer.w).sum(axis=out)]
+    largest = 1 << 10 + FRACTIONS[number]
+    assert sums[1] * largest + int(abs(layer.b[1])) + (1 << layer.shift) == 2**53 - 1
+    with pytest.raises(ModelError, match=rf"layer {number} .* is not below 2\^53"):
+        make_integer_scales(at_the_bound(number, beyond=1, sign=sign), 2)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_at_the_bound_sums_are_exact(number: int, sign: int) -> None:
+    """Extremes of either sign, which make the largest sums and cancel, and what is next to them."""
+    scales = make_integer_scales(at_the_bound(number, sign=sign), 2)
+    rng = np.random.default_rng(number)
+    ends = rng.choice([-(2**19), 2**19], (40, 2, 2, 3)) + rng.integers(-1, 2, (40, 2, 2, 3))
+    small = rng.integers(-9, 10, (9, 2, 2, 3))  # whose sums are not clipped afterwards
+    w = np.concatenate([ends, small])
+    expected = np.array([in_integers(image, scales) for image in w], float)
+    np.testing.assert_array_equal(integer_scales.fixed_point_scales(w, scales), expected)
+    assert len(np.unique(expected)) > 20
+
+
+def test_negative_values_leak_a_hundredth() -> None:
+    """-1 becomes floor(-65536 10486 / 2^20) = -656, then floor(-656 10486 / 2^20) = -7."""
+    one = np.zeros((2, 2, 5, 5))
+    one[0, 0, 2, 2] = one[1, 1, 2, 2] = 1
+    convs = (Conv(one, np.zeros(2)), Conv(one, np.zeros(2)), Conv(one[:, :, 1:4, 1:4], np.zeros(2)))
+    scales = make_integer_scales(convs, 2)
+    w = np.array([-512, 512]).reshape(1, 2, 1, 1)
+    found = integer_scales.fixed_point_scales(w, scales)[0, :, 0, 0]
+    assert found.tolist() == [-7, 65536]
+    found = integer_scales.fixed_point_scales(w, scales._replace(slope=0))[0, :, 0, 0]
+    assert found.tolist() == [0, 65536]
 
 
 def test_weights_that_could_pass_2_to_the_53_are_refused(case: Any) -> None:

@@ -16,16 +16,19 @@ from typing import Any
 import numba
 import numpy as np
 import pytest
+import unequal
 
 from npuq.backend import Array
-from npuq.kernels import cpu, elementary
-from npuq.kernels.compile import use_reference
-from npuq.kernels.threads import for_each_range, map_in_threads, thread_count
+from npuq.errors import SettingError
+from npuq.kernels.cpu import elementary
+from npuq.kernels.cpu import noisy_rate as cpu
 from npuq.models import noisy_rate as model
+from npuq.models.conditional_rate import conditional_rate
 from npuq.models.noisy_rate import NoisyRate, Softness, noisy_rate_reference
-from npuq.nn import nonparametric
 from npuq.nn.nonparametric import NonparametricParams
 from npuq.nn.parameters import named_arrays, with_arrays
+from npuq.runtime.compile import use_reference
+from npuq.runtime.threads import for_each_range, map_in_threads, thread_count
 
 COMPILED = not numba.config.DISABLE_JIT
 SOFTNESS = [
@@ -86,16 +89,16 @@ def case(
     n: int, widths: tuple[int, ...] = (3, 3, 3), channels: int = 2, seed: int = 0
 ) -> tuple[Array, Array, NonparametricParams]:
     rng = np.random.default_rng(seed)
-    start = nonparametric.init(rng, channels, widths=widths, init_scale=2.0)
-    a = tuple(rng.normal(0, 0.5, a.shape).astype(np.float32) for a in start.a)
+    density = unequal.density(rng, channels, widths=widths, init_scale=2.0)
     y = rng.normal(0, 3, (channels, n)).astype(np.float32)
     u = (rng.random((channels, n)) - 0.5).astype(np.float32)
-    return y, u, start._replace(a=a)
+    return y, u, density
 
 
 def compiled(y: Array, u: Array, density: NonparametricParams, softness: Softness) -> NoisyRate:
     """The kernel, also where the environment asks for the plain twin."""
-    r, bits, d_y, dr_dy, d_weights = cpu.noisy_rate(y, u, model._pack(density), *softness)
+    alphas, expected = softness.alphas(), softness[2:]
+    r, bits, d_y, dr_dy, d_weights = cpu.noisy_rate(y, u, model._pack(density), *alphas, *expected)
     return NoisyRate(r, bits, d_y, dr_dy, model._unpack_backward(d_weights, density))
 
 
@@ -191,7 +194,7 @@ def test_threads_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> No
 def test_ranges_cover_everything_once(
     monkeypatch: pytest.MonkeyPatch, threads: int, size: int
 ) -> None:
-    monkeypatch.setattr("npuq.kernels.threads.thread_count", lambda: threads)
+    monkeypatch.setattr("npuq.runtime.threads.thread_count", lambda: threads)
     counts = np.zeros(size, int)
 
     def count(start: int, stop: int) -> None:
@@ -202,7 +205,7 @@ def test_ranges_cover_everything_once(
 
 
 def test_an_error_in_a_thread_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("npuq.kernels.threads.thread_count", lambda: 2)
+    monkeypatch.setattr("npuq.runtime.threads.thread_count", lambda: 2)
 
     def fail(start: int, stop: int) -> None:
         raise ArithmeticError(f"{start} {stop}")
@@ -216,13 +219,13 @@ def test_an_error_in_a_thread_is_an_error(monkeypatch: pytest.MonkeyPatch) -> No
 def test_results_come_in_the_order_of_the_jobs(
     threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("npuq.kernels.threads.thread_count", lambda: threads)
+    monkeypatch.setattr("npuq.runtime.threads.thread_count", lambda: threads)
     assert map_in_threads(lambda job: job * job, range(20)) == [i * i for i in range(20)]
     assert map_in_threads(lambda job: job, []) == []
 
 
 def test_the_first_error_ends_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("npuq.kernels.threads.thread_count", lambda: 2)
+    monkeypatch.setattr("npuq.runtime.threads.thread_count", lambda: 2)
     done = []
 
     def work(job: int) -> None:
@@ -239,7 +242,7 @@ def test_the_first_error_ends_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_forked_process_gets_threads_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("npuq.kernels.threads.thread_count", lambda: 2)
+    monkeypatch.setattr("npuq.runtime.threads.thread_count", lambda: 2)
     for_each_range(lambda start, stop: None, 8)
     child = os.fork()
     if child == 0:
@@ -260,8 +263,19 @@ def test_the_environment_sets_the_number_of_threads(monkeypatch: pytest.MonkeyPa
         assert thread_count() == threads
     for setting in ("0", "-1", "2.5", "all"):
         monkeypatch.setenv("NPUQ_THREADS", setting)
-        with pytest.raises(ValueError, match="NPUQ_THREADS must be a positive integer"):
+        with pytest.raises(SettingError, match="NPUQ_THREADS must be a positive integer"):
             thread_count()
+
+
+def test_the_environment_has_no_third_kind_of_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "0")
+    for setting, plain in [("", False), ("fast", False), ("reference", True)]:
+        monkeypatch.setenv("NPUQ_KERNELS", setting)
+        assert use_reference() == plain
+    for setting in ("foo", "Reference", "1", " fast"):
+        monkeypatch.setenv("NPUQ_KERNELS", setting)
+        with pytest.raises(SettingError, match="NPUQ_KERNELS must be fast or reference"):
+            use_reference()
 
 
 def test_the_environment_chooses_the_plain_twin(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -291,6 +305,26 @@ def test_the_environment_chooses_the_plain_twin(monkeypatch: pytest.MonkeyPatch)
     model.noisy_rate(y, u.astype(np.float64), density, Softness())
     model.noisy_rate(y, u, wide(density), Softness())
     assert calls == ["kernel"]
+
+
+@pytest.mark.parametrize("kernels", ["fast", "reference"])
+def test_the_softness_of_r_is_that_of_s_where_none_is_given(
+    kernels: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For a density and for residuals, by kernel and twin."""
+    monkeypatch.setenv("NPUQ_KERNELS", kernels)
+    assert Softness(16.0).alphas() == (16.0, 16.0) != Softness(16.0, 0.0).alphas() == (16.0, 0.0)
+    assert Softness().alphas() == (0.0, 0.0)
+    y, u, density = case(20)
+    for alpha in (0.0, 7.0):
+        for function, third in ((model.noisy_rate, density), (conditional_rate, abs(y) + 1)):
+            given, following, other = (
+                named_arrays(function(y, u, third, softness))
+                for softness in (Softness(alpha, alpha), Softness(alpha), Softness(alpha, 3.0))
+            )
+            for name, array in given.items():
+                np.testing.assert_array_equal(following[name], array, err_msg=name)
+            assert np.any(other["r"] != given["r"])
 
 
 @pytest.mark.parametrize("function", [model.noisy_rate, noisy_rate_reference])

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from models import picture
 
-from npuq.metrics import psnr
+from npuq.codec.tiles import analyse, synthesise
+from npuq.evaluation.metrics import psnr
 from npuq.models import hyperprior
-from npuq.models.klt import COLOUR, DEVIATION, RHO, klt_stages, start_at_klt
 from npuq.nn.parameters import named_arrays
-from npuq.tiles import analyse, synthesise
+from npuq.training.klt import COLOUR, DEVIATION, RHO, klt_stages, start_at_klt
 
 
 @pytest.mark.parametrize("widths", [(12, 48), (64, 64, 64, 96), (5, 3, 2, 2)])

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from npuq.models import linear
-from npuq.models.coordinates import coordinates, from_model, to_model, to_model_backward
 from npuq.models.noisy_rate import Softness
 from npuq.nn.conv import conv2d
 from npuq.nn.conv_transpose import conv_transpose2d
 from npuq.nn.parameters import named_arrays
+from npuq.training.coordinates import coordinates, from_model, to_model, to_model_backward
 
 
 def pictures(count: int, height: int, width: int, seed: int = 0) -> Any:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 import pytest
 
 from npuq.backend import Array
-from npuq.metrics import SMALLEST_SIDE, bd_rate, interpolate_rd, ms_ssim, mse, psnr, ssim
+from npuq.evaluation.metrics import SMALLEST_SIDE, bd_rate, interpolate_rd, ms_ssim, mse, psnr, ssim
 
 
 def noise(height: int, width: int, seed: int = 0) -> Array:
@@ -118,6 +119,47 @@ def test_bd_rate_refuses(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         bd_rate(*a, *b)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "message"),
+    [  # a hundredth of a decibel in common: the figures are -87 % and +525 %
+        (([1, 2], [30, 33]), ([0.26, 0.3], [32.99, 36]), "0.01 dB in common, of 6.00 dB"),
+        (([1, 2], [30, 33]), ([12.5, 20], [32.99, 36]), "0.01 dB in common, of 6.00 dB"),
+        (([1, 2], [30, 33]), ([1, 2], [31.01, 34]), "1.99 dB in common, of 4.00 dB"),
+        (([1, 2, 3], [30, 33, 31]), ([1, 2], [30, 33]), "the first curve is not monotone"),
+        (([1, 2], [30, 33]), ([1, 2, 2], [30, 31, 33]), "the second curve is not monotone"),
+    ],
+)
+def test_bd_rate_warns_of_what_makes_it_meaningless(
+    a: tuple[list[float], list[float]], b: tuple[list[float], list[float]], message: str
+) -> None:
+    with pytest.warns(UserWarning, match=message) as caught:
+        assert math.isfinite(bd_rate(*a, *b))
+    assert len(caught) == 1
+
+
+def test_bd_rate_is_quiet_where_half_is_in_common() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        bd_rate([1, 2], [30, 33], [1, 2], [31, 34])  # 2 of 4 dB
+        bd_rate([1, 2], [30, 33], [0.5, 4], [29, 34])
+
+
+def test_masked_arrays_are_refused() -> None:
+    x = noise(200, 200)
+    masked = np.ma.masked_array(x, mask=x > 200)
+    for metric in (mse, psnr, ssim, ms_ssim):
+        for pair in ((x, masked), (masked, x)):
+            with pytest.raises(TypeError, match="masked array; fill it first"):
+                metric(*pair)
+    curve = ([1.0, 2.0], [30.0, 33.0])
+    rates, qualities = (np.ma.masked_array(values, mask=[False, True]) for values in curve)
+    for masked_curve in ((rates, curve[1]), (curve[0], qualities)):
+        with pytest.raises(TypeError, match="masked array"):
+            bd_rate(*curve, *masked_curve)
+        with pytest.raises(TypeError, match="masked array"):
+            interpolate_rd(*masked_curve, 1.0)
 
 
 def test_interpolate_rd() -> None:

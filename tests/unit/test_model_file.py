@@ -10,20 +10,20 @@ import numpy as np
 import pytest
 from models import tiny_hyperprior, tiny_model
 
-from npuq.checkpoint import TrainingState, save_checkpoint
-from npuq.codec import compress, decompress
+from npuq.codec.files import compress, decompress
 from npuq.errors import ModelError, WrongModelError
-from npuq.model import Model
-from npuq.model_file import _hash, load_model, make_model, save_model
 from npuq.models import factorized, hyperprior, linear
 from npuq.models.linear import CHANNELS
 from npuq.nn import nonparametric
 from npuq.nn.activations import softplus
 from npuq.nn.adam import AdamState
 from npuq.nn.parameters import named_arrays
-from npuq.quantizer import hard_phases, plain_phases, soft_phases
-from npuq.schedules import TrainingOptions
-from npuq.shipped import find_model
+from npuq.trained.file import _hash, load_model, make_model, save_model
+from npuq.trained.model import Model
+from npuq.trained.phases import hard_phases, plain_phases, soft_phases
+from npuq.trained.shipped import find_model
+from npuq.training.checkpoint import TrainingState, save_checkpoint
+from npuq.training.options import TrainingOptions
 
 FLIPS = 250
 

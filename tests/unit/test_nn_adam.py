@@ -9,7 +9,7 @@ import numba
 import numpy as np
 import pytest
 
-from npuq.kernels.adam import SMALL
+from npuq.kernels.cpu.adam import SMALL
 from npuq.nn.adam import AdamState, adam_init, adam_step
 
 
@@ -122,7 +122,7 @@ def test_threads_do_not_change_the_step(monkeypatch: pytest.MonkeyPatch) -> None
     params = {"p": np.linspace(-1, 1, SMALL + 5, dtype=np.float32)}
     steps = []
     for threads in (1, 3):
-        monkeypatch.setattr("npuq.kernels.threads.thread_count", lambda threads=threads: threads)
+        monkeypatch.setattr("npuq.runtime.threads.thread_count", lambda threads=threads: threads)
         steps.append(adam_step(params, params, adam_init(params), 0.1)[0]["p"])
     np.testing.assert_array_equal(*steps)
 

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import scipy.special
 import scipy.stats
+import unequal
+from plain import nonparametric_logits
 
 from npuq.nn import logistic, nonparametric, normal
 from npuq.nn.activations import sigmoid, sigmoid_backward, softplus, softplus_backward
@@ -156,3 +158,13 @@ def test_nonparametric_refuses_what_does_not_fit() -> None:
         nonparametric.init(rng, 0)
     with pytest.raises(ValueError, match="init_scale must be positive"):
         nonparametric.init(rng, 1, init_scale=0)
+
+
+@pytest.mark.parametrize("widths", [(), (3, 3, 3), (2, 4)])
+def test_nonparametric_is_its_equation_weight_by_weight(widths: tuple[int, ...]) -> None:
+    """With unequal H, no two of which can be told apart where training starts."""
+    rng = np.random.default_rng(0)
+    params = unequal.density(rng, 2, widths=widths, init_scale=2.0, dtype=np.float64)
+    y = 3 * rng.standard_normal((2, 50))
+    expected = nonparametric_logits(y, params)
+    np.testing.assert_allclose(nonparametric.logits(y, params), expected, rtol=0, atol=1e-13)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import peers
 import pytest
 
-from npuq.kernels import gdn as kernel
+from npuq.kernels.cpu import gdn as kernel
 from npuq.nn.activations import leaky_relu
 from npuq.nn.gdn import gdn, gdn_backward, inverse_gdn, inverse_gdn_backward
 from npuq.nn.non_negative import (
@@ -24,6 +26,40 @@ def test_gdn_of_one_channel_by_hand() -> None:
     beta, gamma = np.array([1.0]), np.array([[0.5]])
     np.testing.assert_allclose(gdn(x, beta, gamma).ravel(), [3 / 5.5**0.5, -4 / 3], rtol=1e-15)
     np.testing.assert_allclose(inverse_gdn(x, beta, gamma).ravel(), [3 * 5.5**0.5, -12], rtol=1e-15)
+
+
+@pytest.mark.parametrize("kernels", ["fast", "reference"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_gamma_is_no_symmetric_matrix(
+    kernels: str, dtype: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """x = (1, 2), and only the first channel pools, half of the second squared: n = (3, 1)."""
+    monkeypatch.setenv("NPUQ_KERNELS", kernels)
+    x, beta = np.array([[1.0, 2.0]], dtype), np.ones(2, dtype)
+    gamma = np.array([[0.0, 0.5], [0.0, 0.0]], dtype)
+    d_y = np.array([[1.0, 0.0]], dtype)  # of y_1 = x_1 / sqrt(1 + x_2^2 / 2), or times it
+    root, cube = 3**0.5, 3**1.5
+    expected = {
+        gdn: [[1 / root, 2]],
+        inverse_gdn: [[root, 2]],
+        gdn_backward: [
+            [[1 / root, -1 / cube]],
+            [-0.5 / cube, 0],
+            [[-0.5 / cube, -2 / cube], [0, 0]],
+        ],
+        inverse_gdn_backward: [
+            [[root, 1 / root]],
+            [0.5 / root, 0],
+            [[0.5 / root, 2 / root], [0, 0]],
+        ],
+    }
+    for function, values in expected.items():
+        arrays = (x, beta, gamma) if function in (gdn, inverse_gdn) else (d_y, x, beta, gamma)
+        found = function(*arrays)
+        pairs = [(found, values)] if len(arrays) == 3 else zip(found, values, strict=True)
+        for array, value in pairs:
+            assert array.dtype == dtype
+            np.testing.assert_allclose(array, value, rtol=1e-6, atol=1e-15)
 
 
 def test_without_gamma_both_are_a_scale_for_each_channel() -> None:

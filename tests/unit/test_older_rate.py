@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import unequal
 from models import picture
 
 from npuq.backend import Array
@@ -16,9 +17,9 @@ from npuq.models.older_rate import OLDER_QUANTIZERS, SHARED, older_rate
 from npuq.nn import nonparametric
 from npuq.nn.parameters import named_arrays
 from npuq.paper.density import rate_bits
-from npuq.schedules import TrainingOptions
-from npuq.train import noise_of_step
-from npuq.trainees import trainee_of
+from npuq.training.loop import noise_of_step
+from npuq.training.options import TrainingOptions
+from npuq.training.trainees import trainee_of
 
 LMBDA = 0.0125
 ALPHA = 8.0
@@ -28,7 +29,7 @@ SMALL = 1e-4
 def case(dtype: Any = np.float64) -> tuple[Array, Array, Any]:
     """Coefficients, noise and a density of three channels."""
     rng = np.random.default_rng(0)
-    density = nonparametric.init(rng, 3, init_scale=2.0, dtype=dtype)
+    density = unequal.density(rng, 3, init_scale=2.0, dtype=dtype)
     y = rng.normal(0, 2, (3, 500)).astype(dtype)
     return y, (rng.random((3, 500)) - 0.5).astype(dtype), density
 

@@ -259,3 +259,13 @@ def test_infinities_are_fixed_points(alpha: float, dtype: Any) -> None:
         bits = density.rate_bits(y, PARAMS[dtype], cdf=logistic, alpha=alpha)
         np.testing.assert_array_equal(bits, np.inf)
     assert np.isnan(soft_round.soft_round(np.array([np.nan], dtype), alpha))  # is still detected
+
+
+@pytest.mark.parametrize(("count", "name"), FUNCTIONS)
+def test_masked_arrays_are_refused(count: int, name: str) -> None:
+    """In every place: a mask dropped without a word would make numbers of what is none."""
+    for place in range(count):
+        arrays = [np.array([0.25, -0.125])] * count
+        arrays[place] = np.ma.masked_array(arrays[place], mask=[True, False])
+        with pytest.raises(TypeError, match="is a masked array; fill it first"):
+            (UNARY, BINARY, TERNARY)[count - 1][name](*arrays)

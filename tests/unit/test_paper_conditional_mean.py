@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import scipy.integrate
 import scipy.stats
+import unequal
 from strategies import DTYPES
 
 from npuq.backend import Array
@@ -210,7 +211,7 @@ def test_finite_and_within_half_a_unit_of_r(dtype: Any) -> None:
 
 def test_distribution_per_channel() -> None:
     rng = np.random.default_rng(0)
-    density = nonparametric.init(rng, 3, init_scale=0.5, dtype=np.float64)
+    density = unequal.density(rng, 3, init_scale=0.5, dtype=np.float64)
     z: Array = rng.normal(size=(3, 4))
     mean = conditional_mean(z, density, cdf=nonparametric, alpha=7.0)
     assert mean.shape == (3, 4)

@@ -259,3 +259,13 @@ def test_slopes_at_integers_and_half_integers() -> None:
         # r is s^-1 moved by half a unit
         assert soft_round_conditional_mean_backward(one, half, alpha)[0] == pytest.approx(1 / s0)
         assert soft_round_conditional_mean_backward(one, integer, alpha)[0] == pytest.approx(1 / s1)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("alpha", ALPHAS)
+def test_zeros_and_what_is_rounded_to_zero_keep_their_sign(dtype: Any, alpha: float) -> None:
+    """The functions are odd: f(-0.0) is -0.0, and so where a result is too small for its type."""
+    y = np.array([-0.0, 0.0, -1e-30, 1e-30, -0.1, 0.1, -0.4, 0.4], dtype)
+    for function in FUNCTIONS:
+        np.testing.assert_array_equal(np.signbit(function(y, alpha)), np.signbit(y))
+    np.testing.assert_array_equal(np.signbit(round_half_up(y)), np.signbit(y))

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from npuq.kernels import products
-from npuq.kernels.products import add_product, map_products
-from npuq.kernels.scratch import KEPT, scratch
-from npuq.kernels.threads import map_in_threads
+from npuq.runtime import blas as products
+from npuq.runtime.blas import add_product, map_products
+from npuq.runtime.scratch import KEPT, scratch
+from npuq.runtime.threads import map_in_threads
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from npuq.schedules import (
+from npuq.training.options import (
     PRESETS,
     TrainingOptions,
     learning_rates_at,
@@ -105,6 +105,31 @@ def test_cosine_falls_from_1_to_its_final_value() -> None:
     assert learning_rates_at(options, 300).density == pytest.approx(3 * rates[300])
 
 
+def test_a_constant_rate_can_be_cooled_down_to_0() -> None:
+    options = TrainingOptions(
+        rate_schedule="constant", learning_rate=2.0, density_rate=3.0, steps=100, cooldown_steps=4
+    )
+    rates = [learning_rates_at(options, step).transform for step in range(100)]
+    assert rates[:96] == [2.0] * 96
+    assert rates[96:] == pytest.approx([1.6, 1.2, 0.8, 0.4])  # and 0 in a step that is not done
+    assert learning_rates_at(options, 98).density == pytest.approx(3 * 0.8)
+    trunk = dataclasses.replace(options, cooldown_steps=0)
+    assert {learning_rates_at(trunk, step).transform for step in range(100)} == {2.0}
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "drop"])
+def test_a_warm_up_rises_linearly_below_any_schedule(schedule: str) -> None:
+    cold = TrainingOptions(rate_schedule=schedule, learning_rate=2.0, steps=40, rate_drop_at=0.05)
+    warm = dataclasses.replace(cold, warmup_steps=4)
+    factors = [
+        tuple(a / b for a, b in zip(learning_rates_at(warm, s), learning_rates_at(cold, s),
+                                    strict=True))
+        for s in range(6)
+    ]  # fmt: skip
+    for step, expected in enumerate((0.2, 0.4, 0.6, 0.8, 1.0, 1.0)):
+        assert factors[step] == pytest.approx((expected,) * 3)
+
+
 def test_the_initial_step_size_is_the_best_one_of_its_formula() -> None:
     """bpp + lambda MSE = -3 log2 D + lambda D^2 / 12 is least there."""
 
@@ -125,6 +150,14 @@ def test_the_initial_step_size_is_the_best_one_of_its_formula() -> None:
         {"crop": 96, "model": "hyperprior"},
         {"size": (0, 2)},
         {"size": (1, 3)},
+        {"warmup_steps": -1},
+        {"cooldown_steps": -1, "rate_schedule": "constant"},
+        {"cooldown_steps": 16_001, "rate_schedule": "constant"},
+        {"cooldown_steps": 5},
+        {"average_steps": -1},
+        {"skip_ratio": 1.0},
+        {"skip_ratio": float("nan")},
+        {"skip_ratio": float("inf")},
         {"clip_norm": 0.0},
         {"clip_norm": float("nan")},
         {"lmbda": float("inf")},

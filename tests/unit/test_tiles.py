@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from models import picture, tiny_hyperprior
 
-from npuq import hyper_streams, tiles
-from npuq.models.integer_scales import scale_indexes
+from npuq.codec import streams as hyper_streams
+from npuq.codec import tiles
+from npuq.trained.integer_scales import scale_indexes
 
 PARAMS = tiny_hyperprior().params
 SMALL = (4, 8)  # latents: several tiles each way in a picture of 200 x 330

@@ -1,0 +1,74 @@
+"""The loss of hyperprior models on whole photographs that training kept aside, by real files.
+
+    python bench/held_out.py PHOTOGRAPHS MODEL [MODEL ...] [--method un+q] [--json]
+
+PHOTOGRAPHS is the folder that `npuq train` was given: every 20th file of it, by sorted path, was
+kept aside. Each is compressed whole, decoded again, and `bpp + lambda MSE` taken from the file and
+the pixels, with the lambda of the model. The loss in training and the one on a few crops do not
+rank trainings rightly (see `sweep.py`); this one does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+from npuq.codec import files as codec
+from npuq.evaluation.metrics import mse, psnr
+from npuq.io.images import list_images, read_image
+from npuq.trained.file import load_model
+from npuq.trained.model import Model
+
+EVERY = 20
+"""As `npuq.training.photographs.load_photographs` keeps photographs aside."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("photographs", type=Path)
+    parser.add_argument("models", type=Path, nargs="+", metavar="MODEL")
+    parser.add_argument("--method", default="un+q")
+    parser.add_argument("--json", action="store_true", help="an object for each model and line")
+    args = parser.parse_args()
+    for path in args.models:
+        found = held_out_loss(args.photographs, load_model(path), args.method)
+        if args.json:
+            print(json.dumps({"model": str(path), "method": args.method} | found), flush=True)
+        else:
+            print(
+                f"{path}: loss {found['loss']:.4f} (median {found['loss_median']:.4f}), "
+                f"{found['bpp']:.4f} bpp, {found['psnr']:.3f} dB, {found['pictures']} pictures",
+                flush=True,
+            )
+
+
+def held_out_loss(folder: Path, model: Model, method: str = "un+q") -> dict[str, Any]:
+    """Means over the pictures of loss, rate and PSNR, and the median of the losses.
+
+    Args:
+        folder: of the photographs that a training was given.
+        model: with the lambda that it was trained for.
+        method: "un+q", "un+uq" or "un+uq+sr".
+    """
+    losses, rates, psnrs = [], [], []
+    for path in list_images(folder)[EVERY - 1 :: EVERY]:
+        image = read_image(path)
+        data = codec.compress(image, model=model, method=method)
+        decoded = codec.decompress(data, model=model)
+        rates.append(8 * len(data) / (image.shape[0] * image.shape[1]))
+        psnrs.append(psnr(image, decoded))
+        losses.append(rates[-1] + model.lmbda * mse(image, decoded))
+    return {
+        "loss": statistics.fmean(losses),
+        "loss_median": statistics.median(losses),
+        "bpp": statistics.fmean(rates),
+        "psnr": statistics.fmean(psnrs),
+        "pictures": len(losses),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,192 @@
+"""What compressed files, models and checkpoints say of themselves, as JSON can hold it."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import math
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from npuq.coding.container import METHODS, VERSION, unpack
+from npuq.errors import ModelError, TrainingError, WrongModelError
+from npuq.models import linear
+from npuq.nn.parameters import named_arrays
+from npuq.trained.file import load_model
+from npuq.trained.model import LINEAR, Model
+from npuq.trained.shipped import find_model
+from npuq.training.checkpoint import HISTORY
+from npuq.training.options import PRESETS, TrainingOptions, lmbda_at, softness_at
+
+ARCHIVE = b"PK\3\4"
+"""How a model and a checkpoint, both `.npz`, begin."""
+MEMBER_MAX = 1 << 24  # bytes, of a manifest or a history; those of real files have some kB
+
+
+def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """What a file is: `describe_image`, `describe_model` or `describe_checkpoint`.
+
+    Raises:
+        InvalidFileError: neither an archive nor a sound compressed file.
+        ModelError, TrainingError: an archive, but no sound model or checkpoint.
+        OSError: it cannot be read.
+    """
+    path = Path(path)
+    with path.open("rb") as file:
+        start = file.read(len(ARCHIVE))
+    if start != ARCHIVE:
+        return describe_image(path.read_bytes())
+    if "step" in _manifest(path):
+        return describe_checkpoint(path)
+    return describe_model(load_model(path)) | {"bytes": path.stat().st_size}
+
+
+def describe_image(data: bytes) -> dict[str, Any]:
+    """The header of a compressed file, its sizes, and the model's name if it comes with npuq.
+
+    Raises:
+        InvalidFileError: not a sound file.
+    """
+    header, streams = unpack(data)
+    try:
+        name = find_model(header.model_hash).name
+    except WrongModelError:
+        name = None
+    facts = {
+        "type": "image",
+        "format": VERSION,
+        "method": METHODS[header.method],
+        "model": name,
+        "model_hash": header.model_hash.hex(),
+        "height": header.height,
+        "width": header.width,
+        "alpha": header.alpha,
+        "alpha_r": header.alpha_r,
+        "seed": header.seed,
+        "rows_per_band": header.rows_per_band,
+        "tensors": header.tensors,
+        "streams": len(streams),
+        "bytes": len(data),
+        "payload_bytes": sum(map(len, streams)),
+        "bpp": 8 * len(data) / (header.height * header.width),
+    }
+    return dict(_plain(facts))
+
+
+def describe_model(model: Model) -> dict[str, Any]:
+    """Kind, size, lambda, softness and history of a model; `size` is (N, M), or 192 filters."""
+    arrays = named_arrays(model.params)
+    if model.kind == LINEAR:
+        size = [linear.CHANNELS]
+    else:
+        size = [int(model.params.analysis[i].w.shape[0]) for i in (0, -1)]
+    training = dict(model.training)
+    options = training.pop("options", None)
+    options = options if isinstance(options, dict) else {}
+    facts = {
+        "type": "model",
+        "kind": model.kind,
+        "name": model.name,
+        "hash": model.hash.hex(),
+        "size": size,
+        "parameters": sum(int(array.size) for array in arrays.values()),
+        "methods": [m for m in METHODS if m != "un+uq+sr" or model.alpha > 0],
+        "lmbda": model.lmbda,
+        "alpha": model.alpha,
+        "alpha_r": model.alpha_r,
+        "steps": options.get("steps"),
+        "differs_from_preset": _differing(options, training.get("preset")),
+    }
+    return dict(_plain(facts | training | facts))  # the first for the order, the last for truth
+
+
+def describe_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """How far a training is, and with which options.
+
+    Raises:
+        TrainingError: the file is damaged, or of another version of npuq.
+    """
+    manifest = _manifest(Path(path))
+    try:
+        options = TrainingOptions(**_tuples(manifest["options"]))
+        step = int(manifest["step"])
+        history = np.frombuffer(_member(path, "history")).reshape(-1, len(HISTORY)).tolist()
+        softness, lmbda = softness_at(options, step), lmbda_at(options, step)
+        provenance = dict(manifest["provenance"])
+    except Exception as error:  # whatever zipfile, NumPy and the options come across
+        raise TrainingError(
+            f"{path} is not a checkpoint of this version of npuq, or it is damaged"
+        ) from error
+    last = dict(zip(HISTORY, history[-1], strict=True)) if history else None
+    facts = {
+        "type": "checkpoint",
+        "kind": options.model,
+        "name": provenance.pop("name", None),
+        "size": [linear.CHANNELS] if options.model == LINEAR else list(options.size),
+        "step": step,
+        "steps": options.steps,
+        "skipped": manifest.get("skipped", 0),
+        "lmbda": lmbda,
+        "alpha": softness.alpha,
+        "alpha_r": softness.alpha_r,
+        "differs_from_preset": _differing(manifest["options"], provenance.get("preset")),
+        "last_row": last,
+    }
+    return dict(_plain(facts | provenance | facts))  # as in describe_model
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    """That of an archive, which may be anybody's; nothing else in it is decompressed.
+
+    Raises:
+        ModelError: there is none.
+    """
+    try:
+        manifest = json.loads(_member(path, "manifest"))
+        if not isinstance(manifest, dict):
+            raise ValueError("no object")
+        return manifest
+    except Exception as error:  # damaged archives raise whatever zipfile and zlib come across
+        raise ModelError(
+            f"{path}: is neither a model nor a checkpoint of npuq, or it is damaged"
+        ) from error
+
+
+def _member(path: str | os.PathLike[str], name: str) -> bytes:
+    """The contents of a small array of an archive, without believing what it says of its size."""
+    with zipfile.ZipFile(path) as archive:
+        if archive.getinfo(f"{name}.npy").file_size > MEMBER_MAX:
+            raise ValueError(f"{name} is too long")
+        member = io.BytesIO(archive.read(f"{name}.npy"))
+    np.lib.format.read_magic(member)
+    np.lib.format.read_array_header_1_0(member)
+    return member.read()
+
+
+def _differing(options: dict[str, Any], preset: Any) -> dict[str, Any] | None:
+    """Options that are not the preset's; None if there is no such preset."""
+    if not (isinstance(preset, str) and preset in PRESETS):
+        return None
+    usual = json.loads(json.dumps(dataclasses.asdict(TrainingOptions(**PRESETS[preset]))))
+    return {k: v for k, v in options.items() if k not in usual or usual[k] != v}
+
+
+def _tuples(options: dict[str, Any]) -> dict[str, Any]:
+    """As they were before JSON made them lists."""
+    decay = tuple((int(step), float(factor)) for step, factor in options["lmbda_decay"])
+    pairs = {name: tuple(options[name]) for name in ("size", "smaller_side")}
+    return options | pairs | {"lmbda_decay": decay}
+
+
+def _plain(value: Any) -> Any:
+    """The same without numbers that are not finite, which JSON does not have."""
+    if isinstance(value, dict):
+        return {name: _plain(v) for name, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

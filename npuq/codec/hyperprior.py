@@ -1,0 +1,209 @@
+"""The hyperprior model as a codec: Eq. 24 at test time.
+
+    y = f(x),  v = h(y)
+    hyper-latents   k' = round(v - u'),  w = k' + u'        the plain channel, whatever the method
+    latents         k = round(s(y - mu(w)) - u)             in the table of the scale sigma(w)
+    image           x_hat = g(r(k + u) + mu(w))
+
+For un+q the hyper-latents are rounded as well. Both sides find the scales with the integers of
+`npuq.trained.integer_scales`; mu is a float, which decides no symbol of a decoder.
+
+Shapes: image (H, W, 3) uint8; k, n, mu (M, h, w); hyper_k, hyper_n, w (N, h/4, w/4).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from npuq.backend import Array
+from npuq.codec.quantizer import (
+    offset_values,
+    phases_of_method,
+    quantize_into,
+    reconstruct,
+    softness_of_method,
+)
+from npuq.codec.streams import (
+    BAND_ROWS,
+    HYPER_LATENTS,
+    LATENTS,
+    TILE,
+    HyperSymbols,
+    hyper_of,
+    hyper_phases_of,
+    read_streams,
+    streams_in,
+    table_indexes,
+    write_streams,
+)
+from npuq.codec.tiles import (
+    HYPER,
+    LATENT,
+    Progress,
+    Window,
+    analyse,
+    hyper_analyse,
+    hyper_synthesise_window,
+    means_window,
+    scaled,
+    synthesise,
+    windows,
+)
+from npuq.coding.container import METHODS, Header
+from npuq.coding.dither import dither_integers, dither_values
+from npuq.coding.tables import IntegerTables, table_bits
+from npuq.models.conditional_rate import SMALLEST_SCALE
+from npuq.models.grey import is_grey
+from npuq.nn import nonparametric, normal
+from npuq.nn.non_negative import lower_bound
+from npuq.nn.parameters import cast
+from npuq.paper.density import rate_bits
+from npuq.trained.integer_scales import FRACTION, indexes_of
+from npuq.trained.model import HyperCoding, Model
+
+__all__ = [  # what `npuq.codec.files` expects of a codec, and what `bench` compares
+    "BAND_ROWS",
+    "GRID",
+    "TENSORS",
+    "decode",
+    "dequantize",
+    "encode",
+    "estimated_bits",
+    "float_table_indexes",
+    "promised_bits",
+    "quantize",
+    "read_streams",
+    "streams_in",
+    "write_streams",
+]
+TENSORS = 2
+GRID = LATENT * HYPER  # sides are padded to multiples of it, pixels
+
+
+def encode(
+    image: Array, model: Model, method: str, seed: int, progress: Progress | None
+) -> list[bytes]:
+    """The streams of an image."""
+    return write_streams(quantize(image, model, method, seed, progress=progress), model, method)
+
+
+def decode(streams: list[bytes], header: Header, model: Model, progress: Progress | None) -> Array:
+    """The image in streams."""
+    symbols = read_streams(streams, header, model)
+    return dequantize(symbols, model, METHODS[header.method], progress=progress)
+
+
+def quantize(
+    image: Array, model: Model, method: str, seed: int, *, progress: Progress | None = None
+) -> HyperSymbols:
+    """The sender's half of Eq. (24).
+
+    Args:
+        image: (H, W, 3) uint8.
+        model: a hyperprior model.
+        method: one of METHODS.
+        seed: of the dither.
+        progress: called with (tiles done, tiles in all) of the analysis.
+
+    Raises:
+        ModelError: the method does not go with the model, or a latent is beyond 32 bits.
+        ValueError: the seed is out of range.
+    """
+    params, hyper = model.params, hyper_of(model)
+    softness_of_method(method, model.alpha, model.alpha_r, model.name)
+    phases = phases_of_method(method, model.phases)
+    y = analyse(image, params, progress=progress)
+    v = hyper_analyse(y, params)
+    v -= offset_values(hyper.offset)
+    hyper_n = dither_integers(v.shape, seed=seed, tensor=HYPER_LATENTS)
+    hyper_k = np.empty(v.shape, np.int32)
+    quantize_into(hyper_k, v, hyper_n, hyper_phases_of(method), model.name)
+    n = dither_integers(y.shape, seed=seed, tensor=LATENTS)
+    w = _received(hyper_k, hyper_n, hyper, method)
+    for window in windows(w.shape[1:], TILE):
+        y[_latents(window)] -= means_window(w, window, params)
+    k = np.empty(y.shape, np.int32)
+    quantize_into(k, y, n, phases, model.name)
+    height, width, _ = image.shape
+    return HyperSymbols(k, n, hyper_k, hyper_n, height, width, is_grey(image))
+
+
+def dequantize(
+    symbols: HyperSymbols, model: Model, method: str, *, progress: Progress | None = None
+) -> Array:
+    """The receiver's half of Eq. (24): the image of the symbols, (H, W, 3) uint8."""
+    _, alpha_r = softness_of_method(method, model.alpha, model.alpha_r, model.name)
+    w = _received(symbols.hyper_k, symbols.hyper_n, hyper_of(model), method)
+    y_hat = reconstruct(symbols.k, symbols.n, alpha_r)
+    for window in windows(w.shape[1:], TILE):
+        y_hat[_latents(window)] += means_window(w, window, model.params)
+    shape = symbols.height, symbols.width
+    return synthesise(y_hat, model.params, shape, grey=symbols.grey, progress=progress)
+
+
+def estimated_bits(symbols: HyperSymbols, model: Model, method: str) -> float:
+    """The bits that the float model predicts for the symbols: -log2 p(w) - log2 p(k + u | w).
+
+    In float64, with the float scales: the yardstick of tables, levels and the integer network.
+    """
+    alpha, _ = softness_of_method(method, model.alpha, model.alpha_r, model.name)
+    params, hyper = cast(model.params, np.float64), hyper_of(model)
+    u, u_hyper = (_dither(n, method) for n in (symbols.n, symbols.hyper_n))
+    w = symbols.hyper_k + u_hyper + offset_values(hyper.offset).astype(np.float64)
+    rows = w.reshape(len(w), -1)
+    total = rate_bits(rows, params.hyper_density, cdf=nonparametric).sum()
+    z = symbols.k + u
+    for window in windows(w.shape[1:], TILE):
+        sigma, _ = hyper_synthesise_window(w, window, params)
+        scale = normal.Params(np.zeros(()), lower_bound(sigma, SMALLEST_SCALE))
+        total += rate_bits(z[_latents(window)], scale, cdf=normal, alpha=alpha).sum()  # type: ignore[arg-type]
+    return float(total)
+
+
+def promised_bits(
+    symbols: HyperSymbols, model: Model, method: str, *, indexes: Array | None = None
+) -> float:
+    """The bits that the integer tables promise for the symbols.
+
+    With other `indexes` of the tables, (M, h, w), those that other scales would cost.
+    """
+    hyper = hyper_of(model)
+    phases, hyper_phases = (
+        p.astype(np.int64)
+        for p in (phases_of_method(method, model.phases), hyper_phases_of(method))
+    )
+    total = table_bits(symbols.hyper_k, hyper_phases[symbols.hyper_n], hyper.tables).sum()
+    if indexes is None:
+        indexes = table_indexes(symbols, model, method)
+    for level in np.unique(indexes):
+        chosen = indexes == level
+        one = IntegerTables(model.tables.values, *(f[level : level + 1] for f in model.tables[1:]))
+        phase = phases[symbols.n[chosen]]
+        total += table_bits(symbols.k[chosen][None], phase[None], one).sum()
+    return float(total)
+
+
+def float_table_indexes(symbols: HyperSymbols, model: Model, method: str) -> Array:
+    """The tables that the float scales would choose, which differ between machines; to compare."""
+    hyper = hyper_of(model)
+    w = _received(symbols.hyper_k, symbols.hyper_n, hyper, method)
+    indexes = np.empty(symbols.k.shape, np.uint8)
+    for window in windows(w.shape[1:], TILE):
+        sigma, _ = hyper_synthesise_window(w, window, model.params)
+        indexes[_latents(window)] = indexes_of(sigma * np.float32(1 << FRACTION), hyper.scales)
+    return indexes
+
+
+def _received(hyper_k: Array, hyper_n: Array, hyper: HyperCoding, method: str) -> Array:
+    """w as floats."""
+    alpha_r = np.inf if method == "un+q" else 0.0
+    return reconstruct(hyper_k, hyper_n, alpha_r) + offset_values(hyper.offset)
+
+
+def _dither(n: Array, method: str) -> Array:
+    return np.zeros(n.shape) if method == "un+q" else dither_values(n, np.float64)
+
+
+def _latents(window: Window) -> tuple[slice, ...]:
+    """The latents of a tile of hyper-latents."""
+    return (slice(None), *scaled(window.core, HYPER))

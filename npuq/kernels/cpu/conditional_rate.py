@@ -1,0 +1,107 @@
+"""The rate of residuals under normal densities, each of its own scale, with all gradients.
+
+The plain twin is `npuq.models.conditional_rate.conditional_rate_reference`. Here a coefficient goes
+through everything by itself, in float64 and by the functions of the C library: there are few of
+them, a 40th of the numbers in the widest layer. With Q(x) = Phi(-x),
+
+    p = Q(a) - Q(b),    a = (|m| - 1/2) / sigma,    b = (|m| + 1/2) / sigma,    m = r_alpha(z),
+
+and in the tail, a > 0, both have e^(-a^2/2) divided out, as they could be 0 in any format.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from npuq.runtime.compile import jit
+
+_SQRT_HALF, _SQRT_2_OVER_PI = math.sqrt(0.5), math.sqrt(2 / math.pi)
+_LN2 = math.log(2)
+_FAR = 25.0  # where the series has converged to 1e-11 of itself, and the exponential is finite
+
+
+@jit(error_model="numpy", inline="always")
+def _scaled_tail(x):  # type: ignore[no-untyped-def]
+    """2 Q(x) e^(x^2/2) for x >= 0 (Abramowitz & Stegun 1964, 7.1.23)."""
+    if x < _FAR:
+        return math.erfc(x * _SQRT_HALF) * math.exp(0.5 * x * x)
+    v = 1 / (x * x)
+    return _SQRT_2_OVER_PI / x * (1 - v * (1 - v * (3 - v * (15 - 105 * v))))
+
+
+@jit(error_model="numpy", inline="always")
+def _rate(m, sigma):  # type: ignore[no-untyped-def]
+    """-log p, and its derivatives with respect to m and to sigma."""
+    size = abs(m)
+    a, b = (size - 0.5) / sigma, (size + 0.5) / sigma
+    falls = math.exp(-size / (sigma * sigma))  # from a to b, e^(-x^2/2)
+    if a > 0:
+        p = _scaled_tail(a) - falls * _scaled_tail(b)  # times 2 e^(a^2/2)
+        nats = 0.5 * a * a + _LN2 - math.log(p)
+        phi = _SQRT_2_OVER_PI / p
+    else:
+        p = 1 - 0.5 * (math.erfc(-a * _SQRT_HALF) + math.erfc(b * _SQRT_HALF))
+        nats = -math.log(p)
+        phi = 0.5 * _SQRT_2_OVER_PI * math.exp(-0.5 * a * a) / p
+    d_size = phi * (1 - falls) / sigma
+    d_sigma = -phi * (a - b * falls) / sigma
+    return nats, math.copysign(d_size, m), d_sigma
+
+
+@jit(error_model="numpy", inline="always")
+def _conditional_mean(z, alpha):  # type: ignore[no-untyped-def]
+    """r_alpha (Eq. 14) and its derivative, as in `npuq.kernels.cpu.noisy_rate`."""
+    if alpha == 0:
+        return z, 1.0
+    q = math.exp(-alpha)
+    n = np.floor(z + 0.5)
+    w = 2 * (z - n)
+    above, below = (1 + w) + (1 - w) * q, (1 + w) * q + (1 - w)
+    r = n + math.log(above / below) / (2 * alpha)
+    return r, (1 - q) / alpha * (1 / above + 1 / below)
+
+
+@jit(error_model="numpy")
+def conditional_rate(  # type: ignore[no-untyped-def]
+    t,
+    u,
+    sigma,
+    alpha,
+    alpha_r,
+    expected_rate,
+    expected_distortion,
+    smallest,
+    r,
+    bits,
+    d_t,
+    d_sigma,
+    dr_dt,
+):
+    """Rate and gradients of residuals (Eqs. 23 and 24); writes r, bits, d_t, d_sigma and dr_dt.
+
+    Args:
+        t, u, sigma: (n,) float32.
+        alpha, alpha_r: softness of s and of r, 0 or as `npuq.models.noisy_rate.KERNEL_ALPHA`.
+        expected_rate, expected_distortion: use Eq. (17), Eq. (20).
+        smallest: scale that lower ones count as; their gradient passes only if it leads upwards.
+    """
+    half = 0.5 / math.tanh(0.5 * alpha) if alpha > 0 else 0.0
+    for i in range(len(t)):
+        y, scale = np.float64(t[i]), max(np.float64(sigma[i]), smallest)
+        s, s_slope = y, 1.0
+        if alpha > 0:
+            floor = np.floor(y)
+            e = math.tanh(alpha * (y - floor - 0.5))
+            s, s_slope = floor + 0.5 + half * e, alpha * half * (1 - e) * (1 + e)
+        z = s + np.float64(u[i])
+        m, m_slope = _conditional_mean(z, alpha)
+        nats, d_m, d_scale = _rate(m, scale)
+        d_s = d_m * m_slope
+        if expected_rate:  # of the place before rounding, whatever alpha
+            d_s = _rate(y + 0.5, scale)[0] - _rate(y - 0.5, scale)[0]
+        received, r_slope = (m, m_slope) if alpha_r == alpha else _conditional_mean(z, alpha_r)
+        r[i], bits[i], d_t[i] = received, nats / _LN2, d_s * s_slope / _LN2
+        d_sigma[i] = d_scale / _LN2 if sigma[i] >= smallest or d_scale < 0 else 0.0
+        dr_dt[i] = s_slope if expected_distortion else s_slope * r_slope

@@ -1,0 +1,104 @@
+"""Which code computes: the plain function, or a fast twin of it. The one place that decides.
+
+The plain function is the one to read; `@has_twins` above it says that there are others. A twin has
+the same name and the same arguments. It lives in the module of the same name under
+`npuq.kernels.cpu` or `npuq.kernels.cuda`, and says with `@takes` which arrays it is for. So the
+choice follows from the arrays alone:
+
+    where they lie      the host: kernels/cpu; a CUDA device: kernels/cuda
+    what they hold      the dtypes that the twin takes, all of one
+    anything else       what the twin's own `when` says of the arguments
+
+If there is no such twin, or it does not take them, or `NPUQ_KERNELS=reference` is set, the plain
+function computes. Twins are imported when they are first needed, which compiles nothing else.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.util
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import numpy as np
+
+from npuq.backend import xp_of
+from npuq.runtime.compile import use_reference
+
+F = TypeVar("F", bound=Callable[..., Any])
+PLACES = {"numpy": "npuq.kernels.cpu", "cupy": "npuq.kernels.cuda"}
+"""The folders of twins, by the library of the arrays."""
+
+
+def has_twins(*, check: Callable[..., Any] | None = None) -> Callable[[F], F]:
+    """Decorator of a plain function: a fast twin computes in its place where one takes the arrays.
+
+    The plain function itself stays at `.plain`.
+
+    Args:
+        check: called with the arguments first, whoever computes: compiled loops look at no bounds.
+    """
+
+    def decorate(function: F) -> F:
+        module, name = function.__module__.rpartition(".")[2], function.__name__
+
+        @functools.wraps(function)
+        def choose(*args: Any, **static: Any) -> Any:
+            if check is not None:
+                check(*args, **static)
+            twin = None if use_reference() else twin_of(module, name, args)
+            if twin is not None and twin.takes(args, static):  # type: ignore[attr-defined]
+                return twin(*args, **static)
+            return function(*args, **static)
+
+        choose.plain = function  # type: ignore[attr-defined]
+        return choose  # type: ignore[return-value]
+
+    return decorate
+
+
+def takes(*dtypes: Any, when: Callable[..., bool] | None = None) -> Callable[[F], F]:
+    """Decorator of a twin: it computes where all arrays are of one of these dtypes.
+
+    Args:
+        dtypes: of the arrays in the arguments, and in the tuples among them.
+        when: asked last, with the arguments of the twin.
+    """
+    allowed = {np.dtype(dtype) for dtype in dtypes}
+
+    def decorate(function: F) -> F:
+        def answer(args: tuple[Any, ...], static: dict[str, Any]) -> bool:
+            arrays = list(arrays_in(args))
+            one_place = len({xp_of(array) for array in arrays}) == 1
+            found = {array.dtype for array in arrays}
+            fits = one_place and len(found) == 1 and found <= allowed
+            return fits and (when is None or when(*args, **static))
+
+        function.takes = answer  # type: ignore[attr-defined]
+        return function
+
+    return decorate
+
+
+def twin_of(module: str, name: str, args: tuple[Any, ...]) -> Callable[..., Any] | None:
+    """The twin of a function for the library of its arrays, if there is one."""
+    first = next(arrays_in(args), None)
+    return None if first is None else _find(PLACES[xp_of(first).__name__], module, name)
+
+
+def arrays_in(value: Any) -> Iterator[Any]:
+    """The arrays in arguments: themselves, or in tuples, NamedTuples and lists of them."""
+    if isinstance(value, tuple | list):
+        for part in value:
+            yield from arrays_in(part)
+    elif hasattr(value, "dtype") and hasattr(value, "shape"):
+        yield value
+
+
+@functools.cache
+def _find(place: str, module: str, name: str) -> Callable[..., Any] | None:
+    path = f"{place}.{module}"
+    if importlib.util.find_spec(place) is None or importlib.util.find_spec(path) is None:
+        return None
+    return getattr(importlib.import_module(path), name, None)

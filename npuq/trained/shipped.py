@@ -1,0 +1,92 @@
+"""The models that come with the package, in `npuq/weights`, by quality or by hash.
+
+A file there is never replaced once it was released: old compressed files name it by its hash.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import operator
+from pathlib import Path
+
+import numpy as np
+
+from npuq.coding.container import METHODS
+from npuq.errors import ModelError, WrongModelError
+from npuq.trained.file import load_model
+from npuq.trained.model import HYPERPRIOR, LINEAR, Model
+
+WEIGHTS = Path(__file__).parents[1] / "weights"
+KINDS = (LINEAR, HYPERPRIOR)
+"""Of the models that come with the package."""
+
+
+@functools.lru_cache(maxsize=16)
+def shipped_model(method: str, quality: int, kind: str = LINEAR) -> Model:
+    """The model that comes with the package for a method and a quality.
+
+    Args:
+        method: "un+q", "un+uq" (one model, Sec. 5.1) or "un+uq+sr".
+        quality: from 1 (smallest files) up, see `shipped_qualities`.
+        kind: "linear" or "hyperprior".
+
+    Raises:
+        ModelError: no such method, quality or kind.
+    """
+    if method not in METHODS:
+        raise ModelError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
+    if kind not in KINDS:
+        raise ModelError(f"model must be one of {', '.join(KINDS)}, not {kind!r}")
+    if quality not in shipped_qualities(kind):
+        known = ", ".join(map(str, shipped_qualities(kind)))
+        raise ModelError(f"quality must be one of {known} for a {kind} model, not {quality!r}")
+    family = "sr" if method == "un+uq+sr" else "un"
+    return load_model(WEIGHTS / f"{kind}-{family}-{operator.index(quality)}.npz")
+
+
+@functools.cache
+def shipped_qualities(kind: str = LINEAR) -> tuple[int, ...]:
+    """The qualities for which both models of a kind, UN and UN + SR, come with the package."""
+    found = (
+        {int(path.stem.rpartition("-")[2]) for path in WEIGHTS.glob(f"{kind}-{family}-*.npz")}
+        for family in ("un", "sr")
+    )
+    return tuple(sorted(set.intersection(*found)))
+
+
+def find_model(wanted: bytes, model: Model | None = None) -> Model:
+    """The model with a hash: the one given, or else one that comes with the package.
+
+    Raises:
+        WrongModelError: neither has that hash.
+    """
+    if model is not None:
+        if model.hash != wanted:
+            raise WrongModelError(
+                f"the file needs model {wanted.hex()}, but the given one ({model.name}) is "
+                f"{model.hash.hex()}"
+            )
+        return model
+    path = _shipped_paths().get(wanted)
+    if path is None:
+        raise WrongModelError(
+            f"the file needs model {wanted.hex()}, which does not come with npuq; "
+            "give its model file"
+        )
+    return _load_once(path)
+
+
+@functools.cache
+def _shipped_paths() -> dict[bytes, Path]:
+    """Where the model of each hash is; only the manifests are read."""
+    paths = {}
+    for path in sorted(WEIGHTS.glob("*.npz")):
+        with np.load(path, allow_pickle=False) as file:
+            paths[bytes.fromhex(json.loads(file["manifest"].tobytes())["hash"])] = path
+    return paths
+
+
+@functools.lru_cache(maxsize=4)
+def _load_once(path: Path) -> Model:
+    return load_model(path)

@@ -1,0 +1,107 @@
+"""Coordinates in which Adam moves the transforms of both models.
+
+Adam scales each weight's step by its own gradient, so it works best where weights are of one size
+and independent. Pixels of a block are neither; DCT coefficients of opponent colours nearly are. The
+trained weights of the linear model are therefore W' and V' with
+
+    W = W' F / D,   V = D V' F,
+
+F the orthonormal `block_dct` (or the identity, for "pixel" coordinates) and D the initial
+quantization step in grey levels. In the hyperprior model the taps of each kernel are taken into
+their orthonormal DCT, along rows and along columns (Ballé 2018, "Efficient nonlinear transforms for
+lossy image compression", PCS). Only training sees such coordinates: models are saved as they are.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from npuq.backend import Array, xp_of
+from npuq.models.hyperprior import HyperpriorParams
+from npuq.models.linear import CHANNELS, LinearParams
+from npuq.nn.initialize import block_dct, dct_basis
+from npuq.nn.parameters import named_arrays, with_arrays
+
+
+class Coordinates(NamedTuple):
+    """F / D and D F, both (192, 192)."""
+
+    analysis: Array
+    synthesis: Array
+
+
+def coordinates(kind: str, step: float) -> Coordinates:
+    """Coordinates of a kind, "frequency" or "pixel", at a quantization step (Sec. 5.1).
+
+    Args:
+        kind: of the basis F.
+        step: D, grey levels.
+
+    Raises:
+        ValueError: another kind.
+    """
+    if kind not in ("frequency", "pixel"):
+        raise ValueError(f"coordinates must be 'frequency' or 'pixel', not {kind!r}")
+    basis = block_dct() if kind == "frequency" else np.eye(CHANNELS)
+    return Coordinates(basis / step, basis * step)
+
+
+def to_model(trained: LinearParams, frame: Coordinates) -> LinearParams:
+    """The model that the trained weights stand for: W = W' F / D, V = D V' F (Sec. 5.1)."""
+    return trained._replace(
+        analysis=_times(trained.analysis, frame.analysis),
+        synthesis=_times(trained.synthesis, frame.synthesis),
+    )
+
+
+def to_model_backward(gradients: LinearParams, frame: Coordinates) -> LinearParams:
+    """Gradients with respect to the trained weights: those of the model times the transposes.
+
+    Backward of `to_model`, which is linear (Sec. 5.1): only the gradients enter.
+    """
+    return gradients._replace(
+        analysis=_times(gradients.analysis, frame.analysis.T),
+        synthesis=_times(gradients.synthesis, frame.synthesis.T),
+    )
+
+
+def from_model(params: LinearParams, frame: Coordinates) -> LinearParams:
+    """The inverse of `to_model`; F is orthonormal, so F / D and D F are inverse transposes."""
+    return params._replace(
+        analysis=_times(params.analysis, frame.synthesis.T),
+        synthesis=_times(params.synthesis, frame.analysis.T),
+    )
+
+
+def _times(weights: Array, matrix: Array) -> Array:
+    product = weights.reshape(CHANNELS, CHANNELS) @ matrix.astype(weights.dtype)
+    return product.reshape(weights.shape)
+
+
+def kernel_frequencies(params: HyperpriorParams) -> HyperpriorParams:
+    """Every kernel w (..., k, k) as its two-dimensional DCT, C w C^T (Ballé 2018).
+
+    C is orthonormal. So gradients change by the same product, and lengths do not change.
+
+    Args:
+        params: parameters, or gradients with respect to them.
+    """
+    return _kernels_times(params, transposed=False)
+
+
+def kernels_of_frequencies(params: HyperpriorParams) -> HyperpriorParams:
+    """The inverse of `kernel_frequencies`: kernels of their DCTs (Ballé 2018)."""
+    return _kernels_times(params, transposed=True)
+
+
+def _kernels_times(params: HyperpriorParams, *, transposed: bool) -> HyperpriorParams:
+    arrays = named_arrays(params)
+    for name, w in arrays.items():
+        if w.ndim == 4:
+            k = w.shape[-1]
+            basis = np.kron(dct_basis(k), dct_basis(k))
+            matrix = xp_of(w).asarray((basis if transposed else basis.T).astype(w.dtype))
+            arrays[name] = (w.reshape(-1, k * k) @ matrix).reshape(w.shape)
+    return with_arrays(params, arrays)

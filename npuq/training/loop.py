@@ -1,0 +1,334 @@
+"""Training either model: the loop of Sec. 5.2.
+
+A step is a pure function of (state, options, batch, noise), and batch and noise are pure functions
+of the seed and the step. Hence the same seed gives the same parameters, and a run that was stopped
+and resumed gives bit for bit those of a run that was not.
+
+A run lives in a folder: `checkpoint.npz` (to go on from), `history.csv` (curves) and, at its end,
+`model.npz` (to compress with; see `npuq.trained.file`).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from npuq.backend import Array, to_device, to_host, xp_of
+from npuq.errors import TrainingError
+from npuq.io.atomic import write_bytes_atomically
+from npuq.models.linear import Loss
+from npuq.nn.adam import adam_init, adam_step
+from npuq.nn.parameters import named_arrays, with_arrays
+from npuq.training.checkpoint import (
+    HISTORY,
+    TrainingState,
+    load_branch,
+    load_checkpoint,
+    save_checkpoint,
+)
+from npuq.training.options import TrainingOptions, learning_rates_at, lmbda_at, softness_at
+from npuq.training.photographs import BatchSource, batches
+from npuq.training.run_folder import alone_in
+from npuq.training.trainees import Noise, Trainee, trainee_of
+
+_NOISE = 1  # stream of randomness within a seed
+_VALIDATION_NOISE = 0x6E6F6973
+"""First word of the validation noise's seeds: none that a run has, as it would be in its noise."""
+
+REMEMBERED = 200  # lengths of gradients, of which the median is taken
+TO_JUDGE = 20  # of them, before any step is judged
+
+Progress = Callable[[int, Loss], None]
+
+
+def noise_of_step(seed: int, step: int) -> Noise:
+    """The uniform noise of a step (Eq. 4), from (seed, step) alone, for tensors by number."""
+    return _noise([seed, step, _NOISE])
+
+
+def noise_of_validation(number: int) -> Noise:
+    """The uniform noise of a held-out image: the same at every step of every run."""
+    return _noise([_VALIDATION_NOISE, number])
+
+
+def _noise(seed: list[int]) -> Noise:
+    def uniform(tensor: int, shape: tuple[int, ...]) -> Array:
+        words = [*seed, tensor] if tensor else seed
+        return np.random.default_rng(words).random(shape, np.float32) - np.float32(0.5)
+
+    return uniform
+
+
+def training_step(
+    state: TrainingState,
+    like: Any,
+    trainee: Trainee,
+    inputs: tuple[Array, ...],
+    options: TrainingOptions,
+) -> tuple[TrainingState, Loss]:
+    """One step of Adam on the loss of Eq. (2) or (21).
+
+    Args:
+        state: before the step.
+        like: any parameters of the model; they give the structure.
+        trainee: the model.
+        inputs: what it takes, see `npuq.training.trainees`.
+        options: of the run.
+
+    Returns:
+        The state after the step, and the loss before it.
+    """
+    loss, gradients = trainee.losses(
+        with_arrays(like, state.params),
+        inputs,
+        lmbda_at(options, state.step),
+        softness_at(options, state.step),
+    )
+    named = named_arrays(gradients)
+    length = gradient_length(named) if options.clip_norm or options.skip_ratio else 0.0
+    sums = tuple(total + part for total, part in zip(state.sums, loss, strict=True))
+    after = state._replace(step=state.step + 1, sums=sums, summed=state.summed + 1)
+    if options.skip_ratio is not None:
+        after = after._replace(lengths=(*state.lengths, length)[-REMEMBERED:])
+        if is_outlier(length, state.lengths, options.skip_ratio):
+            return after._replace(skipped=state.skipped + 1), loss
+    rates = learning_rates_at(options, state.step)
+    params, adam = adam_step(
+        state.params,
+        clipped(named, length, options.clip_norm),
+        state.adam,
+        {name: getattr(rates, trainee.group(name)) for name in state.params},
+    )
+    average = state.average
+    if options.average_steps:
+        average = averaged(average, params, min(after.step, options.average_steps))
+    return after._replace(params=params, adam=adam, average=average), loss
+
+
+def validation_loss(
+    trainee: Trainee, model: Any, images: Array, options: TrainingOptions, step: int
+) -> Loss:
+    """The loss on held-out images, with lambda and alpha of the step and always the same noise."""
+    if not len(images):
+        return Loss(math.nan, math.nan, math.nan)
+    device = _device(model)
+    losses = []
+    for number, image in enumerate(images):
+        inputs = trainee.inputs(image[None], noise_of_validation(number))
+        losses.append(
+            trainee.loss(
+                model,
+                tuple(to_device(a, device) for a in inputs),
+                lmbda_at(options, step),
+                softness_at(options, step),
+            )
+        )
+    return Loss(*np.mean(losses, axis=0).tolist())
+
+
+def train(
+    source: BatchSource,
+    validation: Array,
+    folder: str | Path,
+    options: TrainingOptions,
+    *,
+    model: Any | None = None,
+    branch_from: str | Path | None = None,
+    provenance: Mapping[str, Any] | None = None,
+    resume: bool = False,
+    device: str = "cpu",
+    checkpoint_every: int = 1000,
+    stop_after: int | None = None,
+    progress: Progress | None = None,
+) -> Any:
+    """Train a model as Sec. 5.2 says.
+
+    Args:
+        source: makes the batches, uint8 (N, H, W, 3).
+        validation: uint8 (N, H, W, 3) images, possibly none.
+        folder: of the run; made if it is not there.
+        options: settings.
+        model: parameters to start from, LinearParams or HyperpriorParams as the options say,
+            instead of a fresh initialisation.
+        branch_from: checkpoint of another run whose parameters and moments are the start, whatever
+            its other options were; the steps are counted anew.
+        provenance: what else the run depends on (data, initial model), as JSON can hold it; a run
+            is resumed only where it is the same.
+        resume: go on from the folder's checkpoint.
+        device: "cpu" or "cuda".
+        checkpoint_every: steps between checkpoints, rows of the history and validations.
+        stop_after: stop, with a checkpoint, before this step; for tests of interruption.
+        progress: called with (step, loss) after each step.
+
+    Returns:
+        The model's trained parameters, of the type of `model`.
+
+    Raises:
+        TrainingError: the folder holds a checkpoint and `resume` is False, or the other way round;
+            the checkpoint is of another run; another training is at work in the folder; or the
+            loss is not finite any more.
+        ValueError: `model` is not what the options say.
+        KeyboardInterrupt: passed on, after a checkpoint was written.
+    """
+    folder, provenance = Path(folder), provenance or {}
+    trainee = trainee_of(options, device)
+    like = trainee.initial(model)
+    params = named_arrays(like)
+    with alone_in(folder, resume=resume):
+        if resume:
+            state = load_checkpoint(folder / "checkpoint.npz", options, provenance, params)
+        elif branch_from is not None:
+            state = load_branch(Path(branch_from), params)
+        else:
+            state = TrainingState(0, params, adam_init(params), {}, [])
+        run = _Run(trainee, like, validation, folder, options, provenance)
+        stop = options.steps if stop_after is None else min(stop_after, options.steps)
+        state = run.train(_moved(state, device), source, stop, device, checkpoint_every, progress)
+    trained = trainee.to_model(with_arrays(like, _result(state, options)))
+    return with_arrays(trained, {k: to_host(a) for k, a in named_arrays(trained).items()})
+
+
+class _Run(NamedTuple):
+    """What stays the same from step to step."""
+
+    trainee: Trainee
+    like: Any
+    validation: Array
+    folder: Path
+    options: TrainingOptions
+    provenance: Mapping[str, Any]
+
+    def train(
+        self,
+        state: TrainingState,
+        source: BatchSource,
+        stop: int,
+        device: str,
+        checkpoint_every: int,
+        progress: Progress | None,
+    ) -> TrainingState:
+        """The state at step `stop`, or at an interruption, which is passed on once it is saved."""
+        options = self.options
+        steps = batches(source, seed=options.seed, first_step=state.step, stop_step=stop)
+        try:
+            # a diverging run ends in one error, without NumPy's warnings on the way
+            with np.errstate(all="ignore"):
+                for step, batch in steps:
+                    noise = noise_of_step(options.seed, step)
+                    inputs = tuple(to_device(a, device) for a in self.trainee.inputs(batch, noise))
+                    after, loss = training_step(state, self.like, self.trainee, inputs, options)
+                    if not math.isfinite(loss.loss):
+                        raise TrainingError(_diverged(loss.loss, step, options))
+                    row_due = after.step % checkpoint_every == 0 or after.step == options.steps
+                    if row_due:
+                        after = self.with_row(after, step)
+                    state = after  # not before: a step is interrupted as a whole, and done again
+                    if progress is not None:
+                        progress(state.step, loss)
+                    if row_due:
+                        _write_history(self.folder / "history.csv", state.history)
+                        self.save(state)
+        except KeyboardInterrupt:
+            self.save(state)
+            raise
+        if stop < options.steps:
+            self.save(state)
+        return state
+
+    def with_row(self, state: TrainingState, step: int) -> TrainingState:
+        """The state with the figures since the last row as a new row of its history.
+
+        Raises:
+            TrainingError: the step has left parameters that are no numbers, not worth saving.
+        """
+        options = self.options
+        if not all(bool(xp_of(a).isfinite(a).all()) for a in state.params.values()):
+            raise TrainingError(_diverged(math.nan, step, options))
+        now = self.trainee.to_model(with_arrays(self.like, _result(state, options)))
+        held_out = validation_loss(self.trainee, now, self.validation, options, step)
+        row = [
+            state.step, lmbda_at(options, step), softness_at(options, step).alpha,
+            *(total / state.summed for total in state.sums), *held_out,
+        ]  # fmt: skip
+        return state._replace(history=[*state.history, row], sums=(0.0, 0.0, 0.0), summed=0)
+
+    def save(self, state: TrainingState) -> None:
+        """Write the checkpoint."""
+        save_checkpoint(self.folder / "checkpoint.npz", state, self.options, self.provenance)
+
+
+def _diverged(loss: float, step: int, options: TrainingOptions) -> str:
+    return (
+        f"the loss is {loss} at step {step}: the training diverges. Begin a new run, in another "
+        "folder, from the last checkpoint if there is one (--branch-from), with a lower "
+        f"--learning-rate than {options.learning_rate:g}"
+    )
+
+
+def _result(state: TrainingState, options: TrainingOptions) -> dict[str, Array]:
+    """What is validated and saved: the average where one is kept, or else the last parameters."""
+    return state.average if options.average_steps and state.average else state.params
+
+
+def _moved(state: TrainingState, device: str) -> TrainingState:
+    def moved(arrays: dict[str, Array]) -> dict[str, Array]:
+        return {name: to_device(a, device) for name, a in arrays.items()}
+
+    adam = state.adam._replace(m=moved(state.adam.m), v=moved(state.adam.v))
+    return state._replace(params=moved(state.params), adam=adam, average=moved(state.average))
+
+
+def gradient_length(gradients: dict[str, Array]) -> float:
+    """The Euclidean length of all gradients together (Pascanu, Mikolov & Bengio 2013)."""
+    return math.sqrt(sum(float((d * d).sum()) for d in gradients.values()))
+
+
+def clipped(
+    gradients: dict[str, Array], length: float, clip_norm: float | None
+) -> dict[str, Array]:
+    """Gradients shortened, all by one factor, to `clip_norm` where they are longer together.
+
+    The clipping of Pascanu, Mikolov & Bengio (2013, Alg. 1).
+    """
+    if clip_norm is None or length <= clip_norm:
+        return gradients
+    return {name: d * d.dtype.type(clip_norm / length) for name, d in gradients.items()}
+
+
+def is_outlier(length: float, before: Sequence[float], ratio: float) -> bool:
+    """Whether a gradient is longer than `ratio` times the median of those before it.
+
+    Such a batch holds what the model has not learned to expect; one step on it can undo hundreds.
+    The lengths of skipped steps count in the median, so that a lasting change is soon no outlier.
+    """
+    return len(before) >= TO_JUDGE and length > ratio * float(np.median(before))
+
+
+def averaged(average: dict[str, Array], params: dict[str, Array], steps: int) -> dict[str, Array]:
+    """The average of the parameters after one more step: average + (params - average) / steps.
+
+    With `steps` the number of steps done it is their mean; held at a number, it is an exponential
+    average that forgets what is older (Polyak & Juditsky 1992 average all steps alike).
+    """
+    if not average:
+        return params
+    return {name: a + (params[name] - a) * a.dtype.type(1 / steps) for name, a in average.items()}
+
+
+def _device(params: Any) -> str:
+    first = next(iter(named_arrays(params).values()))
+    return "cpu" if isinstance(first, np.ndarray) else "cuda"
+
+
+def _write_history(path: Path, history: list[list[float]]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(HISTORY)
+    writer.writerows([[int(row[0]), *(f"{value:.6g}" for value in row[1:])] for row in history])
+    write_bytes_atomically(path, text.getvalue().encode())

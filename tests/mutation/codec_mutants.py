@@ -1,0 +1,262 @@
+"""Faults in the coder, the codec and what decides a symbol."""
+
+from __future__ import annotations
+
+from mutant import Mutant
+
+CODER = "npuq/coding/arithmetic.py"
+INTERVALS = "npuq/coding/intervals.py"
+QUANTIZER = "npuq/codec/quantizer.py"
+LOOKUP = "npuq/kernels/cpu/lookup.py"
+
+SCALES = "npuq/trained/integer_scales.py"
+DITHER = "npuq/coding/dither.py"
+
+CODER_TESTS = ("tests/unit/test_coding_arithmetic.py",)
+# Others are killed by the system where an array ends, which is no verdict.
+ROOM_TESTS = (f"{CODER_TESTS[0]}::test_there_is_room_for_groups_of_unequal_size",)
+QUANTIZER_TESTS = ("tests/unit/test_quantizer.py",)
+SCALES_TESTS = ("tests/unit/test_integer_scales.py",)
+DITHER_TESTS = ("tests/unit/test_coding_dither.py",)
+ADDRESS_TESTS = ("tests/unit/test_codec_addresses.py",)
+
+CODEC_MUTANTS: list[Mutant] = [
+    Mutant(
+        "quantizer: the compiled one rounds half to even",
+        LOOKUP,
+        "np.int32(np.floor(y_c[i] - table[n_c[i]])) + np.int32(1)",
+        "np.int32(np.rint(y_c[i] - table[n_c[i]] + np.float32(0.5)))",
+        QUANTIZER_TESTS,
+    ),
+    Mutant(
+        "quantizer: the plain one rounds half to even",
+        QUANTIZER,
+        "np.add(floor, 1, out=k)",
+        "k[:] = np.rint(y - v[n] + np.float32(0.5))",
+        QUANTIZER_TESTS,
+    ),
+    Mutant(
+        "quantizer: the compiled one sends ties down",
+        LOOKUP,
+        "np.int32(np.floor(y_c[i] - table[n_c[i]])) + np.int32(1)",
+        "np.int32(np.ceil(y_c[i] - table[n_c[i]]))",
+        QUANTIZER_TESTS,
+    ),
+    Mutant(
+        "quantizer: the plain one sends ties down",
+        QUANTIZER,
+        "np.add(floor, 1, out=k)",
+        "k[:] = np.ceil(y - v[n])",
+        QUANTIZER_TESTS,
+    ),
+    Mutant(
+        "quantizer: the plain one adds its one to a float",
+        QUANTIZER,
+        "np.add(floor, 1, out=k)",
+        "k[:] = np.floor(y - v[n]) + 1",
+        QUANTIZER_TESTS,
+    ),
+    Mutant(
+        "quantizer: the difference is one of float64",
+        QUANTIZER,
+        "v = (phases / PHASE_UNIT).astype(np.float32)",
+        "v = phases / PHASE_UNIT",
+        QUANTIZER_TESTS,
+    ),
+    Mutant(
+        "linear codec: coefficients in float64",
+        "npuq/codec/linear_windows.py",
+        "linear.images_to_blocks(pixels[None])",
+        "linear.images_to_blocks(pixels[None], np.float64)",
+        QUANTIZER_TESTS,
+    ),
+    Mutant(
+        "tiles: latents in float64",
+        "npuq/codec/tiles.py",
+        "y = np.empty((params.analysis[-1].w.shape[0], *size), np.float32)",
+        "y = np.empty((params.analysis[-1].w.shape[0], *size), np.float64)",
+        QUANTIZER_TESTS,
+    ),
+    Mutant(
+        "coder: room for the smallest group of channels",
+        CODER,
+        "largest = max((int(sizes.sum()) for _, sizes in pieces), default=0)",
+        "largest = min((int(sizes.sum()) for _, sizes in pieces), default=0)",
+        ROOM_TESTS,
+    ),
+    Mutant(
+        "coder: room for an escape of 31 bits",
+        INTERVALS,
+        "MOST_INTERVALS = 64 ",
+        "MOST_INTERVALS = 62 ",
+        ROOM_TESTS,
+    ),
+    Mutant(
+        "coder: room for five words a symbol",
+        CODER,
+        "WORDS_PER_SYMBOL = 6 ",
+        "WORDS_PER_SYMBOL = 5 ",
+        ROOM_TESTS,
+    ),
+    Mutant(
+        "coder: the bits of an escape in compiled code are upside down",
+        INTERVALS,
+        "low = HALF * (distance >> bit & 1)",
+        "low = HALF - HALF * (distance >> bit & 1)",
+        CODER_TESTS,
+    ),
+    Mutant(
+        "coder: the bits of an escape in plain code are upside down",
+        INTERVALS,
+        "lower[size] = HALF * (distance >> bit & 1)",
+        "lower[size] = HALF - HALF * (distance >> bit & 1)",
+        CODER_TESTS,
+    ),
+    Mutant(
+        "coder: escapes above count from one too far, in compiled code",
+        INTERVALS,
+        "distance = -distance if index < 0 else distance - beyond + 1",
+        "distance = -distance if index < 0 else distance - beyond + 2",
+        CODER_TESTS,
+    ),
+    Mutant(
+        "integer scales: a bound of 2^53 itself passes",
+        SCALES,
+        "if not bound + (1 << layer.shift) < EXACT:",
+        "if not bound + (1 << layer.shift) <= EXACT:",
+        SCALES_TESTS,
+    ),
+    Mutant(
+        "integer scales: the bound forgets what rounding adds",
+        SCALES,
+        "if not bound + (1 << layer.shift) < EXACT:",
+        "if not bound < EXACT:",
+        SCALES_TESTS,
+    ),
+    Mutant(
+        "integer scales: the bound forgets the offsets",
+        SCALES,
+        "sums * (LARGEST << fraction) + np.abs(layer.b)",
+        "sums * (LARGEST << fraction)",
+        SCALES_TESTS,
+    ),
+    Mutant(
+        "integer scales: the bound takes offsets of one sign for the other",
+        SCALES,
+        "sums * (LARGEST << fraction) + np.abs(layer.b)",
+        "sums * (LARGEST << fraction) + layer.b",
+        SCALES_TESTS,
+    ),
+    Mutant(
+        "integer scales: the bound looks at the first output alone",
+        SCALES,
+        "bound = float(np.max(",
+        "bound = float(np.ravel(",
+        SCALES_TESTS,
+    ),
+    Mutant(
+        "integer scales: float32 sums",
+        SCALES,
+        "512 * LARGEST).astype(np.float64)",
+        "512 * LARGEST).astype(np.float32)",
+        SCALES_TESTS,
+    ),
+    Mutant(
+        "integer scales: leaks a fiftieth",
+        SCALES,
+        "SLOPE = round(0.01 * (1 << SLOPE_BITS))",
+        "SLOPE = round(0.02 * (1 << SLOPE_BITS))",
+        SCALES_TESTS,
+    ),
+    Mutant(
+        "integer scales: rounds down",
+        SCALES,
+        "(sums + 2.0 ** (layer.shift - 1)) / 2.0**layer.shift",
+        "sums / 2.0**layer.shift",
+        SCALES_TESTS,
+    ),
+    Mutant(
+        "widths: the kernel is for others than the models that are shipped",
+        "npuq/models/noisy_rate.py",
+        "KERNEL_WIDTHS = (3, 3, 3)",
+        "KERNEL_WIDTHS = (3, 3, 3, 3)",
+        ("tests/unit/test_shipped.py",),
+    ),
+    Mutant(
+        "dither: rows for columns in compiled code",
+        "npuq/kernels/cpu/philox.py",
+        "c0, c1 = np.uint64(first_block) + block, np.uint64(first_row) + row",
+        "c1, c0 = np.uint64(first_block) + block, np.uint64(first_row) + row",
+        DITHER_TESTS,
+    ),
+    Mutant(
+        "dither: all tensors share it in plain code",
+        DITHER,
+        "counter[..., 3] = tensor",
+        "counter[..., 3] = 0",
+        DITHER_TESTS,
+    ),
+    Mutant(
+        "dither: all channels share it in plain code",
+        DITHER,
+        "counter[..., 2] = np.arange(first_channel, first_channel + channels)[:, None, None]",
+        "counter[..., 2] = 0",
+        DITHER_TESTS,
+    ),
+    Mutant(
+        "dither: half of the seed is forgotten",
+        DITHER,
+        "np.array([seed & WORD_MASK, seed >> 32], np.uint32)",
+        "np.array([seed & WORD_MASK, 0], np.uint32)",
+        DITHER_TESTS,
+    ),
+    Mutant(
+        "dither: bytes of a word in the other order",
+        DITHER,
+        'words.astype("<u4", copy=False)',
+        'words.astype(">u4", copy=False)',
+        DITHER_TESTS,
+    ),
+    Mutant(
+        "dither: latents and hyper-latents share it",
+        "npuq/codec/streams.py",
+        "LATENTS, HYPER_LATENTS = 0, 1",
+        "LATENTS, HYPER_LATENTS = 0, 0",
+        ADDRESS_TESTS,
+    ),
+    Mutant(
+        "dither: every band of the linear model begins with that of row 0",
+        "npuq/codec/linear.py",
+        "seed=seed, first_row=first_row)\n    k =",
+        "seed=seed, first_row=0)\n    k =",
+        ADDRESS_TESTS,
+    ),
+    Mutant(
+        "residuals: the bound of scales is 0.11 of float64",
+        "npuq/models/conditional_rate.py",
+        "SMALLEST_SCALE = float(np.float32(0.11))",
+        "SMALLEST_SCALE = 0.11",
+        ("tests/property/test_conditional_rate.py",),
+    ),
+    Mutant(
+        "soft rounding: -0.0 loses its sign",
+        "npuq/paper/soft_round.py",
+        "xp.where(n == y, xp.copysign(y.dtype.type(0), y), y - n)",
+        "xp.where(n == y, 0, y - n)",
+        ("tests/unit/test_paper_soft_round.py",),
+    ),
+    Mutant(
+        "rounding: what becomes 0 loses its sign",
+        "npuq/paper/channel.py",
+        "return xp.copysign(floor + (fraction >= 0.5).astype(floor.dtype), y)",
+        "return floor + (fraction >= 0.5).astype(floor.dtype)",
+        ("tests/unit/test_paper_soft_round.py",),
+    ),
+    Mutant(
+        "softness: r is the identity unless told otherwise",
+        "npuq/models/noisy_rate.py",
+        "alpha if self.alpha_r is None else",
+        "0.0 if self.alpha_r is None else",
+        ("tests/unit/test_kernels.py::test_the_softness_of_r_is_that_of_s_where_none_is_given",),
+    ),
+]
