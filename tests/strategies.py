@@ -29,6 +29,8 @@ FINITE_ALPHAS = (
 ALPHAS = (*FINITE_ALPHAS, float("inf"))
 SHAPES = ((), (0,), (2, 3))
 NOISES = (-0.5, -255 / 512, -1 / 512, 0.0, 2.0**-24, 0.25, 255 / 512, 0.5 - 2.0**-20)
+SMALLEST = {np.float32: 1e-36, np.float64: 1e-290}
+"""Below these the results, or what they are made of, are denormal and have fewer digits."""
 NASTY_SEEDS = (0, 1, 2**32 - 1, 2**32, 2**63, 2**64 - 1)
 Test = TypeVar("Test", bound=Callable[..., Any])
 
@@ -61,6 +63,13 @@ def nasty_coefficients(dtype: Any) -> Array:
 def nasty_arrays(largest: float = 1e5, dtypes: Iterable[Any] = DTYPES) -> list[Array]:
     """All of `nasty_coefficients` up to a magnitude in one array, for each dtype."""
     return [some[abs(some) <= largest] for some in map(nasty_coefficients, dtypes)]
+
+
+def denormal_arrays() -> list[Array]:
+    """Numbers next to 0, which formulas may lose digits of, but not more than that."""
+    exponents = {np.float32: (-45, -41, -38), np.float64: (-323, -313, -308, -300)}
+    numbers = {dtype: np.array([10.0**e for e in exponents[dtype]]) for dtype in DTYPES}
+    return [np.concatenate([x, -x]).astype(dtype) for dtype, x in numbers.items()]
 
 
 def coefficients(dtype: Any, largest: float = 1e5) -> st.SearchStrategy[Array]:

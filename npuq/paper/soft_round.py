@@ -65,7 +65,8 @@ def soft_round(y: Array, alpha: float) -> Array:
         TypeError, ValueError: see `check_alpha`.
 
     Numerics: a few units in the last place, also relative to results near 0, for every alpha. (The
-        results are, that is, those for the exact `y` and `alpha` that were passed.)
+        results are, that is, those for the exact `y` and `alpha` that were passed.) Results below
+        1e-290, or 1e-36 in float32, are made of denormal numbers and have fewer digits.
     """
     y, alpha = _checked(y, "y", alpha)
     if _is_identity(y, alpha):
@@ -123,6 +124,7 @@ def soft_round_inverse(z: Array, alpha: float) -> Array:
 
     Numerics: a few units in the last place, also relative to results near 0, for every alpha.
         Where log1p(x) is log(x), it is the sum of alpha and the log of the rest, as x may overflow.
+        Denormal numbers as in `soft_round`.
     """
     z, alpha = _checked(z, "z", alpha)
     if _is_identity(z, alpha):
@@ -193,6 +195,7 @@ def soft_round_conditional_mean(z: Array, alpha: float) -> Array:
         TypeError, ValueError: see `check_alpha`.
 
     Numerics: a few units in the last place, also relative to results near 0, for every alpha.
+        Denormal numbers as in `soft_round`.
     """
     z, alpha = _checked(z, "z", alpha)
     if _is_identity(z, alpha):

@@ -11,8 +11,10 @@ from strategies import (
     ALPHAS,
     DTYPES,
     FINITE_ALPHAS,
+    SMALLEST,
     alphas,
     coefficients,
+    denormal_arrays,
     dtypes,
     each,
     nasty_arrays,
@@ -42,7 +44,7 @@ def moved(y: Array, count: int) -> Array:
     return y
 
 
-@each(y=nasty_arrays(), alpha=ALPHAS)
+@each(y=[*nasty_arrays(), *denormal_arrays()], alpha=ALPHAS)
 @given(y=arrays, alpha=alphas())
 def test_values_stay_between_the_neighbouring_half_integers(y: Array, alpha: float) -> None:
     """Integers and half-integers are fixed, and the functions are monotone, so nothing crosses."""
@@ -65,14 +67,14 @@ def test_integers_and_half_integers_are_fixed_points(dtype: Any, n: int, alpha: 
         np.testing.assert_array_equal(function(y, alpha), y)
 
 
-@each(y=nasty_arrays(), alpha=FINITE_ALPHAS)
+@each(y=[*nasty_arrays(), *denormal_arrays()], alpha=FINITE_ALPHAS)
 @given(y=arrays, alpha=alphas(1e300))
 def test_odd(y: Array, alpha: float) -> None:
     for function in FUNCTIONS:
         np.testing.assert_array_equal(function(-y, alpha), -function(y, alpha))
 
 
-@each(y=nasty_arrays(), alpha=ALPHAS)
+@each(y=[*nasty_arrays(), *denormal_arrays()], alpha=ALPHAS)
 @given(y=arrays, alpha=alphas())
 def test_monotone(y: Array, alpha: float) -> None:
     """Up to rounding, which the accuracy tests bound by 10 units in the last place."""
@@ -97,26 +99,28 @@ def test_unit_shift(dtype: Any, steps: int, alpha: float) -> None:
         assert np.all(difference <= ulps(np.maximum(abs(one_up), 1), 2)), function
 
 
-@each(y=nasty_arrays(8), alpha=FINITE_ALPHAS)
+@each(y=[*nasty_arrays(8), *denormal_arrays()], alpha=FINITE_ALPHAS)
 @given(y=centred, alpha=alphas(1e6))
 def test_inverse_undoes_soft_rounding(y: Array, alpha: float) -> None:
     """Where s is flat, the inverse is steep: y lies between the inverses of s(y) -+ its error."""
     s = soft_round(y, alpha)
     low, high = (soft_round_inverse(moved(s, count), alpha) for count in (-10, 10))
-    assert np.all(low - ulps(low, 5) <= y)
-    assert np.all(y <= high + ulps(high, 5))
+    smallest = SMALLEST[y.dtype.type]
+    assert np.all(low - ulps(low, 5) - smallest <= y)
+    assert np.all(y <= high + ulps(high, 5) + smallest)
 
 
-@each(z=nasty_arrays(8), alpha=FINITE_ALPHAS)
+@each(z=[*nasty_arrays(8), *denormal_arrays()], alpha=FINITE_ALPHAS)
 @given(z=centred, alpha=alphas(1e6))
 def test_soft_rounding_undoes_the_inverse(z: Array, alpha: float) -> None:
     y = soft_round_inverse(z, alpha)
     low, high = (soft_round(moved(y, count), alpha) for count in (-5, 5))
-    assert np.all(low - ulps(low, 10) <= z)
-    assert np.all(z <= high + ulps(high, 10))
+    smallest = SMALLEST[z.dtype.type]
+    assert np.all(low - ulps(low, 10) - smallest <= z)
+    assert np.all(z <= high + ulps(high, 10) + smallest)
 
 
-@each(z=nasty_arrays(8), alpha=ALPHAS)
+@each(z=[*nasty_arrays(8), *denormal_arrays()], alpha=ALPHAS)
 @given(z=centred, alpha=alphas())
 def test_equation_14_r_is_the_inverse_moved_by_one_half(z: Array, alpha: float) -> None:
     """r(z) = s^-1(z - 1/2) + 1/2, the middle of the interval of y that can lead to z.

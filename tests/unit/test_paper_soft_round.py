@@ -11,7 +11,7 @@ from typing import Any
 import exact_soft_round as exact
 import numpy as np
 import pytest
-from strategies import ALPHAS, DTYPES, FINITE_ALPHAS, SHAPES, nasty_coefficients
+from strategies import ALPHAS, DTYPES, FINITE_ALPHAS, SHAPES, SMALLEST, nasty_coefficients
 
 from npuq.backend import Array
 from npuq.paper.channel import round_half_up
@@ -25,8 +25,6 @@ from npuq.paper.soft_round import (
 )
 
 POSITIVE_ALPHAS = [alpha for alpha in FINITE_ALPHAS if alpha > 0]
-# Below these the results, or what they are made of, are denormal and have fewer digits.
-SMALLEST = {np.float32: 1e-36, np.float64: 1e-290}
 FUNCTIONS = [soft_round, soft_round_inverse, soft_round_conditional_mean]
 BACKWARDS = [
     soft_round_backward,
