@@ -156,9 +156,8 @@ def test_what_make_model_takes_can_be_compressed_with(model: Model) -> None:
 
 
 def test_a_checkpoint_is_called_one(tmp_path: Path) -> None:
-    state = TrainingState(
-        3, {"w": np.ones(3)}, AdamState(3, {"w": np.ones(3)}, {"w": np.ones(3)}), []
-    )
+    one = {"w": np.ones(3)}
+    state = TrainingState(3, one, AdamState(3, one, one), {}, [])
     path = tmp_path / "checkpoint.npz"
     save_checkpoint(path, state, TrainingOptions(), {})
     with pytest.raises(ModelError, match=r"training checkpoint.*model\.npz beside it"):
