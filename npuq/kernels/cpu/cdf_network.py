@@ -4,14 +4,23 @@
 usual ones, so that a loop over points becomes vector instructions that keep all of a point, and the
 sums of the gradients, in registers: no array in sight.
 
-A triple is three numbers; a 3 x 3 matrix H is nine, row by row.
+The weights of C channels come as one array (C, 43), `packed`: per layer the entries of softplus(H)
+row by row, then b, then tanh(a) (not for the last layer). A triple is three numbers; a 3 x 3 matrix
+H is nine, row by row.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+import scipy.special
+
+from npuq.backend import Array
 from npuq.kernels.cpu.elementary import ONE, tanh
 from npuq.runtime.compile import jit
 
+WIDTHS = (3, 3, 3)
 WEIGHTS = 43
 # Reordering sums lets reductions use vectors; infinities and NaN keep their meaning. NumPy's error
 # model, without an exception for each division by zero, lets divisions use them.
@@ -146,3 +155,39 @@ def network_backward(d_logit, y, kept, layers, sums):  # type: ignore[no-untyped
     d_H1 = _plus_product(d_H1, d, (y, y, y))
     d_y = H1[0] * d[0] + H1[1] * d[1] + H1[2] * d[2]
     return d_y, (d_H1, d_b1, d_a1, d_H2, d_b2, d_a2, d_H3, d_b3, d_a3, d_H4, d_b4)
+
+
+def is_written_out(density: Any) -> bool:
+    """Whether a density's hidden widths are those that are written out here."""
+    return tuple(b.shape[1] for b in density.b[:-1]) == WIDTHS
+
+
+def packed(density: Any) -> Array:
+    """The effective weights of the density's `NonparametricParams`, (C, w) for any widths."""
+    channels = len(density.H[0])
+    parts = []
+    for k, (H, b) in enumerate(zip(density.H, density.b, strict=True)):
+        softplus = np.maximum(H, 0) + np.log1p(np.exp(-np.abs(H)))
+        parts += [softplus.reshape(channels, -1), b.reshape(channels, -1)]
+        if k < len(density.a):
+            parts.append(np.tanh(density.a[k]).reshape(channels, -1))
+    return np.concatenate(parts, axis=1)
+
+
+def packed_backward(d_weights: Array, density: Any) -> Any:
+    """Gradients of `packed`: of the parameters before softplus and tanh, a tree like `density`."""
+    d_H, d_a, d_b, at = [], [], [], 0
+
+    def take(like: Array) -> Array:
+        nonlocal at
+        size = like[0].size
+        at += size
+        return d_weights[:, at - size : at].reshape(like.shape)
+
+    for k, (H, b) in enumerate(zip(density.H, density.b, strict=True)):
+        d_H.append(take(H) * scipy.special.expit(H))
+        d_b.append(take(b).copy())
+        if k < len(density.a):
+            a = density.a[k]
+            d_a.append(take(a) * (1 - np.tanh(a) ** 2))
+    return density._replace(H=tuple(d_H), a=tuple(d_a), b=tuple(d_b))

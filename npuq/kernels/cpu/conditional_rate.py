@@ -1,8 +1,8 @@
 """The rate of residuals under normal densities, each of its own scale, with all gradients.
 
-The plain twin is `npuq.models.conditional_rate.conditional_rate_reference`. Here a coefficient goes
-through everything by itself, in float64 and by the functions of the C library: there are few of
-them, a 40th of the numbers in the widest layer. With Q(x) = Phi(-x),
+Twin of `npuq.models.conditional_rate`. Here a coefficient goes through everything by itself, in
+float64 and by the functions of the C library: there are few of them, a 40th of the numbers in the
+widest layer. With Q(x) = Phi(-x),
 
     p = Q(a) - Q(b),    a = (|m| - 1/2) / sigma,    b = (|m| + 1/2) / sigma,    m = r_alpha(z),
 
@@ -12,10 +12,18 @@ and in the tail, a > 0, both have e^(-a^2/2) divided out, as they could be 0 in 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
+from npuq.backend import Array
+from npuq.kernels.cpu.noisy_rate import fit
 from npuq.runtime.compile import jit
+from npuq.runtime.threads import for_each_range
+from npuq.runtime.twins import takes
+
+SMALLEST_SCALE = float(np.float32(0.11))
+"""That of `npuq.models.conditional_rate`, which kernels do not know."""
 
 _SQRT_HALF, _SQRT_2_OVER_PI = math.sqrt(0.5), math.sqrt(2 / math.pi)
 _LN2 = math.log(2)
@@ -64,7 +72,7 @@ def _conditional_mean(z, alpha):  # type: ignore[no-untyped-def]
 
 
 @jit(error_model="numpy")
-def conditional_rate(  # type: ignore[no-untyped-def]
+def _residuals(  # type: ignore[no-untyped-def]
     t,
     u,
     sigma,
@@ -83,7 +91,7 @@ def conditional_rate(  # type: ignore[no-untyped-def]
 
     Args:
         t, u, sigma: (n,) float32.
-        alpha, alpha_r: softness of s and of r, 0 or as `npuq.models.noisy_rate.KERNEL_ALPHA`.
+        alpha, alpha_r: softness of s and of r.
         expected_rate, expected_distortion: use Eq. (17), Eq. (20).
         smallest: scale that lower ones count as; their gradient passes only if it leads upwards.
     """
@@ -105,3 +113,28 @@ def conditional_rate(  # type: ignore[no-untyped-def]
         r[i], bits[i], d_t[i] = received, nats / _LN2, d_s * s_slope / _LN2
         d_sigma[i] = d_scale / _LN2 if sigma[i] >= smallest or d_scale < 0 else 0.0
         dr_dt[i] = s_slope if expected_distortion else s_slope * r_slope
+
+
+@takes(np.float32, when=lambda t, u, sigma, softness: fit(softness))
+def conditional_rate(
+    t: Array, u: Array, sigma: Array, softness: Any
+) -> tuple[Array, Array, Array, Array, Array]:
+    """Twin of `npuq.models.conditional_rate.conditional_rate`, on all cores.
+
+    Returns:
+        The members of its `ConditionalRate`.
+    """
+    given = tuple(np.ascontiguousarray(a).reshape(-1) for a in (t, u, sigma))
+    found = tuple(np.empty(t.size, t.dtype) for _ in range(5))
+    alpha, alpha_r = softness.alphas()
+
+    def run(start: int, stop: int) -> None:
+        part = slice(start, stop)
+        _residuals(
+            *(a[part] for a in given), alpha, alpha_r, softness.expected_rate,
+            softness.expected_distortion, SMALLEST_SCALE, *(a[part] for a in found),
+        )  # fmt: skip
+
+    for_each_range(run, t.size)
+    r, bits, d_t, d_sigma, dr_dt = (a.reshape(t.shape) for a in found)
+    return r, bits, d_t, d_sigma, dr_dt
