@@ -76,9 +76,7 @@ class NoisyRate(NamedTuple):
     d_density: NonparametricParams
 
 
-def check_noisy_rate(
-    y: Array, u: Array, density: NonparametricParams, softness: Softness
-) -> None:
+def check_noisy_rate(y: Array, u: Array, density: NonparametricParams, softness: Softness) -> None:
     """Check the arguments of `noisy_rate`: compiled loops look at no bounds.
 
     Raises:

@@ -114,9 +114,12 @@ def test_gradients_of_rate_and_distortion(softness: Softness, grid: tuple[int, i
         loss, _ = hyperprior.loss_forward(model, x, u_1, u_2, lmbda=LMBDA, softness=softness)
         return {"rate": loss.bpp, "distortion": loss.mse}
 
-    _, forward = hyperprior.loss_forward(params, x, u_1, u_2, lmbda=LMBDA, softness=softness)
+    _, kept = hyperprior.loss_forward(params, x, u_1, u_2, lmbda=LMBDA, softness=softness)
     rate, both = (
-        named_arrays(hyperprior.loss_backward(forward, params, lmbda=lmbda)) for lmbda in (0.0, 1.0)
+        named_arrays(
+            hyperprior.loss_backward(1.0, kept, params, x, u_1, u_2, lmbda=lmbda, softness=softness)
+        )
+        for lmbda in (0.0, 1.0)
     )
     # the loss is linear in lambda, and the distortion by far the larger part of it at 1
     distortion = {name: both[name] - rate[name] for name in both}
@@ -135,9 +138,9 @@ def test_expected_gradients_replace_what_reaches_the_encoder() -> None:
     params, x, u_1, u_2 = case()
     found = []
     for expected in (False, True):
-        softness = Softness(5.0, 5.0, expected, expected)
-        loss, forward = hyperprior.loss_forward(params, x, u_1, u_2, lmbda=LMBDA, softness=softness)
-        found.append((loss, hyperprior.loss_backward(forward, params, lmbda=LMBDA)))
+        static: Any = {"lmbda": LMBDA, "softness": Softness(5.0, 5.0, expected, expected)}
+        loss, kept = hyperprior.loss_forward(params, x, u_1, u_2, **static)
+        found.append((loss, hyperprior.loss_backward(1.0, kept, params, x, u_1, u_2, **static)))
     (loss, sampled), (loss_too, expected_gradients) = found
     assert loss == loss_too
     for name in ("synthesis", "synthesis_gdn"):

@@ -12,13 +12,14 @@ from scipy import stats
 from strategies import NOISES, each, noises
 
 from npuq.backend import Array
+from npuq.kernels.cpu import conditional_rate as kernel
+from npuq.kernels.cpu.noisy_rate import ALPHAS as KERNEL_ALPHAS
 from npuq.models.conditional_rate import (
     SMALLEST_SCALE,
     ConditionalRate,
     conditional_rate,
-    conditional_rate_reference,
 )
-from npuq.models.noisy_rate import KERNEL_ALPHA, Softness
+from npuq.models.noisy_rate import Softness
 from npuq.runtime.compile import use_reference
 
 BOUND = float(np.float32(SMALLEST_SCALE))
@@ -38,9 +39,9 @@ GIVEN_SOFTNESS = (
     Softness(7.0, None, True, True),
     Softness(13.0, 16.0, True, False),
     Softness(0.5, 0.0, False, True),
-    Softness(KERNEL_ALPHA[0], 16.0, True, True),
+    Softness(KERNEL_ALPHAS[0], 16.0, True, True),
 )
-ALPHAS = st.sampled_from((0.0, KERNEL_ALPHA[0], 1.0, 16.0)) | st.floats(KERNEL_ALPHA[0], 16)
+ALPHAS = st.sampled_from((0.0, KERNEL_ALPHAS[0], 1.0, 16.0)) | st.floats(KERNEL_ALPHAS[0], 16)
 SOFTNESS = st.sampled_from(GIVEN_SOFTNESS) | st.builds(
     Softness, ALPHAS, st.none() | ALPHAS, st.booleans(), st.booleans()
 )
@@ -51,11 +52,12 @@ COLUMNS = [
     for sigma in NASTY_SCALES
 ]
 
+BOTH = conditional_rate, conditional_rate.plain
 compiled = pytest.mark.skipif(use_reference(), reason="kernels are switched off")
 
 
 def float64(t: Array, u: Array, sigma: Array, softness: Softness) -> ConditionalRate:
-    return conditional_rate_reference(*(a.astype(float) for a in (t, u, sigma)), softness)
+    return conditional_rate.plain(*(a.astype(float) for a in (t, u, sigma)), softness)
 
 
 @compiled
@@ -87,7 +89,7 @@ def test_the_kernel_is_its_twin_in_float64(
 @compiled
 @given(
     columns=st.lists(st.tuples(RESIDUALS, noises(), SCALES), min_size=1, max_size=20),
-    softness=st.builds(Softness, *[st.sampled_from((0.0, 18.0, 40.0, 64.0, KERNEL_ALPHA[1]))] * 2),
+    softness=st.builds(Softness, *[st.sampled_from((0.0, 18.0, 40.0, 64.0, KERNEL_ALPHAS[1]))] * 2),
 )
 def test_the_kernel_is_its_twin_where_it_is_hardest(
     columns: list[tuple[float, float, float]], softness: Softness
@@ -126,8 +128,23 @@ def test_the_gradient_of_a_small_scale_leads_upwards_only() -> None:
     assert found.d_sigma[1] < 0
 
 
+def test_the_kernel_has_the_bound_of_its_plain_twin() -> None:
+    assert kernel.SMALLEST_SCALE == SMALLEST_SCALE
+
+
+@pytest.mark.parametrize("softness", GIVEN_SOFTNESS, ids=str)
+def test_a_scale_that_is_no_number_makes_its_rate_none_and_no_other(
+    softness: Softness,
+) -> None:
+    t, sigma = np.array([0.25, 0.75], np.float32), np.array([np.nan, 1.0], np.float32)
+    found = (function(t, 0 * t, sigma, softness) for function in BOTH)
+    for rate in found:
+        assert np.isnan([rate.bits[0], rate.d_t[0]]).all()
+        assert np.isfinite([*rate.r, *rate.dr_dt, rate.bits[1], rate.d_t[1], rate.d_sigma[1]]).all()
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("function", [conditional_rate, conditional_rate_reference])
+@pytest.mark.parametrize("function", BOTH)
 def test_a_scale_at_the_bound_has_its_gradient(function, dtype) -> None:  # type: ignore[no-untyped-def]
     """0.11 of float32, wherever it goes: in float64 it must not be below the bound."""
     t, sigma = np.array([0.25], dtype), np.array([np.float32(0.11)], dtype)

@@ -73,31 +73,22 @@ def _conditional_mean(z, alpha):  # type: ignore[no-untyped-def]
 
 @jit(error_model="numpy")
 def _residuals(  # type: ignore[no-untyped-def]
-    t,
-    u,
-    sigma,
-    alpha,
-    alpha_r,
-    expected_rate,
-    expected_distortion,
-    smallest,
-    r,
-    bits,
-    d_t,
-    d_sigma,
-    dr_dt,
+    inputs, alphas, expected_rate, expected_distortion, outputs
 ):
-    """Rate and gradients of residuals (Eqs. 23 and 24); writes r, bits, d_t, d_sigma and dr_dt.
+    """Rate and gradients of residuals (Eqs. 23 and 24).
 
     Args:
-        t, u, sigma: (n,) float32.
-        alpha, alpha_r: softness of s and of r.
+        inputs: t, u, sigma, each (n,) float32.
+        alphas: softness of s and of r.
         expected_rate, expected_distortion: use Eq. (17), Eq. (20).
-        smallest: scale that lower ones count as; their gradient passes only if it leads upwards.
+        outputs: r, bits, d_t, d_sigma, dr_dt, each (n,) float32: written to.
     """
+    t, u, sigma = inputs
+    alpha, alpha_r = alphas
+    r, bits, d_t, d_sigma, dr_dt = outputs
     half = 0.5 / math.tanh(0.5 * alpha) if alpha > 0 else 0.0
     for i in range(len(t)):
-        y, scale = np.float64(t[i]), max(np.float64(sigma[i]), smallest)
+        y, scale = np.float64(t[i]), max(np.float64(sigma[i]), SMALLEST_SCALE)
         s, s_slope = y, 1.0
         if alpha > 0:
             floor = np.floor(y)
@@ -111,7 +102,7 @@ def _residuals(  # type: ignore[no-untyped-def]
             d_s = _rate(y + 0.5, scale)[0] - _rate(y - 0.5, scale)[0]
         received, r_slope = (m, m_slope) if alpha_r == alpha else _conditional_mean(z, alpha_r)
         r[i], bits[i], d_t[i] = received, nats / _LN2, d_s * s_slope / _LN2
-        d_sigma[i] = d_scale / _LN2 if sigma[i] >= smallest or d_scale < 0 else 0.0
+        d_sigma[i] = d_scale / _LN2 if sigma[i] >= SMALLEST_SCALE or d_scale < 0 else 0.0
         dr_dt[i] = s_slope if expected_distortion else s_slope * r_slope
 
 
@@ -126,14 +117,12 @@ def conditional_rate(
     """
     given = tuple(np.ascontiguousarray(a).reshape(-1) for a in (t, u, sigma))
     found = tuple(np.empty(t.size, t.dtype) for _ in range(5))
-    alpha, alpha_r = softness.alphas()
 
     def run(start: int, stop: int) -> None:
-        part = slice(start, stop)
+        inputs, outputs = (tuple(a[start:stop] for a in arrays) for arrays in (given, found))
         _residuals(
-            *(a[part] for a in given), alpha, alpha_r, softness.expected_rate,
-            softness.expected_distortion, SMALLEST_SCALE, *(a[part] for a in found),
-        )  # fmt: skip
+            inputs, softness.alphas(), softness.expected_rate, softness.expected_distortion, outputs
+        )
 
     for_each_range(run, t.size)
     r, bits, d_t, d_sigma, dr_dt = (a.reshape(t.shape) for a in found)
