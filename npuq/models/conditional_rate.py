@@ -72,7 +72,7 @@ def conditional_bits(t: Array, u: Array, sigma: Array, *, alpha: float = 0.0) ->
 def conditional_bits_backward_straight_through(
     d_bits: Array, t: Array, u: Array, sigma: Array, *, alpha: float = 0.0
 ) -> tuple[Array, Array]:
-    """Gradients of `conditional_bits` along the sampled path (Eqs. 22 and 23): d_t and d_sigma.
+    """Gradients of `conditional_bits`, Eqs. (22) and (23), along the sampled path: d_t and d_sigma.
 
     Exact but for scales below 0.11, where the gradient passes if it leads upwards, see
     `npuq.nn.non_negative.lower_bound_backward_straight_through`.

@@ -313,8 +313,8 @@ DENSITY_MUTANTS = [
     *each_law(
         "density kernel: H packed transposed",
         NETWORK,
-        "[softplus.reshape(channels, -1), b.reshape",
-        "[softplus.swapaxes(1, 2).reshape(channels, -1), b.reshape",
+        "[softplus(H).reshape(channels, -1), b.reshape",
+        "[softplus(H).swapaxes(1, 2).reshape(channels, -1), b.reshape",
         KERNEL,
         FROZEN_DENSITY,
     ),

@@ -17,6 +17,8 @@ from npuq.kernels.cpu.noisy_rate import ALPHAS as KERNEL_ALPHAS
 from npuq.models.conditional_rate import (
     SMALLEST_SCALE,
     ConditionalRate,
+    conditional_bits_backward_expected,
+    conditional_bits_backward_straight_through,
     conditional_rate,
 )
 from npuq.models.noisy_rate import Softness
@@ -177,6 +179,26 @@ def test_gradients_are_differences(seed: int, softness: Softness) -> None:
         np.testing.assert_allclose(gradient[clear], expected, rtol=1e-5, atol=1e-5)
     up, down = (float64(t, u, sigma_64 + d, softness) for d in (h, -h))
     np.testing.assert_allclose(found.d_sigma, (up.bits - down.bits) / (2 * h), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 2.0, 4.0])
+def test_expected_gradients_are_noise_averages(alpha: float) -> None:
+    """Eq. (17) of residuals; scales, one of them below its bound, keep the gradient of this u.
+
+    A midpoint rule over u, whose error is a slope's change over one of n = 4000 pieces: (d/dz)^2 of
+    the sampled gradient, at alpha 4 up to 1e3 near half-integers, divided by 24 n^2, below 1e-5.
+    """
+    n = 4000
+    t, sigma = np.array([[0.2], [-1.3], [2.45], [0.4]]), np.array([[0.7], [2.0], [1.1], [0.05]])
+    every = np.broadcast_to((np.arange(n) + 0.5) / n - 0.5, (4, n))
+    many = [np.repeat(a, n, axis=1) for a in (t, sigma)]
+    d = np.repeat([[1.0], [-2.0], [3.0], [0.5]], n, axis=1)
+    sampled, _ = conditional_bits_backward_straight_through(d, many[0], every, many[1], alpha=alpha)
+    u = np.full_like(t, 0.3)
+    d_t, d_sigma = conditional_bits_backward_expected(d[:, :1], t, u, sigma, alpha=alpha)
+    np.testing.assert_allclose(d_t[:, 0], sampled.mean(axis=1), rtol=0, atol=1e-4)
+    _, same = conditional_bits_backward_straight_through(d[:, :1], t, u, sigma, alpha=alpha)
+    np.testing.assert_array_equal(d_sigma, same)
 
 
 @compiled

@@ -31,7 +31,7 @@ _FAR = 25.0  # where the series has converged to 1e-11 of itself, and the expone
 
 
 @jit(error_model="numpy", inline="always")
-def _scaled_tail(x):  # type: ignore[no-untyped-def]
+def _scaled_tail(x):
     """2 Q(x) e^(x^2/2) for x >= 0 (Abramowitz & Stegun 1964, 7.1.23)."""
     if x < _FAR:
         return math.erfc(x * _SQRT_HALF) * math.exp(0.5 * x * x)
@@ -40,7 +40,7 @@ def _scaled_tail(x):  # type: ignore[no-untyped-def]
 
 
 @jit(error_model="numpy", inline="always")
-def _rate(m, sigma):  # type: ignore[no-untyped-def]
+def _rate(m, sigma):
     """-log p, and its derivatives with respect to m and to sigma."""
     size = abs(m)
     a, b = (size - 0.5) / sigma, (size + 0.5) / sigma
@@ -59,7 +59,7 @@ def _rate(m, sigma):  # type: ignore[no-untyped-def]
 
 
 @jit(error_model="numpy", inline="always")
-def _conditional_mean(z, alpha):  # type: ignore[no-untyped-def]
+def _conditional_mean(z, alpha):
     """r_alpha (Eq. 14) and its derivative, as in `npuq.kernels.cpu.noisy_rate`."""
     if alpha == 0:
         return z, 1.0
@@ -72,9 +72,7 @@ def _conditional_mean(z, alpha):  # type: ignore[no-untyped-def]
 
 
 @jit(error_model="numpy")
-def _residuals(  # type: ignore[no-untyped-def]
-    inputs, alphas, expected_rate, expected_distortion, outputs
-):
+def _residuals(inputs, alphas, expected_rate, expected_distortion, outputs):
     """Rate and gradients of residuals (Eqs. 23 and 24).
 
     Args:

@@ -24,14 +24,15 @@ from npuq.backend import Array
 from npuq.kernels.cpu.cdf_network import (
     FAST,
     WEIGHTS,
+    add_network_gradients,
     is_written_out,
     layers_of,
     network,
-    network_backward,
     packed,
     packed_backward,
 )
 from npuq.kernels.cpu.elementary import log_in_place, tanh
+from npuq.nn.nonparametric import NonparametricParams
 from npuq.runtime.compile import jit
 from npuq.runtime.threads import for_each_range
 from npuq.runtime.twins import takes
@@ -48,7 +49,7 @@ _BITS_PER_NAT = np.float32(1 / math.log(2))
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def _soft_round(y, alpha, s, slope):  # type: ignore[no-untyped-def]
+def _soft_round(y, alpha, s, slope):
     """s_alpha (Eq. 10) and its derivative, in the literal form.
 
     Its error is 1e-6, or two ulps of y where that is more, from |y| = 4 on; both times alpha / 2,
@@ -64,7 +65,7 @@ def _soft_round(y, alpha, s, slope):  # type: ignore[no-untyped-def]
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def _conditional_mean(z, alpha, r, slope, room):  # type: ignore[no-untyped-def]
+def _conditional_mean(z, alpha, r, slope, room):
     """r_alpha (Eq. 14) and its derivative.
 
     With z = n + w: r = n + log(((1 + 2w) + (1 - 2w) q) / ((1 + 2w) q + (1 - 2w))) / (2 alpha),
@@ -83,7 +84,7 @@ def _conditional_mean(z, alpha, r, slope, room):  # type: ignore[no-untyped-def]
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def _rate(m, w, product, d_m, d_w):  # type: ignore[no-untyped-def]
+def _rate(m, w, product, d_m, d_w):
     """`paper.density.interval_bits` about each m, with all its gradients.
 
     With logits a < b of the CDF at m - 1/2 and m + 1/2, and as sigmoid(b) - sigmoid(a) is
@@ -110,8 +111,8 @@ def _rate(m, w, product, d_m, d_w):  # type: ignore[no-untyped-def]
         product[p] = tg / (_ONE + tg) * (_ONE + abs(ta)) * (_ONE + abs(tb)) * _HALF
         shared = _ONE / tg - _ONE if b - a > _SMALLEST_GAP else _ZERO  # 2 / (e^gap - 1)
         d_a, d_b = _HALF * (_ONE + ta + shared), -_HALF * (_ONE - tb + shared)
-        d_low, sums = network_backward(d_a, m[p] - _HALF, kept_a, layers, sums)
-        d_high, sums = network_backward(d_b, m[p] + _HALF, kept_b, layers, sums)
+        d_low, sums = add_network_gradients(d_a, m[p] - _HALF, kept_a, layers, sums)
+        d_high, sums = add_network_gradients(d_b, m[p] + _HALF, kept_b, layers, sums)
         d_m[p] = d_low + d_high
     H1, b1, a1, H2, b2, a2, H3, b3, a3, H4, b4 = sums
     for i, total in enumerate(H1 + b1 + a1 + H2 + b2 + a2 + H3 + b3 + a3 + H4 + (b4,)):
@@ -120,7 +121,7 @@ def _rate(m, w, product, d_m, d_w):  # type: ignore[no-untyped-def]
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def _expected_rate(y, w, linear, product):  # type: ignore[no-untyped-def]
+def _expected_rate(y, w, linear, product):
     """Nats over [y, y + 1] less those over [y - 1, y] (Eq. 17), as linear + log(product)."""
     layers = layers_of(w)
     for p in range(np.uintp(len(y))):
@@ -135,30 +136,30 @@ def _expected_rate(y, w, linear, product):  # type: ignore[no-untyped-def]
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def _room():  # type: ignore[no-untyped-def]
+def _room():
     return np.empty(BLOCK, np.float32)
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def _copy(a, out):  # type: ignore[no-untyped-def]
+def _copy(a, out):
     for p in range(np.uintp(len(out))):
         out[p] = a[p]
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def _sum(a, b, out):  # type: ignore[no-untyped-def]
+def _sum(a, b, out):
     for p in range(np.uintp(len(out))):
         out[p] = a[p] + b[p]
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def _scaled_product(a, b, scale, out):  # type: ignore[no-untyped-def]
+def _scaled_product(a, b, scale, out):
     for p in range(np.uintp(len(out))):
         out[p] = a[p] * b[p] * scale
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def _total(a):  # type: ignore[no-untyped-def]
+def _total(a):
     total = _ZERO
     for p in range(np.uintp(len(a))):
         total += a[p]
@@ -166,7 +167,7 @@ def _total(a):  # type: ignore[no-untyped-def]
 
 
 @jit(fastmath=FAST, error_model="numpy")
-def _channels(  # type: ignore[no-untyped-def]
+def _channels(
     start, stop, y, u, weights, alpha, alpha_r, expected_rate, expected_distortion,
     r, bits, d_y, dr_dy, d_weights,
 ):  # fmt: skip
@@ -222,8 +223,8 @@ def fit(softness: Any) -> bool:
     when=lambda y, u, density, softness: is_written_out(density) and fit(softness),
 )
 def noisy_rate(
-    y: Array, u: Array, density: Any, softness: Any
-) -> tuple[Array, Array, Array, Array, Any]:
+    y: Array, u: Array, density: NonparametricParams, softness: Any
+) -> tuple[Array, Array, Array, Array, NonparametricParams]:
     """Twin of `npuq.models.noisy_rate.noisy_rate`, over all channels and cores.
 
     Returns:
