@@ -16,7 +16,10 @@ from npuq.backend import Array
 from npuq.models import linear
 from npuq.models.linear import LinearParams
 from npuq.models.noisy_rate import Softness, noisy_rate
+from npuq.nn import nonparametric
 from npuq.nn.parameters import named_arrays, with_arrays
+from npuq.paper.density import rate_bits
+from npuq.paper.loss import mse, noisy_loss, rate_distortion, soft_rounded_loss
 from npuq.paper.soft_round import (
     soft_round,
     soft_round_backward,
@@ -68,6 +71,31 @@ def test_every_stage_is_its_equation(softness: Softness) -> None:
     for ours, value in zip(found, expected, strict=True):
         # sums of 192 terms in another order, and differences of CDFs of 1e-5: 1e-16 by 1e5
         np.testing.assert_allclose(ours, value, rtol=1e-9, atol=1e-10 * np.max(np.abs(value)))
+
+
+@pytest.mark.parametrize("softness", [softness for name, softness in CASES if name == "noise"])
+def test_the_loss_is_that_of_the_paper(softness: Softness) -> None:
+    """Eq. 21, `npuq.paper.loss`, of this model's transforms and densities; Eq. 2 at alpha 0."""
+    params, blocks, u = model()
+    alpha, alpha_r = softness.alphas()
+
+    def f(x: Array) -> Array:
+        return linear.analyse(x, params.analysis)
+
+    def g(r: Array) -> Array:
+        return linear.synthesise(r, params.synthesis)
+
+    def bits(z: Array) -> Array:
+        return rate_bits(z, params.density, cdf=nonparametric, alpha=alpha)
+
+    losses = [soft_rounded_loss(blocks, u, f, g, bits, mse, alpha=alpha, alpha_r=alpha_r)]
+    if alpha == 0:
+        losses.append(noisy_loss(blocks, u, f, g, bits, mse))
+    found, _ = linear.loss_forward(params, blocks, u, lmbda=LMBDA, softness=softness)
+    for rate, distortion in losses:
+        loss = rate_distortion(rate, distortion, lmbda=LMBDA, pixels=64 * BLOCKS)
+        # the same functions in the same order; sums of 400 terms in another one
+        assert found == pytest.approx((loss, rate / (64 * BLOCKS), distortion), rel=1e-13)
 
 
 @pytest.mark.parametrize(("quantizer", "softness"), CASES, ids=str)
