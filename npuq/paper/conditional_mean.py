@@ -19,16 +19,40 @@ from typing import Any
 import numpy as np
 
 from npuq.backend import Array, floats, xp_of
+from npuq.nn.activations import sigmoid
 from npuq.paper.density import Cdf
 from npuq.paper.soft_round import (
     soft_round_conditional_mean,
     soft_round_conditional_mean_backward,
+    soft_round_inverse,
 )
 
 _BISECTIONS = 30
 # Python floats all, which leave float32 float32
 _EDGES = [0.0, *(2.0**octave for octave in range(-24, 1))]
 _NODES, _WEIGHTS = (a.tolist() for a in np.polynomial.legendre.leggauss(8))
+
+
+def conditional_mean_literal(
+    z: Array, params: Any, *, cdf: Cdf, alpha: float = 0.0, cells: int = 4096
+) -> Array:
+    """E[Y | s_alpha(Y) + U = z] as a sum over y: Eq. (12) with the law of Eq. (13).
+
+    To be read: (a, b] is divided into cells, and each counts by its mass under the law of Y. In
+    float64 within 1 / (2 cells) of `conditional_mean` where the cells between a and b have a mass,
+    that is, not far out in a tail.
+
+    Args:
+        z, params, cdf, alpha: as in `conditional_mean`; `params` must broadcast against z with one
+            axis more.
+        cells: how many.
+    """
+    xp = xp_of(z)
+    a = soft_round_inverse(z - 0.5, alpha)
+    edges = a[..., None] + xp.arange(cells + 1) / cells
+    mass = xp.diff(sigmoid(cdf.logits(edges, params)))
+    middle = (edges[..., 1:] + edges[..., :-1]) / 2
+    return (mass * middle).sum(axis=-1) / mass.sum(axis=-1)
 
 
 def conditional_mean(z: Array, params: Any, *, cdf: Cdf, alpha: float = 0.0) -> Array:

@@ -240,7 +240,7 @@ CODEC_MUTANTS: list[Mutant] = [
     ),
     Mutant(
         "soft rounding: -0.0 loses its sign",
-        "npuq/paper/soft_round.py",
+        "npuq/paper/digits.py",
         "xp.where(n == y, xp.copysign(y.dtype.type(0), y), y - n)",
         "xp.where(n == y, 0, y - n)",
         ("tests/unit/test_paper_soft_round.py",),
