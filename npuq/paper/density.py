@@ -68,6 +68,11 @@ def interval_bits(lower: Array, upper: Array) -> Array:
     Numerics: sigmoid(b) - sigmoid(a) = (1 - e^-(b - a)) sigmoid(-a) sigmoid(b), so that the log is
         a sum of terms that neither cancel nor overflow, however far out in a tail. The gap b - a
         is kept from 0 by the square of the machine precision.
+
+    Example:
+        >>> lower, upper = np.array([0.0, 50.0]), np.array([np.inf, 51.0])  # one half; in a tail
+        >>> interval_bits(lower, upper).round(3)
+        array([ 1.   , 72.796])
     """
     lower = floats(lower, "lower")
     upper = floats(upper, "upper", lower)
@@ -87,6 +92,11 @@ def interval_bits_backward(d_bits: Array, lower: Array, upper: Array) -> tuple[A
 
     Returns:
         (d_lower, d_upper); 0 where the bits are infinite.
+
+    Example:
+        >>> d_lower, d_upper = interval_bits_backward(np.ones(1), np.array([-1.0]), np.array([1.0]))
+        >>> d_lower.round(3), d_upper.round(3)
+        (array([0.614]), array([-0.614]))
     """
     lower = floats(lower, "lower")
     upper = floats(upper, "upper", lower)
@@ -104,6 +114,8 @@ def interval_bits_backward(d_bits: Array, lower: Array, upper: Array) -> tuple[A
 def rate_bits(z: Array, params: Any, *, cdf: Cdf, alpha: float = 0.0) -> Array:
     """-log2 p_{s_alpha(Y)+U}(z): Eqs. (22), (43) and (44).
 
+    p_{s_alpha(Y)+U}(z) = c(r + 1/2) - c(r - 1/2) with r = r_alpha(z) and c the CDF of Y.
+
     For alpha = 0 this is the density of Y + U (Eq. 43). At integers z = k it is the code length of
     a rounded coefficient, P(k) = c(k + 1/2) - c(k - 1/2), for every alpha (Eq. 1).
 
@@ -119,6 +131,12 @@ def rate_bits(z: Array, params: Any, *, cdf: Cdf, alpha: float = 0.0) -> Array:
 
     Departure: Eqs. (22) and (44) are printed as c(s^-1(y) + 1/2) - c(s^-1(y) - 1/2) (erratum E1);
         that function integrates to 1 too but is not the density of s(Y) + U.
+
+    Example:
+        >>> from npuq.nn import logistic
+        >>> params = logistic.Params(np.array(0.0), np.array(0.5))
+        >>> rate_bits(np.array([0.0, 0.4, 3.0]), params, cdf=logistic, alpha=7.0).round(3)
+        array([1.114, 1.141, 7.434])
     """
     m = soft_round_conditional_mean(floats(z, "z"), alpha)
     return interval_bits(cdf.logits(m - 0.5, params), cdf.logits(m + 0.5, params))
@@ -138,6 +156,14 @@ def rate_bits_backward(
 
     Returns:
         (d_z, d_params), the latter of the type of `params`.
+
+    Example:
+        >>> from npuq.nn import logistic
+        >>> params = logistic.Params(np.array(0.0), np.array(0.5))
+        >>> z = np.array([0.1, 0.4, 3.0])
+        >>> d_z, d_params = rate_bits_backward(np.ones(3), z, params, cdf=logistic, alpha=7.0)
+        >>> d_z.round(3), round(float(d_params.scale), 3)
+        (array([0.019, 0.278, 0.817]), -8.587)
     """
     z = floats(z, "z")
     d_bits = floats(d_bits, "d_bits", z)
@@ -154,6 +180,8 @@ def rate_bits_backward(
 def density(z: Array, params: Any, *, cdf: Cdf, alpha: float = 0.0) -> Array:
     """p_{s_alpha(Y)+U}(z) itself, 2^-bits: Eqs. (22), (43) and (44).
 
+    It is c(s_alpha^-1(z + 1/2)) - c(s_alpha^-1(z - 1/2)) with c the CDF of Y.
+
     Args:
         z: where to evaluate.
         params: parameters of the distribution of Y.
@@ -162,6 +190,12 @@ def density(z: Array, params: Any, *, cdf: Cdf, alpha: float = 0.0) -> Array:
 
     Returns:
         The density, from 0 to 1; above 1 only by rounding.
+
+    Example:
+        >>> from npuq.nn import logistic
+        >>> params = logistic.Params(np.array(0.0), np.array(0.5))
+        >>> density(np.array([0.0, 0.4, 3.0]), params, cdf=logistic, alpha=7.0).round(4)
+        array([0.4621, 0.4533, 0.0058])
     """
     return 2.0 ** -rate_bits(z, params, cdf=cdf, alpha=alpha)
 

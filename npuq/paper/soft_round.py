@@ -95,6 +95,8 @@ def check_alpha(alpha: float, name: str = "alpha") -> float:
 def soft_round(y: Array, alpha: float) -> Array:
     """A differentiable approximation of rounding, s_alpha(y): Eq. (10), Sec. 4.1.
 
+    s_alpha(y) = floor(y) + tanh(alpha r) / (2 tanh(alpha/2)) + 1/2,  r = y - floor(y) - 1/2
+
     Args:
         y: coefficients.
         alpha: 0 (identity) to infinity (hard rounding, ties upwards), Eq. (11).
@@ -108,6 +110,10 @@ def soft_round(y: Array, alpha: float) -> Array:
 
     Numerics: a few units in the last place, also relative to results near 0, for every alpha. (The
         results are, that is, those for the exact `y` and `alpha` that were passed.)
+
+    Example:
+        >>> soft_round(np.array([-0.5, 0.2, 1.0, 1.8]), alpha=7.0).round(4)
+        array([-0.5   ,  0.0139,  1.    ,  1.9861])
     """
     y, alpha = _checked(y, "y", alpha)
     if _is_identity(y, alpha):
@@ -126,6 +132,8 @@ def soft_round(y: Array, alpha: float) -> Array:
 def soft_round_backward(d_s: Array, y: Array, alpha: float) -> Array:
     """Gradient of `soft_round`, Eq. (10) and Appendix D (Eqs. 37 and 42 at the integers).
 
+    s_alpha'(y) = alpha (1 - tanh(alpha r)^2) / (2 tanh(alpha/2)),  r = y - floor(y) - 1/2
+
     Args:
         d_s: gradient with respect to s_alpha(y).
         y: coefficients.
@@ -134,6 +142,10 @@ def soft_round_backward(d_s: Array, y: Array, alpha: float) -> Array:
     Returns:
         d_s * s_alpha'(y); between alpha/sinh(alpha) at integers and alpha/(2 tanh(alpha/2)) at
         half-integers. For infinite alpha it is 0, the derivative of rounding almost everywhere.
+
+    Example:
+        >>> soft_round_backward(np.ones(3), np.array([0.0, 0.2, 0.5]), alpha=7.0).round(4)
+        array([0.0128, 0.2042, 3.5064])
     """
     y, alpha = _checked(y, "y", alpha)
     d_s = floats(d_s, "d_s", y)
@@ -152,6 +164,8 @@ def soft_round_backward(d_s: Array, y: Array, alpha: float) -> Array:
 def soft_round_inverse(z: Array, alpha: float) -> Array:
     """The inverse function s_alpha^-1(z): of Eq. (10), used in Eqs. (13), (14) and (22).
 
+    s_alpha^-1(z) = floor(z) + 1/2 + artanh(2 tanh(alpha/2) r) / alpha,  r = z - floor(z) - 1/2
+
     Args:
         z: values of s_alpha.
         alpha: as in `soft_round`. Hard rounding has no inverse; for infinite alpha this is the
@@ -165,6 +179,10 @@ def soft_round_inverse(z: Array, alpha: float) -> Array:
 
     Numerics: a few units in the last place, also relative to results near 0, for every alpha.
         Where log1p(x) is log(x), it is the sum of alpha and the log of the rest, as x may overflow.
+
+    Example:
+        >>> soft_round_inverse(np.array([-0.5, 0.0148, 1.0]), alpha=7.0).round(3)
+        array([-0.5  ,  0.204,  1.   ])
     """
     z, alpha = _checked(z, "z", alpha)
     if _is_identity(z, alpha):
@@ -201,6 +219,10 @@ def soft_round_inverse_backward(d_y: Array, z: Array, alpha: float) -> Array:
         d_y / s_alpha'(s_alpha^-1(z)); the slope is sinh(alpha)/alpha at integers, which is why
         Sec. 4.2 exists. Values beyond the range of the dtype are its largest finite number. For
         infinite alpha the result is 0.
+
+    Example:
+        >>> soft_round_inverse_backward(np.ones(2), np.array([0.0, 0.5]), alpha=7.0).round(3)
+        array([78.331,  0.285])
     """
     z, alpha = _checked(z, "z", alpha)
     d_y = floats(d_y, "d_y", z)
@@ -235,6 +257,10 @@ def soft_round_conditional_mean(z: Array, alpha: float) -> Array:
         TypeError, ValueError: see `check_alpha`.
 
     Numerics: a few units in the last place, also relative to results near 0, for every alpha.
+
+    Example:
+        >>> soft_round_conditional_mean(np.array([-0.4, 0.0, 0.5, 1.3]), alpha=7.0).round(3)
+        array([-0.156,  0.   ,  0.5  ,  1.099])
     """
     z, alpha = _checked(z, "z", alpha)
     if _is_identity(z, alpha):
@@ -262,6 +288,11 @@ def soft_round_conditional_mean_backward(d_r: Array, z: Array, alpha: float) -> 
         d_r * r_alpha'(z); the slope is 2 tanh(alpha/2)/alpha at integers and sinh(alpha)/alpha at
         half-integers, bounded by the largest finite number. For infinite alpha the result is 0.
         Eq. (20) replaces this slope by its expectation, 1: see `npuq.paper.expected_gradient`.
+
+    Example:
+        >>> d_r, z = np.ones(2), np.array([0.0, 0.5])
+        >>> soft_round_conditional_mean_backward(d_r, z, alpha=7.0).round(3)
+        array([ 0.285, 78.331])
     """
     z, alpha = _checked(z, "z", alpha)
     d_r = floats(d_r, "d_r", z)
