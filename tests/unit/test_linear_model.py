@@ -113,6 +113,7 @@ def test_coordinates_are_a_change_of_basis(kind: str) -> None:
     d = params._replace(
         analysis=rng.standard_normal(params.analysis.shape),
         synthesis=rng.standard_normal(params.synthesis.shape),
+        density=linear.init(rng).density,
     )
     model, gradients = to_model(params, basis), to_model_backward(d, params, basis)
     for field in ("analysis", "synthesis"):
