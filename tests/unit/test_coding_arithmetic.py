@@ -289,8 +289,7 @@ def test_there_is_room_for_groups_of_unequal_size(monkeypatch, kernels, order):
     """
     monkeypatch.setenv("NPUQ_KERNELS", kernels)
     monkeypatch.setattr(arithmetic, "GROUP", 1)
-    name = "fill_intervals_reference" if use_reference() else "fill_intervals"
-    fill, groups, rooms = getattr(arithmetic, name), [], []
+    fill, groups, rooms = arithmetic.fill_intervals, [], []
 
     def measured(symbols, dither, counts, phases, tables, lower, upper):
         groups.append(symbols.size)
@@ -303,7 +302,7 @@ def test_there_is_room_for_groups_of_unequal_size(monkeypatch, kernels, order):
         rooms.append(size)
         return roomy(size, dtype)
 
-    monkeypatch.setattr(arithmetic, name, measured)
+    monkeypatch.setattr(arithmetic, "fill_intervals", measured)
     monkeypatch.setattr(arithmetic, "_space", space)
     counts = np.array([1, 400, 3, 77])[::order]
     top = 1 << 20  # as far above -2^31 as a table can begin
