@@ -28,7 +28,15 @@ import numpy.typing as npt
 
 from npuq.backend import Array, xp_of
 from npuq.models.conditional_rate import ConditionalRate, conditional_rate
-from npuq.models.layers import DOWN, FLAT, UP, Conv, Gdn, stack_backward, stack_forward
+from npuq.models.layers import (
+    DOWN,
+    FLAT,
+    UP,
+    Conv,
+    Gdn,
+    stack_backward_straight_through,
+    stack_forward,
+)
 from npuq.models.noisy_rate import NoisyRate, Softness, noisy_rate
 from npuq.nn import nonparametric
 from npuq.nn.activations import leaky_relu
@@ -175,12 +183,12 @@ def _check_widths(channels: int, latents: int, means: bool) -> None:
 def _uniform_conv(
     rng: np.random.Generator,
     shape: tuple[int, ...],
-    offsets: int,
+    channels: int,
     fan_in: int,
     dtype: npt.DTypeLike,
 ) -> Conv:
     bound = math.sqrt(1 / fan_in)
-    w, b = rng.uniform(-bound, bound, shape), rng.uniform(-bound, bound, offsets)
+    w, b = rng.uniform(-bound, bound, shape), rng.uniform(-bound, bound, channels)
     return Conv(w.astype(dtype), b.astype(dtype))
 
 
@@ -292,14 +300,14 @@ def loss_backward(
     d_bits, d_mse = d_loss / _pixels(x), d_loss * lmbda
     coded, hyper = kept.coded, kept.hyper
     d_x_hat = kept.error * (2 * d_mse * PEAK**2 / kept.error.size)
-    d_decoded, d_synthesis, d_synthesis_gdn = stack_backward(
+    d_decoded, d_synthesis, d_synthesis_gdn = stack_backward_straight_through(
         d_x_hat, kept.x_kept, params.synthesis, SYNTHESIS, params.synthesis_gdn, inverse=True
     )
     # the decoder sees r(t) + mu with t = y - mu
     d_t = coded.dr_dt * d_decoded + d_bits * coded.d_t
     d_mu = d_decoded - d_t
     d_sigma = d_bits * coded.d_sigma
-    d_w, d_hyper_synthesis, _ = stack_backward(
+    d_w, d_hyper_synthesis, _ = stack_backward_straight_through(
         xp_of(d_mu).concatenate((d_sigma, d_mu), axis=-1),
         kept.w_kept,
         params.hyper_synthesis,
@@ -309,10 +317,10 @@ def loss_backward(
     # w = v + u_1, and the rate of w
     d_v = d_w + d_bits * _from_rows(hyper.d_y, d_w.shape)
     d_density = {name: d_bits * d for name, d in named_arrays(hyper.d_density).items()}
-    d_y, d_hyper_analysis, _ = stack_backward(
+    d_y, d_hyper_analysis, _ = stack_backward_straight_through(
         d_v, kept.v_kept, params.hyper_analysis, HYPER_ANALYSIS, None
     )
-    _, d_analysis, d_analysis_gdn = stack_backward(
+    _, d_analysis, d_analysis_gdn = stack_backward_straight_through(
         d_y + d_t, kept.y_kept, params.analysis, ANALYSIS, params.analysis_gdn, needs_d_x=False
     )
     assert d_analysis_gdn is not None and d_synthesis_gdn is not None

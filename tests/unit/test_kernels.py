@@ -5,7 +5,6 @@ Without Numba's compiler (NUMBA_DISABLE_JIT=1) the kernels are plain loops: fewe
 
 from __future__ import annotations
 
-import inspect
 import os
 import signal
 import subprocess
@@ -22,7 +21,6 @@ import unequal
 from npuq.backend import Array
 from npuq.errors import SettingError
 from npuq.kernels.cpu import cdf_network, elementary
-from npuq.kernels.cpu import conditional_rate as conditional
 from npuq.kernels.cpu import noisy_rate as cpu
 from npuq.models import noisy_rate as model
 from npuq.models.conditional_rate import conditional_rate
@@ -101,14 +99,6 @@ def case(
 def compiled(y: Array, u: Array, density: NonparametricParams, softness: Softness) -> NoisyRate:
     """The kernel, also where the environment asks for the plain twin."""
     return NoisyRate(*cpu.noisy_rate(y, u, density, softness))
-
-
-@pytest.mark.parametrize(
-    ("plain", "twin"),
-    [(model.noisy_rate, cpu.noisy_rate), (conditional_rate, conditional.conditional_rate)],
-)
-def test_twins_have_the_arguments_of_their_plain_functions(plain: Any, twin: Any) -> None:
-    assert list(inspect.signature(twin).parameters) == list(inspect.signature(plain).parameters)
 
 
 def wide(density: NonparametricParams) -> NonparametricParams:
