@@ -324,8 +324,7 @@ def test_there_is_room_for_groups_of_unequal_size(monkeypatch, kernels, order, p
     """
     monkeypatch.setenv("NPUQ_KERNELS", kernels)
     monkeypatch.setattr(arithmetic, "GROUP", 200)
-    name = "fill_intervals_reference" if use_reference() else "fill_intervals"
-    fill, groups, promised = getattr(arithmetic, name), [], []
+    fill, groups, promised = arithmetic.fill_intervals, [], []
     make_room = Encoder._make_room
 
     def measured(symbols, dither, counts, phases, tables, lower, upper):
@@ -342,7 +341,7 @@ def test_there_is_room_for_groups_of_unequal_size(monkeypatch, kernels, order, p
         promised.append(encoder._size + more)
         assert len(encoder._words) >= promised[-1] + 1  # and one that ends the stream
 
-    monkeypatch.setattr(arithmetic, name, measured)
+    monkeypatch.setattr(arithmetic, "fill_intervals", measured)
     monkeypatch.setattr(arithmetic, "_space", roomy)
     monkeypatch.setattr(Encoder, "_make_room", made)
     counts = np.array([1, 400, 3, 77])[::order]
