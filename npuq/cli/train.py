@@ -92,7 +92,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train, or finish training, and save the model."""
     from npuq.backend import has_cupy
-    from npuq.trained.file import load_model, make_model, save_model
+    from npuq.trained.make import make_model
+    from npuq.trained.model_file import load_model, save_model
     from npuq.training.checkpoint import saved_run
     from npuq.training.loop import train
     from npuq.training.options import softness_at

@@ -47,7 +47,7 @@ EXACT = 2.0**53
 
 
 class IntegerLayer(NamedTuple):
-    """Integers as float64: kernels, offsets, and by how many bits sums are shifted down."""
+    """Integers as float64: kernels, biases, and by how many bits sums are shifted down."""
 
     w: Array
     b: Array

@@ -5,7 +5,7 @@ of the seed and the step. Hence the same seed gives the same parameters, and a r
 and resumed gives bit for bit those of a run that was not.
 
 A run lives in a folder: `checkpoint.npz` (to go on from), `history.csv` (curves) and, at its end,
-`model.npz` (to compress with; see `npuq.trained.file`).
+`model.npz` (to compress with; see `npuq.trained.model_file`).
 """
 
 from __future__ import annotations

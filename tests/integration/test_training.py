@@ -23,7 +23,7 @@ from npuq.errors import TrainingError
 from npuq.io.images import write_image
 from npuq.models.linear import LinearParams, Loss
 from npuq.nn.parameters import named_arrays
-from npuq.trained.file import load_model
+from npuq.trained.model_file import load_model
 from npuq.training import dead_leaves
 from npuq.training import loop as training
 from npuq.training.checkpoint import HISTORY, load_checkpoint

@@ -10,23 +10,20 @@ import pytest
 from models import picture, tiny_model
 
 from npuq.codec.files import compress, decompress
-from npuq.coding.container import METHODS
 from npuq.errors import ModelError
 from npuq.evaluation.metrics import ms_ssim, psnr
 from npuq.evaluation.rate_distortion import (
     Evaluation,
-    Failure,
     Job,
-    Record,
     all_qualities,
-    as_json,
     evaluate_files,
     evaluate_image,
     jobs_for,
     jobs_for_model,
-    mean_records,
 )
+from npuq.evaluation.records import Failure, Record, as_json, mean_records
 from npuq.io.images import write_image
+from npuq.trained.methods import METHODS
 from npuq.trained.shipped import shipped_qualities
 from npuq.training.dead_leaves import dead_leaves
 

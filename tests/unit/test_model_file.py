@@ -18,8 +18,10 @@ from npuq.nn import nonparametric
 from npuq.nn.activations import softplus
 from npuq.nn.adam import AdamState
 from npuq.nn.parameters import named_arrays
-from npuq.trained.file import _hash, load_model, make_model, save_model
+from npuq.trained.fingerprint import model_hash
+from npuq.trained.make import make_model
 from npuq.trained.model import Model
+from npuq.trained.model_file import load_model, save_model
 from npuq.trained.phases import hard_phases, plain_phases, soft_phases
 from npuq.trained.shipped import find_model
 from npuq.training.checkpoint import TrainingState, save_checkpoint
@@ -144,7 +146,7 @@ def test_softness_that_no_compressed_file_can_hold_is_refused(
 
 
 def replace_hash(model: Model) -> Model:
-    return model._replace(hash=_hash(model))
+    return model._replace(hash=model_hash(model))
 
 
 def test_what_make_model_takes_can_be_compressed_with(model: Model) -> None:
@@ -157,7 +159,7 @@ def test_what_make_model_takes_can_be_compressed_with(model: Model) -> None:
 
 def test_a_checkpoint_is_called_one(tmp_path: Path) -> None:
     state = TrainingState(
-        3, {"w": np.ones(3)}, AdamState(3, {"w": np.ones(3)}, {"w": np.ones(3)}), []
+        3, {"w": np.ones(3)}, AdamState(3, {"w": np.ones(3)}, {"w": np.ones(3)}), {}, []
     )
     path = tmp_path / "checkpoint.npz"
     save_checkpoint(path, state, TrainingOptions(), {})
@@ -225,8 +227,8 @@ def test_hyper_latents_are_quantized_about_their_medians() -> None:
     centred = density._replace(b=tuple(np.zeros_like(b) for b in density.b))
     assert not make_model(
         params._replace(hyper_density=centred), alpha=0.0, lmbda=1.0, name="x"
-    ).hyper.offset.any()
+    ).medians.any()
     slope = softplus(density.H[0])
     moved = centred._replace(b=(-2.25 * slope.astype(np.float32), *centred.b[1:]))
     model = make_model(params._replace(hyper_density=moved), alpha=0.0, lmbda=1.0, name="x")
-    assert np.all(np.abs(model.hyper.offset - 512 * 2.25) <= 1)
+    assert np.all(np.abs(model.medians - 512 * 2.25) <= 1)
