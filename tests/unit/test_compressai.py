@@ -11,14 +11,8 @@ import pytest
 
 from npuq.backend import Array
 from npuq.errors import ModelError
-from npuq.exchange.compressai import (
-    CLASSES,
-    QUANTILES,
-    architecture,
-    check_state,
-    export_state,
-    import_state,
-)
+from npuq.exchange.compressai import QUANTILES, check_state, export_state, import_state
+from npuq.exchange.compressai_names import CLASSES, architecture
 from npuq.exchange.state_dict import read_state_dict, write_state_dict
 from npuq.models import factorized, hyperprior, linear
 from npuq.trained.make import make_model

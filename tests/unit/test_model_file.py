@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from models import tiny_hyperprior, tiny_model
 
-from npuq.codec.files import compress, decompress
+from npuq.codec.files import CODECS, compress, decompress
 from npuq.errors import ModelError, WrongModelError
 from npuq.models import factorized, hyperprior, linear
 from npuq.models.linear import CHANNELS
@@ -19,6 +19,7 @@ from npuq.nn.activations import softplus
 from npuq.nn.adam import AdamState
 from npuq.nn.parameters import named_arrays
 from npuq.trained.fingerprint import model_hash
+from npuq.trained.kinds import KINDS
 from npuq.trained.make import make_model
 from npuq.trained.model import Model
 from npuq.trained.model_file import load_model, save_model
@@ -40,6 +41,15 @@ def contents(model: Model, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     path = tmp_path_factory.mktemp("model") / "model.npz"
     save_model(path, model)
     return path.read_bytes()
+
+
+def test_each_kind_of_model_has_a_codec_and_a_name() -> None:
+    assert KINDS.keys() == CODECS.keys()
+    for name, kind in KINDS.items():
+        assert kind.name == name == CODECS[name].kind
+        assert (kind.hyper_tables is None) == (kind.scales is None) == (CODECS[name].tensors == 1)
+    types = [kind.params for kind in KINDS.values()]
+    assert len(set(types)) == len(types)
 
 
 def test_phases_are_the_limits_of_soft_phases() -> None:
