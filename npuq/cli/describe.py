@@ -9,6 +9,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from npuq.codec.container import VERSION, unpack
 from npuq.errors import ModelError, TrainingError, WrongModelError
 from npuq.io.archive import opened, read_manifest
@@ -154,8 +156,8 @@ def _history(path: Path) -> list[list[float]]:
     """The rows of a checkpoint's history; any exception means that it is none."""
     with opened(path) as archive:
         shape = archive.shapes["history"]
-        if shape.size * shape.itemsize > LONGEST_HISTORY:
-            raise ValueError("the history is too long")
+        if shape.dtype != np.float64 or shape.nbytes > LONGEST_HISTORY:
+            raise ValueError("the history is too long, or of another type")
         rows: list[list[float]] = archive.read("history").reshape(-1, len(HISTORY)).tolist()
         return rows
 

@@ -55,14 +55,14 @@ class Tile(NamedTuple):
     inner: tuple[slice, slice]
 
 
-def tiles_of(size: tuple[int, int], tile: tuple[int, int] = TILE_SIZE) -> list[Tile]:
+def tiles_of(size: tuple[int, int], tile_size: tuple[int, int] = TILE_SIZE) -> list[Tile]:
     """Tiles that cover a grid of `size` rows and columns, each with its overlap."""
     found = []
-    for top in range(0, size[0], tile[0]):
-        for left in range(0, size[1], tile[1]):
+    for top in range(0, size[0], tile_size[0]):
+        for left in range(0, size[1], tile_size[1]):
             ends = [
                 (start, min(start + n, most), most)
-                for start, n, most in zip((top, left), tile, size, strict=True)
+                for start, n, most in zip((top, left), tile_size, size, strict=True)
             ]
             outer = [(max(a - OVERLAP, 0), min(b + OVERLAP, most)) for a, b, most in ends]
             inner = [(a - c, b - c) for (a, b, _), (c, _) in zip(ends, outer, strict=True)]
@@ -80,13 +80,13 @@ def analyse(
     params: HyperpriorParams | FactorizedParams,
     *,
     step: int = HYPER,
-    tile: tuple[int, int] = TILE_SIZE,
+    tile_size: tuple[int, int] = TILE_SIZE,
     progress: Progress | None = None,
 ) -> Array:
     """y = f(x) (Sec. 5.1); the last rows and columns of pixels are repeated up to whole steps."""
     size = latent_size(*image.shape[:2], step=step)
     y = np.empty((params.analysis[-1].w.shape[0], *size), np.float32)
-    for core, outer, inner in _reported(tiles_of(size, tile), progress):
+    for core, outer, inner in _reported(tiles_of(size, tile_size), progress):
         pixels = _pixels(image, scaled(outer, LATENT))
         x = pixels.astype(np.float32)[None] / np.float32(PEAK)
         part = stack_forward(x, params.analysis, ANALYSIS, params.analysis_gdn)[0][0]
@@ -95,12 +95,12 @@ def analyse(
 
 
 def hyper_analyse(
-    y: Array, params: HyperpriorParams, *, tile: tuple[int, int] = TILE_SIZE
+    y: Array, params: HyperpriorParams, *, tile_size: tuple[int, int] = TILE_SIZE
 ) -> Array:
     """v = h(y) (Sec. 5.1)."""
     size = y.shape[1] // HYPER, y.shape[2] // HYPER
     v = np.empty((params.hyper_analysis[-1].w.shape[0], *size), np.float32)
-    for core, outer, inner in tiles_of(size, tile):
+    for core, outer, inner in tiles_of(size, tile_size):
         part = _last(y[(ALL, *scaled(outer, HYPER))])
         part = hyperprior.hyper_analyse(part, params)[0]
         v[(ALL, *core)] = _first(part)[(ALL, *inner)]
@@ -126,7 +126,7 @@ def synthesise(
     shape: tuple[int, int],
     *,
     grey: bool = False,
-    tile: tuple[int, int] = TILE_SIZE,
+    tile_size: tuple[int, int] = TILE_SIZE,
     progress: Progress | None = None,
 ) -> Array:
     """x_hat = g(y_hat), rounded and clipped to uint8 (Sec. 5.1); `shape` is that of the image.
@@ -134,7 +134,7 @@ def synthesise(
     Of a `grey` picture the three colours are made one (`npuq.models.grey`).
     """
     image = np.empty((*shape, 3), np.uint8)
-    for core, outer, inner in _reported(tiles_of(y_hat.shape[1:], tile), progress):
+    for core, outer, inner in _reported(tiles_of(y_hat.shape[1:], tile_size), progress):
         x, gdn = _last(y_hat[(ALL, *outer)]), params.synthesis_gdn
         part = stack_forward(x, params.synthesis, SYNTHESIS, gdn, inverse=True)[0][0]
         levels = part[scaled(inner, LATENT)] * np.float32(PEAK)

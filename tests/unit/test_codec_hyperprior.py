@@ -67,6 +67,13 @@ def test_symbols_survive_and_files_depend_on_the_image_alone(
     assert decoded.shape == IMAGE.shape
 
 
+def test_symbols_that_differ_anywhere_are_others() -> None:
+    symbols = quantize(IMAGE, tiny_hyperprior(), "un+uq", 5)
+    assert symbols.same_as(quantize(IMAGE, tiny_hyperprior(), "un+uq", 5))
+    for field, value in symbols._asdict().items():
+        assert not symbols.same_as(symbols._replace(**{field: value + 1})), field
+
+
 @pytest.mark.parametrize("alpha", [0.0, 16.0])
 @pytest.mark.parametrize("method", METHODS)
 def test_files_are_as_long_as_the_float_model_says(method: str, alpha: float) -> None:

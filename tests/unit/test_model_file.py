@@ -159,6 +159,29 @@ def replace_hash(model: Model) -> Model:
     return model._replace(hash=model_hash(model))
 
 
+def test_integers_of_other_types_or_orders_are_refused(tmp_path: Path) -> None:
+    """With a hash that fits: the coder reads them without another look."""
+    model = tiny_hyperprior()
+    assert model.hyper is not None and model.medians is not None
+    scales = model.hyper.scales
+    hyper = [
+        model.hyper._replace(scales=scales._replace(thresholds=thresholds))
+        for thresholds in (
+            scales.thresholds[::-1].copy(),
+            scales.thresholds + 0.5,
+            scales.thresholds.astype(np.int64),
+        )
+    ]
+    for changed in (
+        model._replace(medians=model.medians.astype(np.int64)),
+        model._replace(phases=model.phases.astype(np.int32)),
+        *(model._replace(hyper=coding) for coding in hyper),
+    ):
+        save_model(tmp_path / "model.npz", replace_hash(changed))
+        with pytest.raises(ModelError, match="is not a model file"):
+            load_model(tmp_path / "model.npz")
+
+
 def test_what_make_model_takes_can_be_compressed_with(model: Model) -> None:
     """An alpha that is no float32 is rounded to one."""
     for alpha in (7.3, 1e30):

@@ -29,16 +29,19 @@ def test_tiles_cover_a_grid_once_and_know_where_they_are(size: tuple[int, int]) 
 
 def test_the_overlap_is_as_wide_as_the_transforms_see() -> None:
     """Tiles are the whole image to rounding; with one row less of overlap they are not."""
-    whole, tiled = (tiles.analyse(IMAGE, PARAMS, tile=tile) for tile in ((64, 64), SMALL))
+    whole, tiled = (tiles.analyse(IMAGE, PARAMS, tile_size=tile) for tile in ((64, 64), SMALL))
     np.testing.assert_allclose(tiled, whole, atol=1e-5 * np.abs(whole).max())
-    whole, tiled = (tiles.hyper_analyse(whole, PARAMS, tile=tile) for tile in ((64, 64), (1, 2)))
+    whole, tiled = (
+        tiles.hyper_analyse(whole, PARAMS, tile_size=tile) for tile in ((64, 64), (1, 2))
+    )
     np.testing.assert_allclose(tiled, whole, atol=1e-5 * np.abs(whole).max())
 
 
 def test_pictures_are_put_together_without_a_seam() -> None:
     y_hat = tiles.analyse(IMAGE, PARAMS) / 20
     whole, tiled = (
-        tiles.synthesise(y_hat, PARAMS, IMAGE.shape[:2], tile=tile) for tile in ((64, 64), SMALL)
+        tiles.synthesise(y_hat, PARAMS, IMAGE.shape[:2], tile_size=tile)
+        for tile in ((64, 64), SMALL)
     )
     assert whole.std() > 1
     assert np.abs(whole.astype(int) - tiled).max() <= 1 and np.mean(whole != tiled) < 1e-3
@@ -50,9 +53,9 @@ def test_with_less_overlap_seams_would_show(
 ) -> None:
     y = tiles.analyse(IMAGE, PARAMS)
     run = {
-        "analyse": lambda: tiles.analyse(IMAGE, PARAMS, tile=SMALL),
-        "hyper_analyse": lambda: tiles.hyper_analyse(y, PARAMS, tile=(1, 2)),
-        "synthesise": lambda: tiles.synthesise(y / 20, PARAMS, IMAGE.shape[:2], tile=SMALL),
+        "analyse": lambda: tiles.analyse(IMAGE, PARAMS, tile_size=SMALL),
+        "hyper_analyse": lambda: tiles.hyper_analyse(y, PARAMS, tile_size=(1, 2)),
+        "synthesise": lambda: tiles.synthesise(y / 20, PARAMS, IMAGE.shape[:2], tile_size=SMALL),
     }[transform]
     right = run().astype(float)
     monkeypatch.setattr(tiles, "OVERLAP", 1)
