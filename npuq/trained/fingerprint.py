@@ -38,9 +38,10 @@ def decisive_arrays(model: Model) -> dict[str, Array]:
     if model.hyper is not None:
         tables = tables_to_arrays(model.hyper.tables)
         arrays |= {f"hyper_tables.{name}": a for name, a in tables.items()}
-        arrays["thresholds"] = model.hyper.scales.thresholds
     if model.medians is not None:
         arrays["offset"] = model.medians
+    if model.hyper is not None:
+        arrays["thresholds"] = model.hyper.scales.thresholds
     return arrays
 
 
