@@ -16,11 +16,11 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from npuq.codec import files as codec
+from npuq.codec.files import compress, decompress
 from npuq.evaluation.metrics import mse, psnr
 from npuq.io.images import list_images, read_image
-from npuq.trained.file import load_model
 from npuq.trained.model import Model
+from npuq.trained.model_file import load_model
 
 EVERY = 20
 """As `npuq.training.photographs.load_photographs` keeps photographs aside."""
@@ -56,8 +56,8 @@ def held_out_loss(folder: Path, model: Model, method: str = "un+q") -> dict[str,
     losses, rates, psnrs = [], [], []
     for path in list_images(folder)[EVERY - 1 :: EVERY]:
         image = read_image(path)
-        data = codec.compress(image, model=model, method=method)
-        decoded = codec.decompress(data, model=model)
+        data = compress(image, model=model, method=method)
+        decoded = decompress(data, model=model)
         rates.append(8 * len(data) / (image.shape[0] * image.shape[1]))
         psnrs.append(psnr(image, decoded))
         losses.append(rates[-1] + model.lmbda * mse(image, decoded))

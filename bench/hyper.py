@@ -15,7 +15,7 @@ import numpy as np
 from common import median_seconds, peer
 from step import check_same
 
-from npuq.exchange.compressai import state_name
+from npuq.exchange.compressai_names import state_name
 from npuq.models import hyperprior
 from npuq.models.noisy_rate import Softness
 from npuq.nn.adam import adam_init, adam_step

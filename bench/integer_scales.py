@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from npuq.codec.hyperprior import float_table_indexes, promised_bits, quantize, table_indexes
-from npuq.coding.container import METHODS
 from npuq.io.images import list_images, read_image
 from npuq.nn.parameters import named_arrays, with_arrays
-from npuq.trained.model import HYPERPRIOR, Model
+from npuq.trained.methods import METHODS
+from npuq.trained.model import Model
 from npuq.trained.shipped import shipped_model, shipped_qualities
 
 HERE = Path(__file__).parent
@@ -35,8 +35,8 @@ def main() -> None:
     args = parser.parse_args()
     images = [read_image(path) for path in list_images(args.folder)]
     rows = [
-        measure(images, shipped_model(method, quality, HYPERPRIOR), method) | {"quality": quality}
-        for quality in shipped_qualities(HYPERPRIOR)
+        measure(images, shipped_model(method, quality, "hyperprior"), method) | {"quality": quality}
+        for quality in shipped_qualities("hyperprior")
         for method in METHODS
     ]
     for row in rows:

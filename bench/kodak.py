@@ -25,18 +25,12 @@ from typing import Any
 import numpy as np
 
 from npuq import __version__
-from npuq.coding.container import METHODS
+from npuq.evaluation.comparison import bd_rate, interpolate_rd
 from npuq.evaluation.figures import COLOURS, TITLES
-from npuq.evaluation.metrics import bd_rate, interpolate_rd
-from npuq.evaluation.rate_distortion import (
-    Evaluation,
-    Job,
-    as_json,
-    evaluate_image,
-    jobs_for,
-    mean_records,
-)
+from npuq.evaluation.rate_distortion import Evaluation, Job, evaluate_image, jobs_for
+from npuq.evaluation.records import as_json, mean_records
 from npuq.io.images import list_images, read_image
+from npuq.trained.methods import METHODS
 from npuq.trained.shipped import shipped_qualities
 
 HERE = Path(__file__).parent

@@ -26,17 +26,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from npuq.backend import Array
-from npuq.codec import files as codec
-from npuq.codec.linear import Symbols
-from npuq.coding.container import METHODS
+from npuq.codec.codec import Symbols
+from npuq.codec.files import compress, decompress, dequantize, promised_bits, write_symbols
 from npuq.coding.dither import dither_integers, dither_values
 from npuq.evaluation.metrics import ms_ssim, mse, psnr
 from npuq.io.images import list_images, read_image
 from npuq.models import linear
 from npuq.paper.channel import shared_shift_noise, universal_quantize
 from npuq.paper.older_quantizers import dithered_pixels, stochastic_round
-from npuq.trained.file import load_model
+from npuq.trained.methods import METHODS
 from npuq.trained.model import Model
+from npuq.trained.model_file import load_model
 from npuq.training.loop import noise_of_validation
 from npuq.training.objectives import objective_of
 from npuq.training.options import TrainingOptions, softness_at
@@ -131,19 +131,19 @@ def delivered(model: Model, images: Sequence[Array], way: str) -> dict[str, floa
 def send(image: Array, model: Model, way: str, number: int) -> Sent:
     """An image, number `number`, by one of METHODS or one of the older ways."""
     if way in METHODS:
-        data = codec.compress(image, method=way, model=model, seed=SEED)
-        return Sent(8 * len(data), codec.decompress(data, model=model))
+        data = compress(image, method=way, model=model, seed=SEED)
+        return Sent(8 * len(data), decompress(data, model=model))
     y, rng = coefficients(image, model), np.random.default_rng([SEED, number])
     if way == STOCHASTIC:
         k = stochastic_round(y, rng.random(y.shape, np.float32) - np.float32(0.5))
         symbols = Symbols(k.astype(np.int32), np.zeros(k.shape, np.uint8), *image.shape[:2])
-        data = codec.write_symbols(symbols, model, "un+q", SEED)
-        return Sent(8 * len(data), codec.decompress(data, model=model))
+        data = write_symbols(symbols, model, "un+q", SEED)
+        return Sent(8 * len(data), decompress(data, model=model))
     n = rng.integers(256, dtype=np.uint8)
     k = universal_quantize(y, dither_values(n, np.float32))
     symbols = Symbols(k.astype(np.int32), np.full(k.shape, n), *image.shape[:2])
-    bits = codec.promised_bits(symbols, model, "un+uq")
-    return Sent(bits, codec.dequantize(symbols, model, "un+uq"))
+    bits = promised_bits(symbols, model, "un+uq")
+    return Sent(bits, dequantize(symbols, model, "un+uq"))
 
 
 def coefficients(image: Array, model: Model) -> Array:

@@ -24,7 +24,7 @@ from typing import Any
 
 from held_out import held_out_loss
 
-from npuq.trained.file import load_model
+from npuq.trained.model_file import load_model
 
 HERE = Path(__file__).parent
 QUALITY_4 = HERE.parent / "npuq" / "weights" / "hyperprior-un-4.npz"

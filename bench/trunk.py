@@ -26,7 +26,8 @@ from PIL import Image
 
 from npuq.io.images import list_images, read_image
 from npuq.nn.parameters import named_arrays, with_arrays
-from npuq.trained.file import load_model, make_model, save_model
+from npuq.trained.make import make_model
+from npuq.trained.model_file import load_model, save_model
 from npuq.training.checkpoint import load_branch, saved_run
 from npuq.training.objectives import objective_of
 from npuq.training.options import TrainingOptions

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from npuq.codec.files import compress as compress
     from npuq.codec.files import decompress as decompress
     from npuq.errors import NpuqError as NpuqError
-    from npuq.evaluation.metrics import bd_rate as bd_rate
+    from npuq.evaluation.comparison import bd_rate as bd_rate
     from npuq.evaluation.metrics import ms_ssim as ms_ssim
     from npuq.evaluation.metrics import psnr as psnr
     from npuq.paper.channel import round_half_up as round_half_up
@@ -65,14 +65,14 @@ if TYPE_CHECKING:
     )
     from npuq.paper.soft_round import soft_round_inverse as soft_round_inverse
     from npuq.paper.soft_round import soft_round_inverse_backward as soft_round_inverse_backward
-    from npuq.trained.file import load_model as load_model
+    from npuq.trained.model_file import load_model as load_model
 
 __version__ = "0.1.0"
 
 _MODULE_OF = {
     "compress": "npuq.codec.files",
     "decompress": "npuq.codec.files",
-    "load_model": "npuq.trained.file",
+    "load_model": "npuq.trained.model_file",
     "round_half_up": "npuq.paper.channel",
     "round_half_up_backward_straight_through": "npuq.paper.channel",
     "uniform_noise": "npuq.paper.channel",
@@ -98,7 +98,7 @@ _MODULE_OF = {
     "rate_bits_backward_expected": "npuq.paper.expected_gradient",
     "psnr": "npuq.evaluation.metrics",
     "ms_ssim": "npuq.evaluation.metrics",
-    "bd_rate": "npuq.evaluation.metrics",
+    "bd_rate": "npuq.evaluation.comparison",
     "NpuqError": "npuq.errors",
 }
 

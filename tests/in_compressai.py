@@ -11,7 +11,7 @@ import in_torch
 import numpy as np
 import peers
 
-from npuq.exchange.compressai import CLASSES
+from npuq.exchange.compressai_names import CLASSES
 from npuq.models import hyperprior
 from npuq.models.conditional_rate import SMALLEST_SCALE
 from npuq.models.layers import stack_forward
@@ -174,12 +174,12 @@ def our_values(model: Model, x: Any) -> dict[str, Any]:
     found = {"y": y}
     density: Any = nonparametric
     if model.hyper is None:
-        offset = (model.offset / 512).astype(x.dtype)
+        offset = (model.medians / 512).astype(x.dtype)
         y_hat = np.rint(y - offset) + offset
         rows = y_hat.reshape(-1, y.shape[-1]).T
         found["bits_y"] = rate_bits(rows, params.density, cdf=density).T.reshape(y.shape)
     else:
-        offset = (model.hyper.offset / 512).astype(x.dtype)
+        offset = (model.medians / 512).astype(x.dtype)
         v, _ = hyperprior.hyper_analyse(y, params)
         w = np.rint(v - offset) + offset
         rows = w.reshape(-1, w.shape[-1]).T

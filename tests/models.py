@@ -10,7 +10,7 @@ import unequal
 from npuq.backend import Array
 from npuq.models import factorized, hyperprior, linear
 from npuq.models.layers import Conv
-from npuq.trained.file import make_model
+from npuq.trained.make import make_model
 from npuq.trained.model import Model
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from npuq.errors import NpuqError, missing_dependency
 
 if TYPE_CHECKING:
-    from npuq.evaluation.rate_distortion import Record
+    from npuq.evaluation.records import Record
     from npuq.trained.model import Model
 
 FAILURE = 2
@@ -69,10 +69,10 @@ def number(text: str) -> float:
 
 def load_model_option(path: str | None) -> Model | None:
     """The model file of a --model, if it names one: those that come with npuq need no name."""
-    from npuq.trained.file import load_model
-    from npuq.trained.shipped import KINDS
+    from npuq.trained.model_file import load_model
+    from npuq.trained.shipped import SHIPPED_KINDS
 
-    return None if path is None or path in KINDS else load_model(path)
+    return None if path is None or path in SHIPPED_KINDS else load_model(path)
 
 
 def model_option(name: str, quality: int | str | None) -> Model | str:
@@ -81,10 +81,10 @@ def model_option(name: str, quality: int | str | None) -> Model | str:
     Raises:
         NpuqError: there is no such model file, or a quality was asked of it.
     """
-    from npuq.trained.file import load_model
-    from npuq.trained.shipped import KINDS
+    from npuq.trained.model_file import load_model
+    from npuq.trained.shipped import SHIPPED_KINDS
 
-    if name in KINDS:
+    if name in SHIPPED_KINDS:
         return name
     if isinstance(quality, int):
         raise NpuqError("--quality chooses among the models of npuq: leave it or --model out")

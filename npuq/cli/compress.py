@@ -20,7 +20,7 @@ from npuq.cli.streams import STREAM, check_output, input_name, read_input, say_w
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `npuq compress`."""
-    from npuq.coding.container import METHODS
+    from npuq.trained.methods import METHODS
 
     parser.add_argument(
         "image", metavar="IMAGE", help="any 8-bit image that Pillow reads; - is standard input"

@@ -52,12 +52,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Compress, decode, print the table, draw the comparison."""
-    from npuq.coding.container import METHODS
     from npuq.evaluation.demo import run_demo, write_comparison
     from npuq.evaluation.figures import check_drawable
     from npuq.evaluation.landscape import landscape
-    from npuq.evaluation.rate_distortion import as_json, jobs_for
+    from npuq.evaluation.rate_distortion import jobs_for
+    from npuq.evaluation.records import as_json
     from npuq.io.images import read_image
+    from npuq.trained.methods import METHODS
 
     check_drawable(args.out)
     check_not_same(args.out, args.image)
@@ -81,12 +82,12 @@ def run(args: argparse.Namespace) -> None:
 
 def _kinds(quality: int) -> list[str]:
     """The models that come with this quality; those that do not are named in a warning."""
-    from npuq.trained.shipped import KINDS, shipped_qualities
+    from npuq.trained.shipped import SHIPPED_KINDS, shipped_qualities
 
-    kinds = [kind for kind in KINDS if quality in shipped_qualities(kind)]
+    kinds = [kind for kind in SHIPPED_KINDS if quality in shipped_qualities(kind)]
     if not kinds:
-        return [KINDS[0]]  # which says what is wrong
-    for kind in KINDS:
+        return [SHIPPED_KINDS[0]]  # which says what is wrong
+    for kind in SHIPPED_KINDS:
         if kind not in kinds:
             known = ", ".join(map(str, shipped_qualities(kind))) or "none"
             warnings.warn(

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
 import math
 import os
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from npuq.coding.container import METHODS, VERSION, unpack
+from npuq.codec.container import VERSION, unpack
 from npuq.errors import ModelError, TrainingError, WrongModelError
-from npuq.models import linear
+from npuq.io.archive import opened, read_manifest
+from npuq.models.linear import CHANNELS
 from npuq.nn.parameters import named_arrays
-from npuq.trained.file import load_model
-from npuq.trained.model import LINEAR, Model
+from npuq.trained.kinds import kind_of
+from npuq.trained.linear import LINEAR
+from npuq.trained.methods import METHODS
+from npuq.trained.model import Model
+from npuq.trained.model_file import load_model
 from npuq.trained.shipped import find_model
 from npuq.training.checkpoint import HISTORY
 from npuq.training.options import PRESETS, TrainingOptions, lmbda_at, softness_at
 
 ARCHIVE = b"PK\3\4"
 """How a model and a checkpoint, both `.npz`, begin."""
-MEMBER_MAX = 1 << 24  # bytes, of a manifest or a history; those of real files have some kB
+LONGEST_HISTORY = 1 << 24  # bytes; those of real files have some kB
 
 
 def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -81,10 +83,6 @@ def describe_image(data: bytes) -> dict[str, Any]:
 def describe_model(model: Model) -> dict[str, Any]:
     """Kind, size, lambda, softness and history of a model; `size` is (N, M), or 192 filters."""
     arrays = named_arrays(model.params)
-    if model.kind == LINEAR:
-        size = [linear.CHANNELS]
-    else:
-        size = [int(model.params.analysis[i].w.shape[0]) for i in (0, -1)]
     training = dict(model.training)
     options = training.pop("options", None)
     options = options if isinstance(options, dict) else {}
@@ -93,7 +91,7 @@ def describe_model(model: Model) -> dict[str, Any]:
         "kind": model.kind,
         "name": model.name,
         "hash": model.hash.hex(),
-        "size": size,
+        "size": kind_of(model.params).size(model.params),
         "parameters": sum(int(array.size) for array in arrays.values()),
         "methods": [m for m in METHODS if m != "un+uq+sr" or model.alpha > 0],
         "lmbda": model.lmbda,
@@ -115,7 +113,7 @@ def describe_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         options = TrainingOptions(**_tuples(manifest["options"]))
         step = int(manifest["step"])
-        history = np.frombuffer(_member(path, "history")).reshape(-1, len(HISTORY)).tolist()
+        history = _history(Path(path))
         softness, lmbda = softness_at(options, step), lmbda_at(options, step)
         provenance = dict(manifest["provenance"])
     except Exception as error:  # whatever zipfile, NumPy and the options come across
@@ -127,7 +125,7 @@ def describe_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
         "type": "checkpoint",
         "kind": options.model,
         "name": provenance.pop("name", None),
-        "size": [linear.CHANNELS] if options.model == LINEAR else list(options.size),
+        "size": [CHANNELS] if options.model == LINEAR.name else options.size,
         "step": step,
         "steps": options.steps,
         "skipped": manifest.get("skipped", 0),
@@ -147,25 +145,21 @@ def _manifest(path: Path) -> dict[str, Any]:
         ModelError: there is none.
     """
     try:
-        manifest = json.loads(_member(path, "manifest"))
-        if not isinstance(manifest, dict):
-            raise ValueError("no object")
-        return manifest
+        return read_manifest(path)
     except Exception as error:  # damaged archives raise whatever zipfile and zlib come across
         raise ModelError(
             f"{path}: is neither a model nor a checkpoint of npuq, or it is damaged"
         ) from error
 
 
-def _member(path: str | os.PathLike[str], name: str) -> bytes:
-    """The contents of a small array of an archive, without believing what it says of its size."""
-    with zipfile.ZipFile(path) as archive:
-        if archive.getinfo(f"{name}.npy").file_size > MEMBER_MAX:
-            raise ValueError(f"{name} is too long")
-        member = io.BytesIO(archive.read(f"{name}.npy"))
-    np.lib.format.read_magic(member)
-    np.lib.format.read_array_header_1_0(member)
-    return member.read()
+def _history(path: Path) -> list[list[float]]:
+    """The rows of a checkpoint's history; any exception means that it is none."""
+    with opened(path) as archive:
+        shape = archive.shapes["history"]
+        if shape.dtype != np.float64 or shape.nbytes > LONGEST_HISTORY:
+            raise ValueError("the history is too long, or of another type")
+        rows: list[list[float]] = archive.read("history").reshape(-1, len(HISTORY)).tolist()
+        return rows
 
 
 def _differing(options: dict[str, Any], preset: Any) -> dict[str, Any] | None:

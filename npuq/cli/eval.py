@@ -29,12 +29,13 @@ from npuq.errors import NpuqError
 
 if TYPE_CHECKING:
     from npuq.evaluation.figures import Curves
-    from npuq.evaluation.rate_distortion import Failure, Job, Record
+    from npuq.evaluation.rate_distortion import Job
+    from npuq.evaluation.records import Failure, Record
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `npuq eval`."""
-    from npuq.coding.container import METHODS
+    from npuq.trained.methods import METHODS
 
     parser.add_argument("images", metavar="IMAGE_OR_DIR", nargs="+", help="images, or folders")
     parser.add_argument(
@@ -69,7 +70,8 @@ def run(args: argparse.Namespace) -> int:
     An image that cannot be read is reported and left out. What ends the work early, such as
     Ctrl-C, does not take with it what is finished.
     """
-    from npuq.evaluation.rate_distortion import Failure, evaluate_files
+    from npuq.evaluation.rate_distortion import evaluate_files
+    from npuq.evaluation.records import Failure
     from npuq.io.atomic import check_can_write
 
     paths = _image_files(args.images)
@@ -118,7 +120,7 @@ def _report(
     *,
     several: bool,
 ) -> None:
-    from npuq.evaluation.rate_distortion import Record, as_json, mean_records
+    from npuq.evaluation.records import Record, as_json, mean_records
 
     records = [result for result in results if isinstance(result, Record)]
     if args.json:
@@ -165,8 +167,8 @@ def _image_files(names: Sequence[str]) -> list[Path]:
 
 
 def _jobs(args: argparse.Namespace) -> list[Job]:
-    from npuq.coding.container import METHODS
     from npuq.evaluation.rate_distortion import all_qualities, jobs_for, jobs_for_model
+    from npuq.trained.methods import METHODS
 
     model = model_option(args.model, args.quality)
     if not isinstance(model, str):
@@ -177,7 +179,7 @@ def _jobs(args: argparse.Namespace) -> list[Job]:
 
 def _write_csv(path: str, results: Sequence[Record | Failure]) -> None:
     """A row a record; a failure fills the first column and the last, which no other does."""
-    from npuq.evaluation.rate_distortion import Record
+    from npuq.evaluation.records import Record
     from npuq.io.atomic import write_bytes_atomically
 
     text = io.StringIO()

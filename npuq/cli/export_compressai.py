@@ -25,10 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Export, and say of which architecture it is."""
-    from npuq.exchange.compressai import CLASSES, architecture, export_state
+    from npuq.exchange.compressai import export_state
+    from npuq.exchange.compressai_names import CLASSES, architecture
     from npuq.exchange.state_dict import write_state_dict
     from npuq.io.atomic import check_can_write
-    from npuq.trained.file import load_model
+    from npuq.trained.model_file import load_model
 
     check_can_write(args.out)
     check_not_same(args.out, args.model)

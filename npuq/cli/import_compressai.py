@@ -33,10 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Import, and say what it is."""
-    from npuq.exchange.compressai import architecture, check_state, import_state
+    from npuq.exchange.compressai import check_state, import_state
+    from npuq.exchange.compressai_names import architecture
     from npuq.exchange.state_dict import read_state_dict, stem
     from npuq.io.atomic import check_can_write
-    from npuq.trained.file import save_model
+    from npuq.trained.kinds import kind_of
+    from npuq.trained.model_file import save_model
 
     check_can_write(args.out)
     check_not_same(args.out, args.state)
@@ -44,8 +46,7 @@ def run(args: argparse.Namespace) -> None:
     with naming(args.state):
         model = import_state(state, name=args.name or stem(args.state), lmbda=args.lmbda)
     save_model(args.out, model)
-    analysis = model.params.analysis
-    name, size = architecture(model.params), [int(analysis[i].w.shape[0]) for i in (0, -1)]
+    name, size = architecture(model.params), kind_of(model.params).size(model.params)
     facts = {"name": model.name, "architecture": name, "size": size, "hash": model.hash.hex()}
     text = f"model {model.name}, {name}, N = {size[0]}, M = {size[1]}, hash {model.hash.hex()}"
     say(args.out, facts, text, as_json=args.json)

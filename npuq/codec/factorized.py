@@ -2,60 +2,36 @@
 
     y = f(x),   k = round(s(y - m) - u),   x_hat = g(r(k + u) + m)
 
-The offset m of a channel is the median that an imported model rounds about. Each stream holds a
-band of 32 rows of latents, channel by channel, row by row.
+An imported model rounds about m, the median of each channel. The streams are those of
+`npuq.codec.channel_streams`.
 
 Shapes: image (H, W, 3) uint8; y, k, n (M, h, w), h = H/16 and w = W/16 rounded up.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from npuq.backend import Array
-from npuq.codec.quantizer import (
-    offset_values,
-    phases_of_method,
-    quantize_into,
-    reconstruct,
-    softness_of_method,
-)
-from npuq.codec.tiles import LATENT, Progress, analyse, latent_size, synthesise
-from npuq.coding.arithmetic import decode_band, encode_band
-from npuq.coding.container import METHODS, Header
+from npuq.codec import channel_streams
+from npuq.codec.bands import band_count
+from npuq.codec.channel_streams import promised_bits, write_streams
+from npuq.codec.codec import Codec, Progress, Symbols
+from npuq.codec.container import Header
+from npuq.codec.quantizer import phases_of, quantize_into, reconstruct
+from npuq.codec.tiles import LATENT, analyse, latent_size, synthesise
 from npuq.coding.dither import dither_integers, dither_values
-from npuq.coding.tables import table_bits
+from npuq.models.factorized import FactorizedParams
 from npuq.models.grey import is_grey
 from npuq.nn import nonparametric
 from npuq.nn.parameters import cast
 from npuq.paper.channel import universal_dequantize
 from npuq.paper.density import rate_bits
 from npuq.paper.soft_round import soft_round_conditional_mean
-from npuq.runtime.threads import divided, map_in_threads
-from npuq.trained.model import Model, latents_of
-
-BAND_ROWS = 32
-TENSORS = 1
-GRID = LATENT  # sides are padded to multiples of it, pixels
-
-
-class FactorizedSymbols(NamedTuple):
-    """An image between the transforms and the entropy coder.
-
-    Attributes:
-        k: (M, h, w) int32.
-        n: (M, h, w) uint8, the dither integers.
-        height, width: of the image, pixels.
-        grey: whether it is (`npuq.models.grey`).
-    """
-
-    k: Array
-    n: Array
-    height: int
-    width: int
-    grey: bool = False
+from npuq.trained.factorized import FACTORIZED
+from npuq.trained.kind import as_params
+from npuq.trained.methods import METHODS, softness_of
+from npuq.trained.model import Model, medians_of
 
 
 def encode(
@@ -73,7 +49,7 @@ def decode(streams: list[bytes], header: Header, model: Model, progress: Progres
 
 def quantize(
     image: Array, model: Model, method: str, seed: int, *, progress: Progress | None = None
-) -> FactorizedSymbols:
+) -> Symbols:
     """The sender's half of universal quantization: k = round(s(y - m) - u), Eq. (5).
 
     Args:
@@ -87,82 +63,69 @@ def quantize(
         ModelError: the method does not go with the model, or a latent is beyond 32 bits.
         ValueError: the seed is out of range.
     """
-    softness_of_method(method, model.alpha, model.alpha_r, model.name)
-    y = analyse(image, model.params, step=1, progress=progress)
-    y -= _offset(model)
+    phases = phases_of(model, method)
+    y = analyse(image, _params(model), step=1, progress=progress)
+    y -= medians_of(model)
     n = dither_integers(y.shape, seed=seed)
     k = np.empty(y.shape, np.int32)
-    quantize_into(k, y, n, phases_of_method(method, model.phases), model.name)
-    return FactorizedSymbols(k, n, image.shape[0], image.shape[1], is_grey(image))
+    quantize_into(k, y, n, phases, model.name)
+    return Symbols(k, n, image.shape[0], image.shape[1], is_grey(image))
 
 
 def dequantize(
-    symbols: FactorizedSymbols, model: Model, method: str, *, progress: Progress | None = None
+    symbols: Symbols, model: Model, method: str, *, progress: Progress | None = None
 ) -> Array:
     """The image of the symbols, (H, W, 3) uint8: rounded and clipped g(r(k + u) + m)."""
-    _, alpha_r = softness_of_method(method, model.alpha, model.alpha_r, model.name)
+    _, alpha_r = softness_of(model, method)
     y_hat = reconstruct(symbols.k, symbols.n, alpha_r)
-    y_hat += _offset(model)
+    y_hat += medians_of(model)
     shape = symbols.height, symbols.width
-    return synthesise(y_hat, model.params, shape, grey=symbols.grey, progress=progress)
+    return synthesise(y_hat, _params(model), shape, grey=symbols.grey, progress=progress)
 
 
-def write_streams(symbols: FactorizedSymbols, model: Model, method: str) -> list[bytes]:
-    """Entropy-code the symbols of an image, band by band, on all cores."""
-    phases = phases_of_method(method, model.phases)
-
-    def encode(rows: slice) -> bytes:
-        return encode_band(symbols.k[:, rows], symbols.n[:, rows], phases, model.tables)
-
-    return map_in_threads(encode, divided(symbols.k.shape[1], BAND_ROWS))
-
-
-def read_streams(streams: list[bytes], header: Header, model: Model) -> FactorizedSymbols:
+def read_streams(streams: list[bytes], header: Header, model: Model) -> Symbols:
     """The symbols in streams; all in integers, so the same everywhere.
 
     Raises:
         CorruptFileError: a stream holds what no symbols are coded as.
     """
-    phases = phases_of_method(METHODS[header.method], model.phases)
-    M, (rows, columns) = latents_of(model.params), latent_size(header.height, header.width, step=1)
-    k, n = np.empty((M, rows, columns), np.int32), np.empty((M, rows, columns), np.uint8)
-
-    def decode(job: tuple[bytes, slice]) -> None:
-        stream, band = job
-        shape = M, band.stop - band.start, columns
-        n[:, band] = dither_integers(shape, seed=header.seed, first_row=band.start)
-        k[:, band] = decode_band(stream, n[:, band], phases, model.tables)
-
-    map_in_threads(decode, list(zip(streams, divided(rows, BAND_ROWS), strict=True)))
-    return FactorizedSymbols(k, n, header.height, header.width, header.grey)
+    size = latent_size(header.height, header.width, step=1)
+    return channel_streams.read_streams(streams, size, header, model)
 
 
-def streams_in(header: Header) -> int:
+def streams_in(height: int, width: int) -> int:
     """How many streams the file of an image has."""
-    rows, _ = latent_size(header.height, header.width, step=1)
-    return -(-rows // BAND_ROWS)
+    return band_count(latent_size(height, width, step=1)[0])
 
 
-def estimated_bits(symbols: FactorizedSymbols, model: Model, method: str) -> float:
+def estimated_bits(symbols: Symbols, model: Model, method: str) -> float:
     """The bits that the float model predicts for the symbols: the sum of -log2 p, Eq. (22).
 
     In float64, so that it can be the yardstick of the integer tables. As p_{s(Y)+U}(z) is
-    p_{Y+U}(r(z)), the offset comes after r.
+    p_{Y+U}(r(z)), the median comes after r.
     """
-    alpha, _ = softness_of_method(method, model.alpha, model.alpha_r, model.name)
+    alpha, _ = softness_of(model, method)
     z = universal_dequantize(symbols.k, dither_values(symbols.n, np.float64))
-    r = soft_round_conditional_mean(z, alpha) + _offset(model)
-    density = cast(model.params.density, np.float64)
+    r = soft_round_conditional_mean(z, alpha) + medians_of(model)
+    density = cast(_params(model).density, np.float64)
     return float(rate_bits(r.reshape(len(r), -1), density, cdf=nonparametric).sum())
 
 
-def promised_bits(symbols: FactorizedSymbols, model: Model, method: str) -> float:
-    """The bits that the integer tables promise for the symbols."""
-    phases = phases_of_method(method, model.phases).astype(np.int64)
-    return float(table_bits(symbols.k, phases[symbols.n], model.tables).sum())
+def _params(model: Model) -> FactorizedParams:
+    return as_params(model.params, FactorizedParams)
 
 
-def _offset(model: Model) -> Array:
-    """m, (M, 1, 1) float32; exact."""
-    assert model.offset is not None, "not a factorized model"
-    return offset_values(model.offset)
+CODEC = Codec(
+    kind=FACTORIZED.name,
+    tensors=1,
+    grid=LATENT,
+    streams_in=streams_in,
+    encode=encode,
+    decode=decode,
+    quantize=quantize,
+    dequantize=dequantize,
+    write_streams=write_streams,
+    read_streams=read_streams,
+    estimated_bits=estimated_bits,
+    promised_bits=promised_bits,
+)

@@ -1,30 +1,28 @@
 """Images as bytes and back, by any model: universal quantization at test time, Sec. 3.2.
 
-What the models do with an image is in `npuq.codec.linear`, `npuq.codec.hyperprior` and
-`npuq.codec.factorized`, under the same names; here is what concerns a file as a whole.
+What each kind of model does with an image is in a module of its own, a `Codec` (codec.py); here
+are the table of them, and what concerns a file as a whole.
 """
 
 from __future__ import annotations
 
 import operator
-from types import ModuleType
-from typing import Any
 
 from npuq.backend import Array
-from npuq.codec import factorized as codec_factorized
-from npuq.codec import hyperprior as codec_hyperprior
-from npuq.codec import linear as codec_linear
-from npuq.codec.quantizer import softness_of_method
-from npuq.codec.tiles import Progress
-from npuq.coding.container import METHODS, Header, pack, unpack
+from npuq.codec import factorized, hyperprior, linear
+from npuq.codec.bands import BAND_ROWS
+from npuq.codec.codec import Codec, Progress, Symbols
+from npuq.codec.container import Header, pack, unpack
 from npuq.errors import CorruptFileError, InvalidFileError, InvalidImageError
 from npuq.io.images import PIXELS_MAX, check_image
 from npuq.models.grey import is_grey
-from npuq.trained.model import FACTORIZED, HYPERPRIOR, LINEAR, Model
+from npuq.trained.methods import METHODS, softness_of
+from npuq.trained.model import Model
 from npuq.trained.shipped import find_model, shipped_model
 
 PADDED_MAX = 2 * PIXELS_MAX
-_CODECS = {LINEAR: codec_linear, HYPERPRIOR: codec_hyperprior, FACTORIZED: codec_factorized}
+CODECS = {codec.kind: codec for codec in (linear.CODEC, hyperprior.CODEC, factorized.CODEC)}
+"""By the kind of model, one for each of `npuq.trained.kinds.KINDS`."""
 
 
 def compress(
@@ -32,7 +30,7 @@ def compress(
     *,
     method: str = "un+uq+sr",
     quality: int = 4,
-    model: Model | str = LINEAR,
+    model: Model | str = "linear",
     seed: int = 0,
     progress: Progress | None = None,
 ) -> bytes:
@@ -45,7 +43,7 @@ def compress(
         model: "linear" or "hyperprior", which come with the package; or a model of one's own, and
             `quality` is ignored then.
         seed: of the dither, 0 to 2^64 - 1. The same seed gives the same bytes.
-        progress: called with (parts done, parts in all) as work goes on.
+        progress: called with (how much is done, how much there is) as work goes on.
 
     Returns:
         The contents of a compressed file.
@@ -77,7 +75,7 @@ def decompress(
     Args:
         data: the contents of the file.
         model: needed if the file was made with a model that does not come with the package.
-        progress: called with (parts done, parts in all) as work goes on.
+        progress: called with (how much is done, how much there is) as work goes on.
 
     Returns:
         (H, W, 3) uint8, RGB.
@@ -88,21 +86,11 @@ def decompress(
         TypeError: `data` is not bytes.
     """
     header, streams, model = _checked(bytes(memoryview(data)), model)
-    image: Array = _codec(model).decode(streams, header, model, progress)
-    return image
+    return _codec(model).decode(streams, header, model, progress)
 
 
-def softness_of(model: Model, method: str) -> tuple[float, float]:
-    """The softness of s and of r at test time: one coder for the three approaches (Sec. 5.1).
-
-    Raises:
-        ModelError: unknown method, or "un+uq+sr" with a model trained without soft rounding.
-    """
-    return softness_of_method(method, model.alpha, model.alpha_r, model.name)
-
-
-def quantize(image: Array, model: Model, method: str, seed: int) -> Any:
-    """The symbols of an image: `Symbols`, `HyperSymbols` or `FactorizedSymbols`.
+def quantize(image: Array, model: Model, method: str, seed: int) -> Symbols:
+    """The symbols of an image.
 
     Raises:
         ModelError: the method does not go with the model, or a coefficient is beyond 32 bits.
@@ -111,20 +99,19 @@ def quantize(image: Array, model: Model, method: str, seed: int) -> Any:
     return _codec(model).quantize(image, model, method, seed)
 
 
-def dequantize(symbols: Any, model: Model, method: str) -> Array:
+def dequantize(symbols: Symbols, model: Model, method: str) -> Array:
     """The image of symbols, (H, W, 3) uint8."""
-    image: Array = _codec(model).dequantize(symbols, model, method)
-    return image
+    return _codec(model).dequantize(symbols, model, method)
 
 
-def estimated_bits(symbols: Any, model: Model, method: str) -> float:
+def estimated_bits(symbols: Symbols, model: Model, method: str) -> float:
     """The bits that the float model predicts for symbols, in float64."""
-    return float(_codec(model).estimated_bits(symbols, model, method))
+    return _codec(model).estimated_bits(symbols, model, method)
 
 
-def promised_bits(symbols: Any, model: Model, method: str) -> float:
+def promised_bits(symbols: Symbols, model: Model, method: str) -> float:
     """The bits that the integer tables promise for symbols."""
-    return float(_codec(model).promised_bits(symbols, model, method))
+    return _codec(model).promised_bits(symbols, model, method)
 
 
 def header_of(
@@ -140,20 +127,20 @@ def header_of(
         alpha=alpha,
         alpha_r=alpha_r,
         seed=seed,
-        rows_per_band=_codec(model).BAND_ROWS,
-        tensors=_codec(model).TENSORS,
+        rows_per_band=BAND_ROWS,
+        tensors=_codec(model).tensors,
         grey=grey,
     )
 
 
-def write_symbols(symbols: Any, model: Model, method: str, seed: int) -> bytes:
+def write_symbols(symbols: Symbols, model: Model, method: str, seed: int) -> bytes:
     """Entropy-code the symbols of an image into a file, as `compress` does."""
     size = symbols.height, symbols.width
     header = header_of(size, model, method, seed, grey=symbols.grey)
     return pack(header, _codec(model).write_streams(symbols, model, method))
 
 
-def read_symbols(data: bytes, model: Model | None = None) -> tuple[Any, Header, Model]:
+def read_symbols(data: bytes, model: Model | None = None) -> tuple[Symbols, Header, Model]:
     """Decode the symbols of a file; all in integers, so the same everywhere.
 
     Raises:
@@ -163,15 +150,15 @@ def read_symbols(data: bytes, model: Model | None = None) -> tuple[Any, Header, 
     return _codec(model).read_streams(streams, header, model), header, model
 
 
-def _codec(model: Model) -> ModuleType:
-    return _CODECS[model.kind]
+def _codec(model: Model) -> Codec:
+    return CODECS[model.kind]
 
 
 def _too_large(height: int, width: int, model: Model) -> str:
     """What is wrong with the size of an image, if anything; a thin one is much longer padded."""
     if height * width > PIXELS_MAX:
         return f"has {height} x {width} pixels, more than {PIXELS_MAX}"
-    grid = _codec(model).GRID
+    grid = _codec(model).grid
     padded = grid**2 * -(-height // grid) * -(-width // grid)
     if padded > PADDED_MAX:
         return f"has {padded} pixels with sides in whole {grid}s, more than {PADDED_MAX}"
@@ -186,13 +173,13 @@ def _checked(data: bytes, model: Model | None) -> tuple[Header, list[bytes], Mod
     if (header.alpha, header.alpha_r) != softness_of(model, METHODS[header.method]):
         raise CorruptFileError("the softness in the file is not that of its method and model")
     for what, found, ours in (
-        ("tensors", header.tensors, codec.TENSORS),
-        ("rows per band", header.rows_per_band, codec.BAND_ROWS),
+        ("tensors", header.tensors, codec.tensors),
+        ("rows per band", header.rows_per_band, BAND_ROWS),
     ):
         if found != ours:
             raise CorruptFileError(f"a file of a {model.kind} model has {ours} {what}, not {found}")
     if rule := _too_large(header.height, header.width, model):  # a few bytes could claim any size
         raise InvalidFileError(f"the image {rule}")
-    if codec.streams_in(header) != len(streams):
+    if codec.streams_in(header.height, header.width) != len(streams):
         raise CorruptFileError("the number of streams does not fit the size of the image")
     return header, streams, model

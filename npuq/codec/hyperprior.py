@@ -16,20 +16,13 @@ from __future__ import annotations
 import numpy as np
 
 from npuq.backend import Array
-from npuq.codec.quantizer import (
-    offset_values,
-    phases_of_method,
-    quantize_into,
-    reconstruct,
-    softness_of_method,
-)
-from npuq.codec.streams import (
-    BAND_ROWS,
+from npuq.codec.codec import Codec, Progress, Symbols
+from npuq.codec.container import Header
+from npuq.codec.quantizer import phases_of, quantize_into, reconstruct
+from npuq.codec.scale_streams import (
     HYPER_LATENTS,
     LATENTS,
-    TILE,
-    HyperSymbols,
-    hyper_of,
+    TILE_SIZE,
     hyper_phases_of,
     read_streams,
     streams_in,
@@ -39,45 +32,29 @@ from npuq.codec.streams import (
 from npuq.codec.tiles import (
     HYPER,
     LATENT,
-    Progress,
-    Window,
+    Tile,
     analyse,
     hyper_analyse,
-    hyper_synthesise_window,
-    means_window,
+    hyper_synthesise_tile,
+    means_tile,
     scaled,
     synthesise,
-    windows,
+    tiles_of,
 )
-from npuq.coding.container import METHODS, Header
 from npuq.coding.dither import dither_integers, dither_values
 from npuq.coding.tables import IntegerTables, table_bits
 from npuq.models.conditional_rate import SMALLEST_SCALE
 from npuq.models.grey import is_grey
+from npuq.models.hyperprior import HyperpriorParams
 from npuq.nn import nonparametric, normal
 from npuq.nn.non_negative import lower_bound
 from npuq.nn.parameters import cast
 from npuq.paper.density import rate_bits
+from npuq.trained.hyperprior import HYPERPRIOR
 from npuq.trained.integer_scales import FRACTION, indexes_of
-from npuq.trained.model import HyperCoding, Model
-
-__all__ = [  # what `npuq.codec.files` expects of a codec, and what `bench` compares
-    "BAND_ROWS",
-    "GRID",
-    "TENSORS",
-    "decode",
-    "dequantize",
-    "encode",
-    "estimated_bits",
-    "float_table_indexes",
-    "promised_bits",
-    "quantize",
-    "read_streams",
-    "streams_in",
-    "write_streams",
-]
-TENSORS = 2
-GRID = LATENT * HYPER  # sides are padded to multiples of it, pixels
+from npuq.trained.kind import as_params
+from npuq.trained.methods import METHODS, softness_of
+from npuq.trained.model import Model, hyper_of, medians_of
 
 
 def encode(
@@ -95,7 +72,7 @@ def decode(streams: list[bytes], header: Header, model: Model, progress: Progres
 
 def quantize(
     image: Array, model: Model, method: str, seed: int, *, progress: Progress | None = None
-) -> HyperSymbols:
+) -> Symbols:
     """The sender's half of Eq. (24).
 
     Args:
@@ -109,59 +86,57 @@ def quantize(
         ModelError: the method does not go with the model, or a latent is beyond 32 bits.
         ValueError: the seed is out of range.
     """
-    params, hyper = model.params, hyper_of(model)
-    softness_of_method(method, model.alpha, model.alpha_r, model.name)
-    phases = phases_of_method(method, model.phases)
+    params, phases = _params(model), phases_of(model, method)
     y = analyse(image, params, progress=progress)
     v = hyper_analyse(y, params)
-    v -= offset_values(hyper.offset)
+    v -= medians_of(model)
     hyper_n = dither_integers(v.shape, seed=seed, tensor=HYPER_LATENTS)
     hyper_k = np.empty(v.shape, np.int32)
     quantize_into(hyper_k, v, hyper_n, hyper_phases_of(method), model.name)
     n = dither_integers(y.shape, seed=seed, tensor=LATENTS)
-    w = _received(hyper_k, hyper_n, hyper, method)
-    for window in windows(w.shape[1:], TILE):
-        y[_latents(window)] -= means_window(w, window, params)
+    w = _received(hyper_k, hyper_n, model, method)
+    for tile in tiles_of(w.shape[1:], TILE_SIZE):
+        y[_latents(tile)] -= means_tile(w, tile, params)
     k = np.empty(y.shape, np.int32)
     quantize_into(k, y, n, phases, model.name)
     height, width, _ = image.shape
-    return HyperSymbols(k, n, hyper_k, hyper_n, height, width, is_grey(image))
+    return Symbols(k, n, height, width, is_grey(image), hyper_k, hyper_n)
 
 
 def dequantize(
-    symbols: HyperSymbols, model: Model, method: str, *, progress: Progress | None = None
+    symbols: Symbols, model: Model, method: str, *, progress: Progress | None = None
 ) -> Array:
     """The receiver's half of Eq. (24): the image of the symbols, (H, W, 3) uint8."""
-    _, alpha_r = softness_of_method(method, model.alpha, model.alpha_r, model.name)
-    w = _received(symbols.hyper_k, symbols.hyper_n, hyper_of(model), method)
+    _, alpha_r = softness_of(model, method)
+    w = _received(symbols.hyper_k, symbols.hyper_n, model, method)
     y_hat = reconstruct(symbols.k, symbols.n, alpha_r)
-    for window in windows(w.shape[1:], TILE):
-        y_hat[_latents(window)] += means_window(w, window, model.params)
+    for tile in tiles_of(w.shape[1:], TILE_SIZE):
+        y_hat[_latents(tile)] += means_tile(w, tile, _params(model))
     shape = symbols.height, symbols.width
-    return synthesise(y_hat, model.params, shape, grey=symbols.grey, progress=progress)
+    return synthesise(y_hat, _params(model), shape, grey=symbols.grey, progress=progress)
 
 
-def estimated_bits(symbols: HyperSymbols, model: Model, method: str) -> float:
+def estimated_bits(symbols: Symbols, model: Model, method: str) -> float:
     """The bits that the float model predicts for the symbols: -log2 p(w) - log2 p(k + u | w).
 
     In float64, with the float scales: the yardstick of tables, levels and the integer network.
     """
-    alpha, _ = softness_of_method(method, model.alpha, model.alpha_r, model.name)
-    params, hyper = cast(model.params, np.float64), hyper_of(model)
+    alpha, _ = softness_of(model, method)
+    params = cast(_params(model), np.float64)
     u, u_hyper = (_dither(n, method) for n in (symbols.n, symbols.hyper_n))
-    w = symbols.hyper_k + u_hyper + offset_values(hyper.offset).astype(np.float64)
+    w = symbols.hyper_k + u_hyper + medians_of(model).astype(np.float64)
     rows = w.reshape(len(w), -1)
     total = rate_bits(rows, params.hyper_density, cdf=nonparametric).sum()
     z = symbols.k + u
-    for window in windows(w.shape[1:], TILE):
-        sigma, _ = hyper_synthesise_window(w, window, params)
+    for tile in tiles_of(w.shape[1:], TILE_SIZE):
+        sigma, _ = hyper_synthesise_tile(w, tile, params)
         scale = normal.Params(np.zeros(()), lower_bound(sigma, SMALLEST_SCALE))
-        total += rate_bits(z[_latents(window)], scale, cdf=normal, alpha=alpha).sum()  # type: ignore[arg-type]
+        total += rate_bits(z[_latents(tile)], scale, cdf=normal, alpha=alpha).sum()  # type: ignore[arg-type]
     return float(total)
 
 
 def promised_bits(
-    symbols: HyperSymbols, model: Model, method: str, *, indexes: Array | None = None
+    symbols: Symbols, model: Model, method: str, *, indexes: Array | None = None
 ) -> float:
     """The bits that the integer tables promise for the symbols.
 
@@ -169,8 +144,7 @@ def promised_bits(
     """
     hyper = hyper_of(model)
     phases, hyper_phases = (
-        p.astype(np.int64)
-        for p in (phases_of_method(method, model.phases), hyper_phases_of(method))
+        p.astype(np.int64) for p in (phases_of(model, method), hyper_phases_of(method))
     )
     total = table_bits(symbols.hyper_k, hyper_phases[symbols.hyper_n], hyper.tables).sum()
     if indexes is None:
@@ -183,27 +157,47 @@ def promised_bits(
     return float(total)
 
 
-def float_table_indexes(symbols: HyperSymbols, model: Model, method: str) -> Array:
+def float_table_indexes(symbols: Symbols, model: Model, method: str) -> Array:
     """The tables that the float scales would choose, which differ between machines; to compare."""
     hyper = hyper_of(model)
-    w = _received(symbols.hyper_k, symbols.hyper_n, hyper, method)
+    w = _received(symbols.hyper_k, symbols.hyper_n, model, method)
     indexes = np.empty(symbols.k.shape, np.uint8)
-    for window in windows(w.shape[1:], TILE):
-        sigma, _ = hyper_synthesise_window(w, window, model.params)
-        indexes[_latents(window)] = indexes_of(sigma * np.float32(1 << FRACTION), hyper.scales)
+    for tile in tiles_of(w.shape[1:], TILE_SIZE):
+        sigma, _ = hyper_synthesise_tile(w, tile, _params(model))
+        indexes[_latents(tile)] = indexes_of(sigma * np.float32(1 << FRACTION), hyper.scales)
     return indexes
 
 
-def _received(hyper_k: Array, hyper_n: Array, hyper: HyperCoding, method: str) -> Array:
-    """w as floats."""
+def _params(model: Model) -> HyperpriorParams:
+    return as_params(model.params, HyperpriorParams)
+
+
+def _received(hyper_k: Array, hyper_n: Array, model: Model, method: str) -> Array:
+    """The hyper-latents w as both sides know them, floats."""
     alpha_r = np.inf if method == "un+q" else 0.0
-    return reconstruct(hyper_k, hyper_n, alpha_r) + offset_values(hyper.offset)
+    return reconstruct(hyper_k, hyper_n, alpha_r) + medians_of(model)
 
 
 def _dither(n: Array, method: str) -> Array:
     return np.zeros(n.shape) if method == "un+q" else dither_values(n, np.float64)
 
 
-def _latents(window: Window) -> tuple[slice, ...]:
+def _latents(tile: Tile) -> tuple[slice, ...]:
     """The latents of a tile of hyper-latents."""
-    return (slice(None), *scaled(window.core, HYPER))
+    return (slice(None), *scaled(tile.core, HYPER))
+
+
+CODEC = Codec(
+    kind=HYPERPRIOR.name,
+    tensors=2,
+    grid=LATENT * HYPER,
+    streams_in=streams_in,
+    encode=encode,
+    decode=decode,
+    quantize=quantize,
+    dequantize=dequantize,
+    write_streams=write_streams,
+    read_streams=read_streams,
+    estimated_bits=estimated_bits,
+    promised_bits=promised_bits,
+)

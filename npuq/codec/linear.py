@@ -1,7 +1,7 @@
 """The linear model as a codec: Sec. 3.2 at test time.
 
 An image is coded in bands of 32 rows of blocks, each a stream of its own: on all cores, and a large
-image in memory for a few bands beside its pixels, or for parts of one where it is very wide
+image in memory for a few bands beside its pixels, or for some tiles of one where it is very wide
 (`npuq.codec.long_bands`).
 
 Shapes: image (H, W, 3) uint8; y, k, u, r (192, h, w), h and w the rows and columns of blocks, of
@@ -10,148 +10,87 @@ the image or of a band of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterator
 
 import numpy as np
 
 from npuq.backend import Array
-from npuq.codec.bands import (
-    BAND_ROWS,
-    Band,
-    band_count,
-    bands_of,
-    blocks_across,
-    is_long,
-    strips_of,
-    windows_of,
-)
-from npuq.codec.linear_windows import dequantize_window, quantize_window
-from npuq.codec.long_bands import Part, decode_long_band, encode_long_band
-from npuq.codec.quantizer import phases_of_method, softness_of_method
-from npuq.coding.arithmetic import decode_band, encode_band
-from npuq.coding.container import METHODS, Header
+from npuq.codec import channel_streams
+from npuq.codec.bands import band_count
+from npuq.codec.blocks import blocks_across, is_long, pixel_rows, strips_of, tiles_of
+from npuq.codec.channel_streams import BandSymbols, decode_bands, encode_bands
+from npuq.codec.codec import Codec, Progress, Symbols
+from npuq.codec.container import Header
+from npuq.codec.linear_tiles import TileSymbols, dequantize_tile, linear_params, quantize_tile
+from npuq.codec.long_bands import decode_long_band, encode_long_band
+from npuq.codec.quantizer import phases_of
 from npuq.coding.dither import dither_integers, dither_values
-from npuq.coding.tables import table_bits
 from npuq.models import linear
 from npuq.models.grey import is_grey
 from npuq.nn import nonparametric
 from npuq.nn.parameters import cast
 from npuq.paper.channel import universal_dequantize
 from npuq.paper.density import rate_bits
-from npuq.runtime.threads import map_in_threads
+from npuq.trained.linear import LINEAR
+from npuq.trained.methods import softness_of
 from npuq.trained.model import Model
-
-TENSORS = 1
-GRID = linear.BLOCK  # sides are padded to multiples of it, pixels
-
-__all__ = [  # what `npuq.codec.files` expects of a codec
-    "BAND_ROWS",
-    "GRID",
-    "TENSORS",
-    "decode",
-    "dequantize",
-    "encode",
-    "estimated_bits",
-    "promised_bits",
-    "quantize",
-    "read_streams",
-    "streams_in",
-    "write_streams",
-]
-Progress = Callable[[int, int], None]
-
-
-class Symbols(NamedTuple):
-    """An image between the transforms and the entropy coder.
-
-    Attributes:
-        k: (192, h, w) int32.
-        n: (192, h, w) uint8, the dither integers.
-        height, width: of the image, pixels.
-        grey: whether it is (`npuq.models.grey`).
-    """
-
-    k: Array
-    n: Array
-    height: int
-    width: int
-    grey: bool = False
-
-
-class BandSymbols(NamedTuple):
-    """k and n of a band, (192, rows, columns)."""
-
-    k: Array
-    n: Array
 
 
 def encode(
     image: Array, model: Model, method: str, seed: int, progress: Progress | None
 ) -> list[bytes]:
-    """The streams of an image, strip by strip."""
-    bands = bands_of(image.shape[0])
+    """The streams of an image, strip by strip; `progress` is told of bands."""
+    height, width, _ = image.shape
     streams: list[bytes] = []
-    for strip in _strips(bands, *image.shape[:2]):
-        if is_long(*image.shape[:2]):
-            streams += [encode_long_band(image, band, model, method, seed) for band in strip]
+    for strip in strips_of(height, width):
+        if is_long(height, width):
+            streams += [encode_long_band(image, rows, model, method, seed) for rows in strip]
         else:
             streams += _encode_strip(image, strip, model, method, seed)
         if progress is not None:
-            progress(len(streams), len(bands))
+            progress(len(streams), streams_in(height, width))
     return streams
 
 
 def decode(streams: list[bytes], header: Header, model: Model, progress: Progress | None) -> Array:
     """The image in streams, strip by strip; no memory is taken for it before one proves sound."""
-    bands, image, done = bands_of(header.height), np.empty((0, 0, 3), np.uint8), 0
-    for strip in _strips(bands, header.height, header.width):
-        for parts in _decode_strip(streams[done : done + len(strip)], strip, header, model):
+    image, done = np.empty((0, 0, 3), np.uint8), 0
+    for strip in strips_of(header.height, header.width):
+        for tiles in _decode_strip(streams[done : done + len(strip)], strip, header, model):
             if not image.size:
                 image = np.empty((header.height, header.width, 3), np.uint8)
-            _dequantize_parts(image, parts, model, header.alpha_r, grey=header.grey)
-            del parts  # before memory is taken for the next
+            _dequantize_tiles(image, tiles, model, header.alpha_r, grey=header.grey)
+            del tiles  # before memory is taken for the next
         done += len(strip)
         if progress is not None:
-            progress(done, len(bands))
+            progress(done, len(streams))
     return image
 
 
-def quantize(image: Array, model: Model, method: str, seed: int, *, first_row: int = 0) -> Symbols:
+def quantize(image: Array, model: Model, method: str, seed: int) -> Symbols:
     """The sender's half of universal quantization: k = round(s(y) - u), Eq. (5).
 
     Args:
-        image: (H, W, 3) uint8, a whole one or a band.
+        image: (H, W, 3) uint8.
+        model: a linear model, whose analysis transform to use.
         method: one of METHODS.
-        model: whose analysis transform to use.
         seed: of the dither.
-        first_row: of blocks, where the band begins.
 
     Raises:
         ModelError: the method does not go with the model, or a coefficient is beyond 32 bits.
         ValueError: the seed is out of range.
     """
-    phases = _phases(model, method)
-    k, n = _quantize_band(image, model, phases, seed, first_row)
+    k, n = _quantize_rows(image, model, phases_of(model, method), seed, 0)
     return Symbols(k, n, image.shape[0], image.shape[1], is_grey(image))
 
 
 def dequantize(symbols: Symbols, model: Model, method: str) -> Array:
     """The image of the symbols, (H, W, 3) uint8: rounded and clipped g(r(k + u))."""
-    _, alpha_r = softness_of_method(method, model.alpha, model.alpha_r, model.name)
+    _, alpha_r = softness_of(model, method)
     image = np.empty((symbols.height, symbols.width, 3), np.uint8)
-    parts = _parts(BandSymbols(symbols.k, symbols.n), 0)
-    _dequantize_parts(image, parts, model, alpha_r, grey=symbols.grey)
+    tiles = _tiles(BandSymbols(symbols.k, symbols.n), 0)
+    _dequantize_tiles(image, tiles, model, alpha_r, grey=symbols.grey)
     return image
-
-
-def write_streams(symbols: Symbols, model: Model, method: str) -> list[bytes]:
-    """Entropy-code the symbols of an image, as `encode` does."""
-    parts = [
-        BandSymbols(symbols.k[:, band.rows], symbols.n[:, band.rows])
-        for band in bands_of(symbols.height)
-    ]
-    return _encode(parts, model, method)
 
 
 def read_streams(streams: list[bytes], header: Header, model: Model) -> Symbols:
@@ -160,14 +99,13 @@ def read_streams(streams: list[bytes], header: Header, model: Model) -> Symbols:
     Raises:
         CorruptFileError: a stream holds what no symbols are coded as.
     """
-    parts = _decode(streams, bands_of(header.height), header, model)
-    k, n = (np.concatenate([part[i] for part in parts], axis=1) for i in (0, 1))
-    return Symbols(k, n, header.height, header.width, header.grey)
+    size = blocks_across(header.height), blocks_across(header.width)
+    return channel_streams.read_streams(streams, size, header, model)
 
 
-def streams_in(header: Header) -> int:
-    """How many streams the file of an image has."""
-    return band_count(header.height)
+def streams_in(height: int, width: int) -> int:
+    """How many streams the file of an image has, whatever its width."""
+    return band_count(blocks_across(height))
 
 
 def estimated_bits(symbols: Symbols, model: Model, method: str) -> float:
@@ -175,98 +113,75 @@ def estimated_bits(symbols: Symbols, model: Model, method: str) -> float:
 
     In float64, so that it can be the yardstick of the integer tables.
     """
-    alpha, _ = softness_of_method(method, model.alpha, model.alpha_r, model.name)
+    alpha, _ = softness_of(model, method)
     z = universal_dequantize(symbols.k, dither_values(symbols.n, np.float64))
-    density = cast(model.params.density, np.float64)
+    density = cast(linear_params(model).density, np.float64)
     bits = rate_bits(z.reshape(linear.CHANNELS, -1), density, cdf=nonparametric, alpha=alpha)
     return float(bits.sum())
 
 
-def promised_bits(symbols: Symbols, model: Model, method: str) -> float:
-    """The bits that the integer tables promise for the symbols."""
-    phases = phases_of_method(method, model.phases).astype(np.int64)
-    return float(table_bits(symbols.k, phases[symbols.n], model.tables).sum())
-
-
-def _strips(bands: list[Band], height: int, width: int) -> list[list[Band]]:
-    """Bands that are in work at a time."""
-    return [[band] for band in bands] if is_long(height, width) else strips_of(bands, width)
-
-
 def _encode_strip(
-    image: Array, strip: list[Band], model: Model, method: str, seed: int
+    image: Array, strip: list[slice], model: Model, method: str, seed: int
 ) -> list[bytes]:
-    phases = _phases(model, method)
-    parts = [
-        _quantize_band(image[band.pixels], model, phases, seed, band.rows.start) for band in strip
+    phases = phases_of(model, method)
+    bands = [
+        _quantize_rows(image[pixel_rows(rows)], model, phases, seed, rows.start) for rows in strip
     ]
-    return _encode(parts, model, method)
+    return encode_bands(bands, model, method)
 
 
-def _quantize_band(
+def _quantize_rows(
     image: Array, model: Model, phases: Array, seed: int, first_row: int
 ) -> BandSymbols:
+    """The symbols of some rows of an image, which begin in a row of blocks of the whole one."""
     rows, columns = (blocks_across(side) for side in image.shape[:2])
     n = dither_integers((linear.CHANNELS, rows, columns), seed=seed, first_row=first_row)
     k = np.empty(n.shape, np.int32)
-    for window in windows_of(rows, columns):
-        quantize_window(k[window.blocks], image, n[window.blocks], window, model, phases)
+    for tile in tiles_of(rows, columns):
+        quantize_tile(k[tile.blocks], image, n[tile.blocks], tile, model, phases)
     return BandSymbols(k, n)
 
 
-def _phases(model: Model, method: str) -> Array:
-    """The phases of a method that goes with the model."""
-    softness_of_method(method, model.alpha, model.alpha_r, model.name)
-    return phases_of_method(method, model.phases)
-
-
 def _decode_strip(
-    streams: list[bytes], strip: list[Band], header: Header, model: Model
-) -> Iterator[list[Part]]:
-    """The symbols of bands, some windows at a time."""
+    streams: list[bytes], strip: list[slice], header: Header, model: Model
+) -> Iterator[list[TileSymbols]]:
+    """The symbols of bands, some tiles at a time."""
     if is_long(header.height, header.width):
-        for stream, band in zip(streams, strip, strict=True):
-            yield from decode_long_band(stream, band, header, model)
+        for stream, rows in zip(streams, strip, strict=True):
+            yield from decode_long_band(stream, rows, header, model)
         return
+    bands = decode_bands(streams, strip, blocks_across(header.width), header, model)
     yield [
-        part
-        for band, symbols in zip(strip, _decode(streams, strip, header, model), strict=True)
-        for part in _parts(symbols, band.rows.start)
+        tile for rows, band in zip(strip, bands, strict=True) for tile in _tiles(band, rows.start)
     ]
 
 
-def _parts(symbols: BandSymbols, first_row: int) -> list[Part]:
-    """The windows of a band that begins in a row of the image."""
+def _tiles(band: BandSymbols, first_row: int) -> list[TileSymbols]:
+    """The tiles of a band that begins in a row of blocks of the image."""
     return [
-        Part(window.below(first_row), symbols.k[window.blocks], symbols.n[window.blocks])
-        for window in windows_of(*symbols.k.shape[1:])
+        TileSymbols(tile.below(first_row), band.k[tile.blocks], band.n[tile.blocks])
+        for tile in tiles_of(*band.k.shape[1:])
     ]
 
 
-def _dequantize_parts(
-    image: Array, parts: list[Part], model: Model, alpha_r: float, *, grey: bool
+def _dequantize_tiles(
+    image: Array, tiles: list[TileSymbols], model: Model, alpha_r: float, *, grey: bool
 ) -> None:
-    for window, k, n in parts:
-        dequantize_window(image, k, n, window, model, alpha_r, grey=grey)
+    for tile in tiles:
+        dequantize_tile(image, tile, model, alpha_r, grey=grey)
 
 
-def _encode(parts: list[BandSymbols], model: Model, method: str) -> list[bytes]:
-    """The streams of bands, on all cores."""
-    phases = phases_of_method(method, model.phases)
-    return map_in_threads(lambda part: encode_band(part.k, part.n, phases, model.tables), parts)
-
-
-def _decode(
-    streams: list[bytes], bands: list[Band], header: Header, model: Model
-) -> list[BandSymbols]:
-    """The symbols of bands, on all cores."""
-    phases = phases_of_method(METHODS[header.method], model.phases)
-    columns = blocks_across(header.width)
-
-    def decode(job: tuple[bytes, Band]) -> BandSymbols:
-        stream, (rows, _) = job
-        shape = (linear.CHANNELS, rows.stop - rows.start, columns)
-        n = dither_integers(shape, seed=header.seed, first_row=rows.start)
-        return BandSymbols(decode_band(stream, n, phases, model.tables), n)
-
-    return map_in_threads(decode, list(zip(streams, bands, strict=True)))
+CODEC = Codec(
+    kind=LINEAR.name,
+    tensors=1,
+    grid=linear.BLOCK,
+    streams_in=streams_in,
+    encode=encode,
+    decode=decode,
+    quantize=quantize,
+    dequantize=dequantize,
+    write_streams=channel_streams.write_streams,
+    read_streams=read_streams,
+    estimated_bits=estimated_bits,
+    promised_bits=channel_streams.promised_bits,
+)

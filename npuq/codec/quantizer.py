@@ -1,15 +1,12 @@
 """Universal quantization at test time, Sec. 3.2: one quantizer for the three approaches.
 
-The approaches of Sec. 5.1 differ in their softness only:
+The approaches of Sec. 5.1 differ in their softness only (`npuq.trained.methods`):
 
-    method       alpha, alpha_r    sent                    reconstructed coefficients
-    un+q         infinity          k = round(y)            k
-    un+uq        0                 k = round(y - u)        k + u
-    un+uq+sr     of the model      k = round(s(y) - u)     r(k + u)
+    k = round(s(y) - u)   is sent,   r(k + u)   is what the receiver makes of it.
 
-as s and r become rounding for infinite alpha and the identity for alpha = 0. The dither u has 256
-values, u = (n + 1/2)/256 - 1/2, and soft rounding repeats in steps of one. So both sides look up
-what it does: the sender in terms of the phase v = s^-1(u + 1/2), which the coder needs as well,
+The dither u has 256 values, u = (n + 1/2)/256 - 1/2, and soft rounding repeats in steps of one. So
+both sides look up what it does: the sender in terms of the phase v = s^-1(u + 1/2), which the coder
+needs as well,
 
     k = floor(y - v) + 1,   as   k - 1/2 <= s(y) - u < k + 1/2   is   k - 1 + v <= y < k + v,
 
@@ -23,48 +20,31 @@ Shapes: y, k, n (C, ...), of one shape, n uint8; phases (256,) uint16.
 from __future__ import annotations
 
 import functools
-import math
 
 import numpy as np
 
 from npuq.backend import Array
-from npuq.coding.container import METHODS
 from npuq.coding.dither import DITHER_LEVELS, dither_values
 from npuq.coding.tables import PHASE_UNIT
 from npuq.errors import ModelError
 from npuq.paper.soft_round import soft_round_conditional_mean
 from npuq.runtime.twins import has_twins
+from npuq.trained.methods import softness_of
+from npuq.trained.model import Model
 from npuq.trained.phases import hard_phases, plain_phases
 
 FARTHEST = 2.0**31
 
 
-def softness_of_method(method: str, alpha: float, alpha_r: float, name: str) -> tuple[float, float]:
-    """The softness of s and of r at test time (Sec. 5.1).
-
-    Args:
-        method: one of METHODS.
-        alpha, alpha_r: of the model; alpha is 0 if it was trained without soft rounding.
-        name: of the model, for the error.
+def phases_of(model: Model, method: str) -> Array:
+    """The phase of each dither value, (256,) uint16, with a model under a method.
 
     Raises:
-        ModelError: unknown method, or "un+uq+sr" with a model trained without soft rounding.
+        ModelError: the method does not go with the model, see `npuq.trained.methods`.
     """
-    if method not in METHODS:
-        raise ModelError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
-    if method == "un+uq+sr" and alpha == 0:
-        raise ModelError(
-            f"model {name} was trained without soft rounding; use un+q or un+uq with it"
-        )
+    softness_of(model, method)
     if method == "un+uq+sr":
-        return alpha, alpha_r
-    return (math.inf, math.inf) if method == "un+q" else (0.0, 0.0)
-
-
-def phases_of_method(method: str, soft: Array) -> Array:
-    """The phase of each dither value under a method; `soft` are those of the model."""
-    if method == "un+uq+sr":
-        return soft
+        return model.phases
     return hard_phases() if method == "un+q" else plain_phases()
 
 
@@ -117,13 +97,8 @@ def look_up_values(k: Array, n: Array, r: Array) -> Array:
     return k.astype(np.float32) + r[n]
 
 
-def offset_values(offset: Array) -> Array:
-    """What is in 1/512, (C,) int32, as (C, 1, 1) float32; exact. See `npuq.trained.model`."""
-    return (offset / np.float32(512)).astype(np.float32)[:, None, None]
-
-
 @functools.lru_cache(maxsize=16)
 def _reconstructed_dither(alpha_r: float) -> Array:
-    """r_alpha(u) of each dither value, (256,) float32; once, not for every slab."""
+    """r_alpha(u) of each dither value, (256,) float32; once, not for every tile."""
     u = dither_values(np.arange(DITHER_LEVELS), np.float64)
     return soft_round_conditional_mean(u, alpha_r).astype(np.float32)

@@ -20,12 +20,13 @@ Shapes, of one image, channels first as the coder has them:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from npuq.backend import Array
+from npuq.codec.codec import Progress
 from npuq.models import hyperprior
 from npuq.models.factorized import FactorizedParams
 from npuq.models.grey import made_grey
@@ -35,34 +36,37 @@ from npuq.models.layers import stack_forward
 LATENT, HYPER = 16, 4  # pixels of a latent, latents of a hyper-latent, each way
 OVERLAP = 2
 ALL = slice(None)
-TILE = (32, 48)
+TILE_SIZE = (32, 48)
 """Rows and columns of latents, or of hyper-latents, in work at a time: 512 x 768 pixels. Multiples
 of 4: less than one hyper-latent is padding, so that every tile holds a pixel of the image."""
 
 
-Progress = Callable[[int, int], None]
+class Tile(NamedTuple):
+    """A part of a grid that is computed at once, by rows and columns.
 
-
-class Window(NamedTuple):
-    """A tile: its place, what is computed for it, and where in that it lies (rows, columns)."""
+    Attributes:
+        core: its place.
+        outer: what is computed for it: the same with its overlap.
+        inner: where in that it lies.
+    """
 
     core: tuple[slice, slice]
     outer: tuple[slice, slice]
     inner: tuple[slice, slice]
 
 
-def windows(size: tuple[int, int], tile: tuple[int, int] = TILE) -> list[Window]:
+def tiles_of(size: tuple[int, int], tile_size: tuple[int, int] = TILE_SIZE) -> list[Tile]:
     """Tiles that cover a grid of `size` rows and columns, each with its overlap."""
     found = []
-    for top in range(0, size[0], tile[0]):
-        for left in range(0, size[1], tile[1]):
+    for top in range(0, size[0], tile_size[0]):
+        for left in range(0, size[1], tile_size[1]):
             ends = [
                 (start, min(start + n, most), most)
-                for start, n, most in zip((top, left), tile, size, strict=True)
+                for start, n, most in zip((top, left), tile_size, size, strict=True)
             ]
             outer = [(max(a - OVERLAP, 0), min(b + OVERLAP, most)) for a, b, most in ends]
             inner = [(a - c, b - c) for (a, b, _), (c, _) in zip(ends, outer, strict=True)]
-            found.append(Window(*((slice(*r[:2]), slice(*c[:2])) for r, c in (ends, outer, inner))))
+            found.append(Tile(*((slice(*r[:2]), slice(*c[:2])) for r, c in (ends, outer, inner))))
     return found
 
 
@@ -76,13 +80,13 @@ def analyse(
     params: HyperpriorParams | FactorizedParams,
     *,
     step: int = HYPER,
-    tile: tuple[int, int] = TILE,
+    tile_size: tuple[int, int] = TILE_SIZE,
     progress: Progress | None = None,
 ) -> Array:
     """y = f(x) (Sec. 5.1); the last rows and columns of pixels are repeated up to whole steps."""
     size = latent_size(*image.shape[:2], step=step)
     y = np.empty((params.analysis[-1].w.shape[0], *size), np.float32)
-    for core, outer, inner in _reported(windows(size, tile), progress):
+    for core, outer, inner in _reported(tiles_of(size, tile_size), progress):
         pixels = _pixels(image, scaled(outer, LATENT))
         x = pixels.astype(np.float32)[None] / np.float32(PEAK)
         part = stack_forward(x, params.analysis, ANALYSIS, params.analysis_gdn)[0][0]
@@ -90,30 +94,30 @@ def analyse(
     return y
 
 
-def hyper_analyse(y: Array, params: HyperpriorParams, *, tile: tuple[int, int] = TILE) -> Array:
+def hyper_analyse(
+    y: Array, params: HyperpriorParams, *, tile_size: tuple[int, int] = TILE_SIZE
+) -> Array:
     """v = h(y) (Sec. 5.1)."""
     size = y.shape[1] // HYPER, y.shape[2] // HYPER
     v = np.empty((params.hyper_analysis[-1].w.shape[0], *size), np.float32)
-    for core, outer, inner in windows(size, tile):
+    for core, outer, inner in tiles_of(size, tile_size):
         part = _last(y[(ALL, *scaled(outer, HYPER))])
         part = hyperprior.hyper_analyse(part, params)[0]
         v[(ALL, *core)] = _first(part)[(ALL, *inner)]
     return v
 
 
-def hyper_synthesise_window(
-    w: Array, window: Window, params: HyperpriorParams
-) -> tuple[Array, Array]:
+def hyper_synthesise_tile(w: Array, tile: Tile, params: HyperpriorParams) -> tuple[Array, Array]:
     """sigma and mu of a tile of hyper-latents, (M, rows, columns) of latents each (Eq. 23)."""
-    sigma, mu, _ = hyper_synthesise(_last(w[(ALL, *window.outer)]), params)
-    inner = scaled(window.inner, HYPER)
+    sigma, mu, _ = hyper_synthesise(_last(w[(ALL, *tile.outer)]), params)
+    inner = scaled(tile.inner, HYPER)
     return _first(sigma)[(ALL, *inner)], _first(mu)[(ALL, *inner)]
 
 
-def means_window(w: Array, window: Window, params: HyperpriorParams) -> Array:
-    """mu alone of `hyper_synthesise_window`."""
-    mu = hyperprior.hyper_means(_last(w[(ALL, *window.outer)]), params)
-    return _first(mu)[(ALL, *scaled(window.inner, HYPER))]
+def means_tile(w: Array, tile: Tile, params: HyperpriorParams) -> Array:
+    """mu alone of `hyper_synthesise_tile`."""
+    mu = hyperprior.hyper_means(_last(w[(ALL, *tile.outer)]), params)
+    return _first(mu)[(ALL, *scaled(tile.inner, HYPER))]
 
 
 def synthesise(
@@ -122,7 +126,7 @@ def synthesise(
     shape: tuple[int, int],
     *,
     grey: bool = False,
-    tile: tuple[int, int] = TILE,
+    tile_size: tuple[int, int] = TILE_SIZE,
     progress: Progress | None = None,
 ) -> Array:
     """x_hat = g(y_hat), rounded and clipped to uint8 (Sec. 5.1); `shape` is that of the image.
@@ -130,7 +134,7 @@ def synthesise(
     Of a `grey` picture the three colours are made one (`npuq.models.grey`).
     """
     image = np.empty((*shape, 3), np.uint8)
-    for core, outer, inner in _reported(windows(y_hat.shape[1:], tile), progress):
+    for core, outer, inner in _reported(tiles_of(y_hat.shape[1:], tile_size), progress):
         x, gdn = _last(y_hat[(ALL, *outer)]), params.synthesis_gdn
         part = stack_forward(x, params.synthesis, SYNTHESIS, gdn, inverse=True)[0][0]
         levels = part[scaled(inner, LATENT)] * np.float32(PEAK)
@@ -140,16 +144,16 @@ def synthesise(
     return image
 
 
-def scaled(window: tuple[slice, slice], factor: int) -> tuple[slice, slice]:
+def scaled(place: tuple[slice, slice], factor: int) -> tuple[slice, slice]:
     """The same rows and columns on a grid that is finer by a factor."""
-    rows, columns = window
+    rows, columns = place
     return (
         slice(rows.start * factor, rows.stop * factor),
         slice(columns.start * factor, columns.stop * factor),
     )
 
 
-def _reported(tiles: list[Window], progress: Progress | None) -> Iterator[Window]:
+def _reported(tiles: list[Tile], progress: Progress | None) -> Iterator[Tile]:
     """The tiles one by one; `progress` is called after each."""
     for done, tile in enumerate(tiles, start=1):
         yield tile
@@ -157,10 +161,10 @@ def _reported(tiles: list[Window], progress: Progress | None) -> Iterator[Window
             progress(done, len(tiles))
 
 
-def _pixels(image: Array, window: tuple[slice, slice]) -> Array:
-    """A window of the image, whose last row and column go on beyond its end."""
-    part = image[window]
-    beyond = [(0, s.stop - s.start - n) for s, n in zip(window, part.shape[:2], strict=True)]
+def _pixels(image: Array, place: tuple[slice, slice]) -> Array:
+    """Rows and columns of the image, whose last row and column go on beyond its end."""
+    part = image[place]
+    beyond = [(0, s.stop - s.start - n) for s, n in zip(place, part.shape[:2], strict=True)]
     return np.pad(part, [*beyond, (0, 0)], mode="edge")
 
 

@@ -1,5 +1,6 @@
-"""From integers to bytes and back: dither, probability tables, arithmetic coder, file format.
+"""From integers to bytes and back: dither, probability tables, arithmetic coder.
 
-Knows neither a model nor the paper. All that decides a symbol here is integer arithmetic, so that
+Knows neither a model nor the paper's methods; the format of a compressed file is
+`npuq.codec.container`. All that decides a symbol here is integer arithmetic, so that
 a file decodes to the same symbols on every machine.
 """

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from npuq.errors import NpuqError, TrainingError, missing_dependency
-from npuq.evaluation.rate_distortion import Record, mean_records
+from npuq.evaluation.records import Record, mean_records
 from npuq.io.atomic import check_can_write, write_bytes_atomically
 
 TITLES = {"un+q": "UN + Q", "un+uq": "UN + UQ", "un+uq+sr": "UN + UQ + SR"}

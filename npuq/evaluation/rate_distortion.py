@@ -6,50 +6,29 @@ original; nothing is taken from the model's word. Beside it stands what the mode
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import NamedTuple
 
 from npuq.backend import Array
-from npuq.codec import files as codec
-from npuq.coding.container import unpack
+from npuq.codec.container import unpack
+from npuq.codec.files import (
+    compress,
+    dequantize,
+    estimated_bits,
+    promised_bits,
+    quantize,
+    read_symbols,
+)
 from npuq.errors import InvalidImageError, ModelError
 from npuq.evaluation.metrics import ms_ssim, mse, psnr
+from npuq.evaluation.records import Failure, Record
 from npuq.io.images import read_image
-from npuq.trained.model import LINEAR, Model
+from npuq.trained.linear import LINEAR
+from npuq.trained.methods import softness_of
+from npuq.trained.model import Model
 from npuq.trained.shipped import shipped_model, shipped_qualities
-
-
-class Record(NamedTuple):
-    """One point of a rate-distortion curve, for one image; the columns of every report.
-
-    Attributes:
-        image: path of the image.
-        model: name of the model.
-        method: "un+q", "un+uq" or "un+uq+sr".
-        quality: of a model that comes with the package, else None.
-        bytes: length of the whole file.
-        bpp: bits of the whole file per pixel.
-        bpp_estimated: by the float model, for the same symbols.
-        psnr: decibels.
-        mse: mean squared error, grey levels squared.
-        ms_ssim: not a number for pictures below 161 pixels a side.
-    """
-
-    image: str
-    model: str
-    method: str
-    quality: int | None
-    bytes: int
-    bpp: float
-    bpp_estimated: float
-    psnr: float
-    mse: float
-    ms_ssim: float
 
 
 class Evaluation(NamedTuple):
@@ -78,7 +57,9 @@ class Job(NamedTuple):
     quality: int | None
 
 
-def jobs_for(methods: Sequence[str], qualities: Sequence[int], kind: str = LINEAR) -> list[Job]:
+def jobs_for(
+    methods: Sequence[str], qualities: Sequence[int], kind: str = LINEAR.name
+) -> list[Job]:
     """Jobs with the models of a kind that come with the package, by quality, then by method.
 
     Raises:
@@ -96,11 +77,11 @@ def jobs_for_model(model: Model, methods: Sequence[str] | None) -> list[Job]:
     if methods is None:
         methods = ("un+uq+sr",) if model.alpha > 0 else ("un+q", "un+uq")
     for method in methods:
-        codec.softness_of(model, method)
+        softness_of(model, method)
     return [Job(model, method, None) for method in methods]
 
 
-def all_qualities(kind: str = LINEAR) -> tuple[int, ...]:
+def all_qualities(kind: str = LINEAR.name) -> tuple[int, ...]:
     """The qualities of a kind of model that come with the package.
 
     Raises:
@@ -135,7 +116,7 @@ def evaluate_image(
         ModelError: the method does not go with the model.
         AssertionError: the file does not decode to the symbols that went in (never).
     """
-    data = codec.compress(image, method=method, model=model, seed=seed)
+    data = compress(image, method=method, model=model, seed=seed)
     return evaluate_file(data, image, Job(model, method, quality), name=name, seed=seed)
 
 
@@ -155,13 +136,13 @@ def evaluate_file(data: bytes, image: Array, job: Job, *, name: str, seed: int =
         AssertionError: the file does not decode to the symbols of the image (never).
     """
     model, method, quality = job
-    symbols, _, _ = codec.read_symbols(data, model)
-    sent = codec.quantize(image, model, method, seed)
-    if not all(np.array_equal(a, b) for a, b in zip(symbols, sent, strict=True)):
+    symbols, _, _ = read_symbols(data, model)
+    sent = quantize(image, model, method, seed)
+    if not symbols.same_as(sent):
         raise AssertionError(f"{name}: the file does not decode to the symbols of the image")
-    decoded = codec.dequantize(symbols, model, method)
+    decoded = dequantize(symbols, model, method)
     pixels = image.shape[0] * image.shape[1]
-    estimated_bits = codec.estimated_bits(symbols, model, method)
+    estimated = estimated_bits(symbols, model, method)
     record = Record(
         image=name,
         model=model.name,
@@ -169,26 +150,14 @@ def evaluate_file(data: bytes, image: Array, job: Job, *, name: str, seed: int =
         quality=quality,
         bytes=len(data),
         bpp=8 * len(data) / pixels,
-        bpp_estimated=estimated_bits / pixels,
+        bpp_estimated=estimated / pixels,
         psnr=psnr(image, decoded),
         mse=mse(image, decoded),
         ms_ssim=ms_ssim(image, decoded),
     )
     payload_bits = 8 * sum(len(stream) for stream in unpack(data)[1])
-    promised_bits = codec.promised_bits(symbols, model, method)
-    return Evaluation(record, payload_bits, promised_bits, estimated_bits, decoded)
-
-
-class Failure(NamedTuple):
-    """What stands in a report in the place of the records of an image that has none.
-
-    Attributes:
-        image: path of the image.
-        error: why it cannot be read or compressed.
-    """
-
-    image: str
-    error: str
+    promised = promised_bits(symbols, model, method)
+    return Evaluation(record, payload_bits, promised, estimated, decoded)
 
 
 def evaluate_files(
@@ -223,32 +192,3 @@ def evaluate_files(
         yield from pool.map(evaluate, paths)
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def mean_records(records: Sequence[Record]) -> list[Record]:
-    """Means over the images for each model, method and quality, in the order of their appearance.
-
-    Rates and PSNRs are averaged as they are, as in Fig. 2. `image` is "mean of n", `bytes` is
-    rounded.
-    """
-    groups: dict[tuple[str, str, int | None], list[Record]] = {}
-    for record in records:
-        groups.setdefault(record[1:4], []).append(record)
-    means = []
-    for key, group in groups.items():
-        columns = zip(*(record[4:] for record in group), strict=True)
-        size, *figures = (math.fsum(column) / len(group) for column in columns)
-        means.append(Record(f"mean of {len(group)}", *key, round(size), *figures))
-    return means
-
-
-def as_json(records: Sequence[Record | Failure]) -> list[dict[str, Any]]:
-    """The records as JSON can hold them: what is not a finite number becomes null.
-
-    A failure is an object of the image's name and of the error alone.
-    """
-
-    def plain(value: Any) -> Any:
-        return None if isinstance(value, float) and not math.isfinite(value) else value
-
-    return [{key: plain(value) for key, value in r._asdict().items()} for r in records]

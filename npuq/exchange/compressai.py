@@ -7,7 +7,7 @@
 A state dict names the same arrays otherwise, in the same shapes. Beside them it holds
 
     quantiles    of the non-parametric density, (C, 1, 3): its ends and its median m, about which
-                 values are rounded, round(v - m) + m: our offset
+                 values are rounded, round(v - m) + m: our medians
     constants    of GDN and of the smallest scale: they must be those that we compute with
     the rest     integer tables of its coder, and bounds for training: of no use here; exported
                  empty, or as they are in a fresh model, since loading is strict
@@ -16,33 +16,29 @@ A state dict names the same arrays otherwise, in the same shapes. Beside them it
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 
 import numpy as np
 
 from npuq.backend import Array
 from npuq.errors import ModelError
+from npuq.exchange.compressai_names import (
+    architecture,
+    current_names,
+    state_name,
+)
 from npuq.models import factorized, hyperprior
 from npuq.models.conditional_rate import SMALLEST_SCALE
-from npuq.models.factorized import FactorizedParams
-from npuq.models.hyperprior import HyperpriorParams, has_means
 from npuq.models.layers import SMALLEST_BETA
 from npuq.nn import nonparametric
 from npuq.nn.non_negative import PEDESTAL
 from npuq.nn.nonparametric import NonparametricParams
 from npuq.nn.parameters import cast, named_arrays, with_arrays
-from npuq.trained.file import make_model
-from npuq.trained.model import Model, offset_density
-
-Params = HyperpriorParams | FactorizedParams
-
-CLASSES = {
-    "mbt2018-mean": "MeanScaleHyperprior",
-    "bmshj2018-hyperprior": "ScaleHyperprior",
-    "bmshj2018-factorized": "FactorizedPrior",
-}
-"""CompressAI's names of the architectures, and of their classes."""
+from npuq.trained.density_tables import MEDIAN_UNIT
+from npuq.trained.kind import Params
+from npuq.trained.kinds import kind_of
+from npuq.trained.make import make_model
+from npuq.trained.model import Model
 
 QUANTILES = "entropy_bottleneck.quantiles"
 TAIL_MASS = 1e-9  # outside of the quantiles
@@ -50,15 +46,6 @@ FARTHEST_MEDIAN = 2.0**20
 CONSTANTS_TOLERANCE = 0.01  # a state dict may be of half precision
 SMALLEST_HALF = 2.0**-24  # what is smaller may be 0 there
 WIDEST = 1 << 12  # channels; a file could claim any number
-WRAPPERS = ("module", "_orig_mod")  # in names, of DataParallel and of torch.compile
-_STACKS = {"analysis": "g_a", "synthesis": "g_s", "hyper_analysis": "h_a", "hyper_synthesis": "h_s"}
-_GROUPS = {"H": "matrices", "a": "factors", "b": "biases"}
-_FIELDS = {"w": "weight", "b": "bias"}
-_OLDER_GROUPS = (  # what older versions call matrices.0 and so on: _matrix0, or _matrices.0
-    (re.compile(r"(entropy_bottleneck)\._(?:matrix|matrices\.)(\d+)"), r"\1.matrices.\2"),
-    (re.compile(r"(entropy_bottleneck)\._(?:factor|factors\.)(\d+)"), r"\1.factors.\2"),
-    (re.compile(r"(entropy_bottleneck)\._(?:bias|biases\.)(\d+)"), r"\1.biases.\2"),
-)
 
 
 def import_state(state: Mapping[str, Array], *, name: str, lmbda: float = 0.0) -> Model:
@@ -85,7 +72,7 @@ def import_state(state: Mapping[str, Array], *, name: str, lmbda: float = 0.0) -
     if not 0 <= lmbda < math.inf:
         raise ModelError(f"lmbda must be finite and not negative, not {lmbda}")
     check_state(state)
-    state = _current(state)
+    state = current_names(state)
     like = _like(state)
     constants, shapes = _constants(like), named_arrays(like)
     arrays = {ours: _array(state, state_name(ours)) for ours in shapes}
@@ -103,7 +90,7 @@ def import_state(state: Mapping[str, Array], *, name: str, lmbda: float = 0.0) -
         alpha=0.0,
         lmbda=lmbda,
         name=name,
-        offset=np.rint(512 * medians).astype(np.int32),
+        medians=np.rint(MEDIAN_UNIT * medians).astype(np.int32),
         training={"imported": f"CompressAI, {architecture(like)}"},
     )
 
@@ -117,10 +104,10 @@ def check_state(state: Mapping[str, Array]) -> None:
     Raises:
         ModelError: as `import_state`, for what concerns them.
     """
-    state = _current(state)
+    state = current_names(state)
     like = _like(state)
     shapes = {state_name(ours): array.shape for ours, array in named_arrays(like).items()}
-    needed = shapes | {QUANTILES: (offset_density(like).H[0].shape[0], 1, 3)}
+    needed = shapes | {QUANTILES: (len(_density(like).H[0]), 1, 3)}
     constants = dict.fromkeys(_constants(like), (1,))
     unknown = sorted(state.keys() - needed.keys() - constants.keys() - _rest(like).keys())
     if unknown:
@@ -149,49 +136,12 @@ def export_state(model: Model) -> dict[str, Array]:
     Raises:
         ModelError: a model of another kind.
     """
-    if not isinstance(model.params, Params):
+    if model.medians is None:
         raise ModelError(f"model {model.name} is of the {model.kind} kind, which CompressAI lacks")
-    offset = model.offset if model.hyper is None else model.hyper.offset
-    assert offset is not None
     state = {state_name(ours): array for ours, array in named_arrays(model.params).items()}
     state |= _constants(model.params) | _rest(model.params)
-    state[QUANTILES] = _quantiles(offset_density(model.params), offset / 512)
+    state[QUANTILES] = _quantiles(_density(model.params), model.medians / MEDIAN_UNIT)
     return state
-
-
-def architecture(params: Params) -> str:
-    """Which of CLASSES parameters are of."""
-    if isinstance(params, FactorizedParams):
-        return "bmshj2018-factorized"
-    return "mbt2018-mean" if has_means(params) else "bmshj2018-hyperprior"
-
-
-def _current(state: Mapping[str, Array]) -> dict[str, Array]:
-    """The arrays by the names of today's CompressAI, and without those of wrappers."""
-    current: dict[str, Array] = {}
-    for name, array in state.items():
-        if not (hasattr(array, "shape") and hasattr(array, "dtype")):
-            raise ModelError(f"{name} of the state dict is {type(array).__name__}, not an array")
-        plain = ".".join(part for part in str(name).split(".") if part not in WRAPPERS)
-        for older, ours in _OLDER_GROUPS:
-            plain = older.sub(ours, plain)
-        if plain in current:
-            raise ModelError(f"the state dict holds {plain} twice, once as {name}")
-        current[plain] = array
-    return current
-
-
-def state_name(ours: str) -> str:
-    """CompressAI's name of a parameter: "g_a.2.weight" of "analysis.1.w".
-
-    What stands between convolutions has the odd numbers.
-    """
-    stack, part, field = ours.split(".")
-    if stack in ("density", "hyper_density"):
-        return f"entropy_bottleneck.{_GROUPS[part]}.{field}"
-    if stack.endswith("_gdn"):
-        return f"{_STACKS[stack.removesuffix('_gdn')]}.{2 * int(part) + 1}.{field}"
-    return f"{_STACKS[stack]}.{2 * int(part)}.{_FIELDS[field]}"
 
 
 def _like(state: Mapping[str, Array]) -> Params:
@@ -216,6 +166,13 @@ def _like(state: Mapping[str, Array]) -> Params:
         return hyperprior.shapes(channels=N, latents=M, means=means)
     except ValueError as error:
         raise ModelError(f"the state dict is of a size that npuq does not know: {error}") from error
+
+
+def _density(params: Params) -> NonparametricParams:
+    """What the entropy bottleneck holds: the density of hyper-latents, or of latents."""
+    density = kind_of(params).density
+    assert density is not None, "of an architecture of CompressAI's"
+    return density(params)
 
 
 def _check_array(name: str, array: Array, shape: tuple[int, ...], like: Params) -> None:
@@ -244,7 +201,7 @@ def _constants(params: Params) -> dict[str, Array]:
             reparam = f"{state_name(ours)}_reparam"
             constants[f"{reparam}.pedestal"] = PEDESTAL
             constants[f"{reparam}.lower_bound.bound"] = math.sqrt(minimum + PEDESTAL)
-    if isinstance(params, HyperpriorParams):
+    if kind_of(params).scales is not None:
         constants["gaussian_conditional.scale_bound"] = SMALLEST_SCALE
         constants["gaussian_conditional.lower_bound_scale.bound"] = SMALLEST_SCALE
     return {name: np.array([value], np.float32) for name, value in constants.items()}
@@ -255,7 +212,7 @@ def _rest(params: Params) -> dict[str, Array]:
     tail = _tail_logit()
     rest = {"entropy_bottleneck.target": np.array([-tail, 0.0, tail], np.float32)}
     coders = ["entropy_bottleneck"]
-    if isinstance(params, HyperpriorParams):
+    if kind_of(params).scales is not None:
         coders.append("gaussian_conditional")
         rest["gaussian_conditional.scale_table"] = np.zeros(0, np.float32)
     for coder in coders:

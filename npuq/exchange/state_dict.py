@@ -17,7 +17,7 @@ import numpy as np
 
 from npuq.backend import Array
 from npuq.errors import ModelError, missing_dependency
-from npuq.io.archive import LARGEST, opened, total_bytes
+from npuq.io.archive import LARGEST, opened, total_bytes, write_archive
 from npuq.io.atomic import write_bytes_atomically
 
 TORCH_SUFFIXES = (".pth", ".pt", ".pth.tar")
@@ -97,11 +97,11 @@ def write_state_dict(path: str | Path, arrays: Mapping[str, Array]) -> None:
         NpuqError: the folder does not exist or cannot be written.
     """
     torch = _torch_for(path)
-    written = io.BytesIO()  # in memory: PyTorch's errors of a full disk are no OSError
     if torch is None:
-        np.savez(written, **arrays)  # type: ignore[arg-type]
-    else:
-        torch.save({k: torch.from_numpy(a.copy()) for k, a in arrays.items()}, written)
+        write_archive(path, arrays, compress=False)
+        return
+    written = io.BytesIO()  # in memory: PyTorch's errors of a full disk are no OSError
+    torch.save({k: torch.from_numpy(a.copy()) for k, a in arrays.items()}, written)
     write_bytes_atomically(path, written.getvalue())
 
 

@@ -1,23 +1,28 @@
-"""`.npz` files of others: what they hold is looked at before memory is taken for it.
+"""`.npz` files: what others' hold is looked at before memory is taken for it; ours have a manifest.
 
 An archive of a few kilobytes can claim any number of bytes, and NumPy takes memory for what the
 header of an array says. So all headers are read first, and no array before its reader agreed.
+
+What a file of ours says of itself is its member `manifest`: a JSON object as UTF-8 bytes.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from npuq.backend import Array
+from npuq.io.atomic import write_file_atomically
 
 MOST_MEMBERS = 1 << 10
+LONGEST_MANIFEST = 1 << 20  # bytes
 LARGEST = 1 << 30  # bytes of all arrays that are read: ten times those of the widest model known
 
 
@@ -42,6 +47,40 @@ class Archive(NamedTuple):
             array: Array = np.lib.format.read_array(member, allow_pickle=False)
             return array
 
+    def manifest(self) -> dict[str, Any]:
+        """What the file says of itself.
+
+        Raises:
+            Exception: as `read`; ValueError, it is too long, or no JSON object.
+        """
+        shape = self.shapes["manifest"]
+        if shape.ndim != 1 or shape.dtype != np.uint8 or shape.size > LONGEST_MANIFEST:
+            raise ValueError("the manifest is too long, or no text")
+        manifest = json.loads(self.read("manifest").tobytes())
+        if not isinstance(manifest, dict):
+            raise ValueError("the manifest is no JSON object")
+        return manifest
+
+
+def manifest_array(facts: Mapping[str, Any]) -> Array:
+    """A manifest as the array that `Archive.manifest` reads."""
+    return np.frombuffer(json.dumps(facts, sort_keys=True).encode(), np.uint8)
+
+
+def write_archive(path: str | Path, arrays: Mapping[str, Array], *, compress: bool) -> None:
+    """Write a `.npz`, whole or not at all.
+
+    Raises:
+        NpuqError: the folder does not exist or cannot be written.
+    """
+    save: Any = np.savez_compressed if compress else np.savez
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:
+            save(file, **arrays)
+
+    write_file_atomically(Path(path), write)
+
 
 @contextlib.contextmanager
 def opened(path: str | Path) -> Iterator[Archive]:
@@ -57,6 +96,17 @@ def opened(path: str | Path) -> Iterator[Archive]:
         if len(members) > MOST_MEMBERS or len({m.filename for m in members}) < len(members):
             raise ValueError(f"more than {MOST_MEMBERS} members, or several of one name")
         yield Archive({m.filename.removesuffix(".npy"): _shape(file, m) for m in members}, file)
+
+
+def read_manifest(path: str | Path) -> dict[str, Any]:
+    """What a `.npz` of ours says of itself; nothing else in it is looked at.
+
+    Raises:
+        Exception: as `opened` and `Archive.manifest`.
+    """
+    with zipfile.ZipFile(path) as file:
+        shape = _shape(file, file.getinfo("manifest.npy"))
+        return Archive({"manifest": shape}, file).manifest()
 
 
 def total_bytes(shapes: Mapping[str, Array]) -> int:

@@ -6,24 +6,24 @@ A file there is never replaced once it was released: old compressed files name i
 from __future__ import annotations
 
 import functools
-import json
 import operator
 from pathlib import Path
 
-import numpy as np
-
-from npuq.coding.container import METHODS
 from npuq.errors import ModelError, WrongModelError
-from npuq.trained.file import load_model
-from npuq.trained.model import HYPERPRIOR, LINEAR, Model
+from npuq.io.archive import read_manifest
+from npuq.trained.hyperprior import HYPERPRIOR
+from npuq.trained.linear import LINEAR
+from npuq.trained.methods import check_method
+from npuq.trained.model import Model
+from npuq.trained.model_file import load_model
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
-KINDS = (LINEAR, HYPERPRIOR)
+SHIPPED_KINDS = (LINEAR.name, HYPERPRIOR.name)
 """Of the models that come with the package."""
 
 
 @functools.lru_cache(maxsize=16)
-def shipped_model(method: str, quality: int, kind: str = LINEAR) -> Model:
+def shipped_model(method: str, quality: int, kind: str = LINEAR.name) -> Model:
     """The model that comes with the package for a method and a quality.
 
     Args:
@@ -34,10 +34,9 @@ def shipped_model(method: str, quality: int, kind: str = LINEAR) -> Model:
     Raises:
         ModelError: no such method, quality or kind.
     """
-    if method not in METHODS:
-        raise ModelError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
-    if kind not in KINDS:
-        raise ModelError(f"model must be one of {', '.join(KINDS)}, not {kind!r}")
+    check_method(method)
+    if kind not in SHIPPED_KINDS:
+        raise ModelError(f"model must be one of {', '.join(SHIPPED_KINDS)}, not {kind!r}")
     if quality not in shipped_qualities(kind):
         known = ", ".join(map(str, shipped_qualities(kind)))
         raise ModelError(f"quality must be one of {known} for a {kind} model, not {quality!r}")
@@ -46,7 +45,7 @@ def shipped_model(method: str, quality: int, kind: str = LINEAR) -> Model:
 
 
 @functools.cache
-def shipped_qualities(kind: str = LINEAR) -> tuple[int, ...]:
+def shipped_qualities(kind: str = LINEAR.name) -> tuple[int, ...]:
     """The qualities for which both models of a kind, UN and UN + SR, come with the package."""
     found = (
         {int(path.stem.rpartition("-")[2]) for path in WEIGHTS.glob(f"{kind}-{family}-*.npz")}
@@ -82,8 +81,7 @@ def _shipped_paths() -> dict[bytes, Path]:
     """Where the model of each hash is; only the manifests are read."""
     paths = {}
     for path in sorted(WEIGHTS.glob("*.npz")):
-        with np.load(path, allow_pickle=False) as file:
-            paths[bytes.fromhex(json.loads(file["manifest"].tobytes())["hash"])] = path
+        paths[bytes.fromhex(read_manifest(path)["hash"])] = path
     return paths
 
 

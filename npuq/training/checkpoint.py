@@ -13,7 +13,7 @@ import numpy as np
 
 from npuq.backend import Array, to_host
 from npuq.errors import TrainingError
-from npuq.io.atomic import write_file_atomically
+from npuq.io.archive import manifest_array, opened, write_archive
 from npuq.nn.adam import AdamState
 from npuq.training.options import TrainingOptions
 
@@ -77,8 +77,8 @@ def save_checkpoint(
         "options": dataclasses.asdict(options),
         "provenance": dict(provenance),
     }
-    arrays: dict[str, Array] = {
-        "manifest": np.frombuffer(json.dumps(manifest).encode(), np.uint8),
+    arrays = {
+        "manifest": manifest_array(manifest),
         "history": np.array(state.history, np.float64),
     }
     groups = {
@@ -86,12 +86,7 @@ def save_checkpoint(
     }  # fmt: skip
     for group, named in groups.items():
         arrays |= {f"{group}/{name}": to_host(array) for name, array in named.items()}
-
-    def write(temporary: Path) -> None:
-        with temporary.open("wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-
-    write_file_atomically(path, write)
+    write_archive(path, arrays, compress=False)
 
 
 def load_checkpoint(
@@ -175,9 +170,9 @@ def saved_run(path: Path) -> SavedRun:
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
     """The manifest, as today's format has it, and the arrays of a file, which may hold anything."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
-        manifest = json.loads(arrays.pop("manifest").tobytes())
+        with opened(path) as archive:
+            manifest = archive.manifest()
+            arrays = {name: archive.read(name) for name in archive.shapes if name != "manifest"}
         version = int(manifest["format"])
         sound = all(isinstance(manifest[name], dict) for name in ("options", "provenance"))
     except FileNotFoundError:

@@ -5,7 +5,7 @@ of the seed and the step. Hence the same seed gives the same parameters, and a r
 and resumed gives bit for bit those of a run that was not.
 
 A run lives in a folder: `checkpoint.npz` (to go on from), `history.csv` (curves) and, at its end,
-`model.npz` (to compress with; see `npuq.trained.file`).
+`model.npz` (to compress with), which `npuq.training.train` writes.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def validation_loss(
     return Loss(*np.mean(losses, axis=0).tolist())
 
 
-def train(
+def train_parameters(
     source: BatchSource,
     validation: Array,
     folder: str | Path,
@@ -147,7 +147,7 @@ def train(
     stop_after: int | None = None,
     progress: Progress | None = None,
 ) -> Any:
-    """Train a model as Sec. 5.2 says.
+    """Train the parameters of a model as Sec. 5.2 says; `npuq.training.train` makes them a model.
 
     Args:
         source: makes the batches, uint8 (N, H, W, 3).

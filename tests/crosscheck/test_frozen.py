@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from operations import OPERATIONS, Operation, gradients, make
 
-from npuq.exchange.compressai import architecture, import_state
+from npuq.exchange.compressai import import_state
+from npuq.exchange.compressai_names import architecture
 from npuq.models import hyperprior
 from npuq.models.conditional_rate import conditional_rate
 from npuq.models.noisy_rate import noisy_rate

@@ -11,12 +11,13 @@ from in_compressai import our_values, state_of, their_net, their_values
 from models import picture
 
 from npuq.cli import main
-from npuq.codec import files as codec
-from npuq.exchange.compressai import CLASSES, architecture, export_state, import_state
+from npuq.codec.files import compress, decompress, estimated_bits, quantize
+from npuq.exchange.compressai import export_state, import_state
+from npuq.exchange.compressai_names import CLASSES, architecture
 from npuq.exchange.state_dict import read_state_dict
 from npuq.nn.parameters import named_arrays
-from npuq.trained.file import load_model
 from npuq.trained.model import Model
+from npuq.trained.model_file import load_model
 
 N, M = 6, 10
 EPSILON = 1e-9  # CompressAI's least likelihood
@@ -53,12 +54,12 @@ def test_a_file_is_as_long_as_their_likelihoods_and_decodes_to_their_picture(cas
     _, net, model = case
     image = picture(320, 448, 3)
     expected = their_values(net, image[None].astype(np.float32) / np.float32(255))
-    data = codec.compress(image, method="un+q", model=model)
+    data = compress(image, method="un+q", model=model)
     nominal = sum(value.sum() for name, value in expected.items() if name.startswith("bits")) / 8
-    estimated = codec.estimated_bits(codec.quantize(image, model, "un+q", 0), model, "un+q") / 8
+    estimated = estimated_bits(quantize(image, model, "un+q", 0), model, "un+q") / 8
     assert estimated == pytest.approx(nominal, rel=1e-5)
     assert nominal > 2000 and abs(len(data) - nominal) <= 0.01 * nominal + 64
-    decoded = codec.decompress(data, model=model)
+    decoded = decompress(data, model=model)
     pixels = np.rint(255 * expected["x_hat"][0].clip(0, 1))
     assert np.max(np.abs(decoded - pixels)) <= 1 and np.std(pixels) > 10
 

@@ -20,7 +20,7 @@ from npuq.backend import Array
 from npuq.nn.parameters import named_arrays
 from npuq.training.checkpoint import FORMAT
 from npuq.training.dead_leaves import dead_leaves_batch
-from npuq.training.loop import train
+from npuq.training.loop import train_parameters
 from npuq.training.options import TrainingOptions
 
 HERE = Path(__file__).parent
@@ -47,7 +47,7 @@ def run(folder: Path, options: TrainingOptions, **more: Any) -> dict[str, Array]
     """The parameters that the run comes to."""
     source = functools.partial(dead_leaves_batch, batch_size=1, crop=64)
     none = np.zeros((0, 64, 64, 3), np.uint8)
-    trained = train(
+    trained = train_parameters(
         source, none, folder, options, provenance=PROVENANCE, checkpoint_every=100, **more
     )
     return named_arrays(trained)

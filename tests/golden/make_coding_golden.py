@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from npuq.backend import Array
+from npuq.codec.container import Header, pack
 from npuq.coding.arithmetic import encode_band
-from npuq.coding.container import Header, pack
 from npuq.coding.dither import dither_integers
 from npuq.coding.philox import philox4x32
 from npuq.coding.tables import IntegerTables, assemble_tables

@@ -14,15 +14,16 @@ from pathlib import Path
 
 import numpy as np
 
-from npuq.codec import files as codec
-from npuq.codec.streams import HyperSymbols
+from npuq.codec.codec import Symbols
+from npuq.codec.files import compress, decompress, dequantize, quantize, write_symbols
 from npuq.coding.dither import dither_integers
 from npuq.models import hyperprior
 from npuq.models.hyperprior import HyperpriorParams
 from npuq.models.linear import CHANNELS, LinearParams
 from npuq.nn import nonparametric
 from npuq.nn.parameters import named_arrays, with_arrays
-from npuq.trained.file import make_model, save_model
+from npuq.trained.make import make_model
+from npuq.trained.model_file import save_model
 
 HERE = Path(__file__).parent
 METHODS = {"un+q": "q", "un+uq": "uq", "un+uq+sr": "sr"}
@@ -57,7 +58,7 @@ def golden_hyperprior_params() -> HyperpriorParams:
     return with_arrays(like, arrays)
 
 
-def golden_hyperprior_symbols() -> HyperSymbols:
+def golden_hyperprior_symbols() -> Symbols:
     """Of an image of 600 x 70, two bands; by integers, with some escapes."""
     rng = np.random.default_rng(2)
     k = rng.integers(-3, 4, (4, 40, 8)) * rng.integers(0, 2, (4, 40, 8))
@@ -67,21 +68,23 @@ def golden_hyperprior_symbols() -> HyperSymbols:
     n, hyper_n = (
         dither_integers(a.shape, seed=SEED, tensor=tensor) for tensor, a in enumerate((k, hyper_k))
     )
-    return HyperSymbols(k.astype(np.int32), n, hyper_k.astype(np.int32), hyper_n, 600, 70)
+    return Symbols(
+        k.astype(np.int32), n, 600, 70, hyper_k=hyper_k.astype(np.int32), hyper_n=hyper_n
+    )
 
 
 def write_hyperprior() -> None:
-    params, offset = golden_hyperprior_params(), np.array([40, -300], np.int32)
+    params, medians = golden_hyperprior_params(), np.array([40, -300], np.int32)
     model = make_model(
-        params, alpha=7.0, alpha_r=9.0, lmbda=0.0125, name="golden", half=True, offset=offset
+        params, alpha=7.0, alpha_r=9.0, lmbda=0.0125, name="golden", half=True, medians=medians
     )
     save_model(HERE / "model_hyperprior_v1.npz", model)
     symbols = golden_hyperprior_symbols()
     pixels = {}
     for method, short in METHODS.items():
-        data = codec.write_symbols(symbols, model, method, SEED)
+        data = write_symbols(symbols, model, method, SEED)
         (HERE / f"hyperprior_v1_{short}.npuq").write_bytes(data)
-        pixels[short] = codec.decompress(data, model=model)
+        pixels[short] = decompress(data, model=model)
     np.savez_compressed(HERE / "hyperprior_v1_expected.npz", **pixels)
 
 
@@ -90,11 +93,11 @@ def write_linear() -> None:
     save_model(HERE / "model_v1.npz", model)
     expected = {}
     for method, short in METHODS.items():
-        data = codec.compress(golden_image(), method=method, model=model, seed=SEED)
+        data = compress(golden_image(), method=method, model=model, seed=SEED)
         (HERE / f"image_v1_{short}.npuq").write_bytes(data)
-        symbols = codec.quantize(golden_image(), model, method, SEED)
+        symbols = quantize(golden_image(), model, method, SEED)
         expected[f"{short}_symbols"] = symbols.k.astype(np.int16)
-        expected[f"{short}_pixels"] = codec.dequantize(symbols, model, method)
+        expected[f"{short}_pixels"] = dequantize(symbols, model, method)
     np.savez_compressed(HERE / "image_v1_expected.npz", **expected)
 
 

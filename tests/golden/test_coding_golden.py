@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from golden import make_coding_golden as golden
 
+from npuq.codec.container import unpack
 from npuq.coding.arithmetic import decode_band
-from npuq.coding.container import unpack
 
 
 @pytest.fixture(params=["fast", "reference"], autouse=True)

@@ -14,9 +14,10 @@ from golden.make_file_golden import (
     golden_image,
 )
 
-from npuq.codec import files as codec
-from npuq.trained.file import load_model, make_model, save_model
+from npuq.codec.files import compress, decompress, read_symbols, write_symbols
+from npuq.trained.make import make_model
 from npuq.trained.model import Model
+from npuq.trained.model_file import load_model, save_model
 
 
 @pytest.fixture(scope="module")
@@ -61,12 +62,12 @@ def test_old_images_decode(
     data = (HERE / f"image_v1_{short}.npuq").read_bytes()
     with np.load(HERE / "image_v1_expected.npz") as expected:
         symbols, pixels = expected[f"{short}_symbols"], expected[f"{short}_pixels"]
-    found, header, _ = codec.read_symbols(data, model)
+    found, header, _ = read_symbols(data, model)
     np.testing.assert_array_equal(found.k, symbols)
     assert (header.height, header.width, header.seed) == (265, 13, SEED)
     assert np.any((symbols < model.tables.first[:, None, None]) | (symbols > model.tables.last[0]))
     # soft rounding takes a logarithm, which may end in another grey level elsewhere
-    decoded = codec.decompress(data, model=model).astype(int)
+    decoded = decompress(data, model=model).astype(int)
     assert np.abs(decoded - pixels).max() <= (1 if method == "un+uq+sr" else 0)
     # a quantization step of 16 grey levels: errors are at most 8 by rounding, 16 with the dither
     assert np.abs(decoded - golden_image()).max() <= (8 if method == "un+q" else 16)
@@ -75,7 +76,7 @@ def test_old_images_decode(
 @pytest.mark.parametrize("method", ["un+q", "un+uq"])
 def test_images_are_still_written_the_same(model: Model, method: str) -> None:
     """Exact arithmetic up to here: the transform divides by 16. (Soft rounding uses exp.)"""
-    data = codec.compress(golden_image(), method=method, model=model, seed=SEED)
+    data = compress(golden_image(), method=method, model=model, seed=SEED)
     assert data == (HERE / f"image_v1_{METHODS[method]}.npuq").read_bytes()
 
 
@@ -91,7 +92,7 @@ def test_old_hyperprior_models_are_read(hyperprior_model: Model, tmp_path: Path)
     model = hyperprior_model
     assert (model.kind, model.alpha, model.alpha_r) == ("hyperprior", 7.0, 9.0)
     assert model.hash.hex() == "6f5b826a1046e19d"
-    assert model.hyper is not None and model.hyper.offset.tolist() == [40, -300]
+    assert model.medians is not None and model.medians.tolist() == [40, -300]
     save_model(tmp_path / "again.npz", model)
     assert load_model(tmp_path / "again.npz").hash == model.hash
 
@@ -105,12 +106,12 @@ def test_old_hyperprior_files_decode_and_are_still_written_the_same(
     monkeypatch.setenv("NPUQ_KERNELS", kernels)
     model, symbols = hyperprior_model, golden_hyperprior_symbols()
     data = (HERE / f"hyperprior_v1_{METHODS[method]}.npuq").read_bytes()
-    found, header, _ = codec.read_symbols(data, model)
+    found, header, _ = read_symbols(data, model)
     for ours, theirs in zip(found, symbols, strict=True):
         np.testing.assert_array_equal(ours, theirs)
     assert (header.height, header.width, header.seed) == (600, 70, SEED)
-    assert codec.write_symbols(symbols, model, method, SEED) == data
+    assert write_symbols(symbols, model, method, SEED) == data
     with np.load(HERE / "hyperprior_v1_expected.npz") as expected:
         pixels = expected[METHODS[method]].astype(int)
     assert pixels.std() > 10
-    assert np.abs(codec.decompress(data, model=model) - pixels).max() <= 1
+    assert np.abs(decompress(data, model=model) - pixels).max() <= 1

@@ -21,10 +21,10 @@ from PIL import Image
 from npuq import cli
 from npuq.cli import main
 from npuq.codec.files import compress, decompress
-from npuq.coding.container import METHODS
 from npuq.io.images import read_image, write_image
 from npuq.trained import shipped as shipped_models
-from npuq.trained.file import save_model
+from npuq.trained.methods import METHODS
+from npuq.trained.model_file import save_model
 
 KEYS = [
     "image", "model", "method", "quality", "bytes", "bpp", "bpp_estimated", "psnr", "mse",

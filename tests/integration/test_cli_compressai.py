@@ -19,8 +19,9 @@ from npuq.cli import main
 from npuq.exchange.compressai import export_state
 from npuq.io.images import read_image, write_image
 from npuq.models import hyperprior
-from npuq.trained.file import load_model, make_model, save_model
+from npuq.trained.make import make_model
 from npuq.trained.model import Model
+from npuq.trained.model_file import load_model, save_model
 
 
 def small_model(alpha: float = 0.0) -> Model:

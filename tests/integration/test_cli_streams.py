@@ -17,7 +17,7 @@ from PIL import Image
 from npuq.cli import main
 from npuq.codec.files import compress, decompress
 from npuq.io.images import encode_image, read_image, write_image
-from npuq.trained.file import save_model
+from npuq.trained.model_file import save_model
 
 ROOT = Path(__file__).parents[2]
 

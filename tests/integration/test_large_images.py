@@ -15,7 +15,7 @@ PROGRAM = """
 import sys
 import numpy as np
 from models import picture, tiny_hyperprior, tiny_model
-from npuq.codec import files as codec
+from npuq.codec.files import compress, decompress
 
 def peak():
     lines = open("/proc/self/status").read().splitlines()
@@ -23,12 +23,12 @@ def peak():
 
 model = {"linear": tiny_model, "hyperprior": tiny_hyperprior}[sys.argv[1]](16.0)
 tile = picture(250, 200)
-codec.decompress(codec.compress(tile, model=model), model=model)
+decompress(compress(tile, model=model), model=model)
 image = np.tile(tile, (int(sys.argv[2]), 20, 1))
 before = peak()
-data = codec.compress(image, model=model)
+data = compress(image, model=model)
 compressed = peak()
-decoded = codec.decompress(data, model=model)
+decoded = decompress(data, model=model)
 print(before, compressed, peak(), decoded.shape == image.shape)
 """
 

@@ -21,7 +21,7 @@ import pytest
 from npuq.exchange.compressai import export_state
 from npuq.models import hyperprior
 from npuq.runtime.compile import use_reference
-from npuq.trained.file import make_model
+from npuq.trained.make import make_model
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/status").exists(), reason="reads Linux's /proc"
@@ -58,16 +58,16 @@ def run(program: str, *arguments: object) -> str:
 
 PICTURE = """
 from models import picture
-from npuq.codec import files as codec
+from npuq.codec.files import compress, decompress
 height, width = map(int, sys.argv[1:])
 tile = picture(min(height, 256), min(width, 256))
-codec.decompress(codec.compress(np.tile(tile, (2, 2, 1))))
+decompress(compress(np.tile(tile, (2, 2, 1))))
 image = np.tile(tile, (-(-height // tile.shape[0]), -(-width // tile.shape[1]), 1))[:height, :width]
 image = np.ascontiguousarray(image)
 allow(150)
-data = codec.compress(image)
+data = compress(image)
 allow(150 + (image.nbytes >> 20))
-decoded = codec.decompress(data)
+decoded = decompress(data)
 error = decoded[:999, :999].astype(float) - image[:999, :999]
 print(decoded.shape == image.shape, np.mean(np.abs(error)) < 10)
 """
@@ -84,17 +84,17 @@ def test_pictures_take_their_pixels_and_150_megabytes(height: int, width: int) -
 
 CLAIM = """
 from models import picture
-from npuq.codec import files as codec
-from npuq.coding.container import pack, unpack
+from npuq.codec.files import compress, decompress
+from npuq.codec.container import pack, unpack
 from npuq.errors import InvalidFileError
-codec.decompress(codec.compress(picture(16, 16)))
-header, _ = unpack(codec.compress(picture(16, 16)))
+decompress(compress(picture(16, 16)))
+header, _ = unpack(compress(picture(16, 16)))
 allow(20)
 height, width = map(int, sys.argv[1:])
 header = header._replace(height=height, width=width)
 data = pack(header, [b""] * -(-height // 256))
 try:
-    codec.decompress(data)
+    decompress(data)
 except InvalidFileError as error:
     print(error)
 """
@@ -174,7 +174,7 @@ REFUSED = """
 from models import tiny_model
 from npuq.exchange.compressai import check_state, import_state
 from npuq.errors import ModelError
-from npuq.trained.file import load_model, save_model
+from npuq.trained.model_file import load_model, save_model
 from npuq.exchange.state_dict import read_state_dict
 path = sys.argv[1]
 save_model(path + ".sound.npz", tiny_model())

@@ -21,7 +21,7 @@ from npuq.io.images import write_image
 from npuq.models.linear import Loss
 from npuq.nn.adam import adam_init
 from npuq.nn.parameters import named_arrays, with_arrays
-from npuq.trained.file import load_model
+from npuq.trained.model_file import load_model
 from npuq.training.checkpoint import TrainingState, load_branch, load_checkpoint
 from npuq.training.loop import TO_JUDGE, averaged, is_outlier, training_step
 from npuq.training.objectives import Objective, objective_of

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from models import picture
+from models import picture, tiny_hyperprior
 
 import npuq
 from npuq.backend import Array
@@ -23,7 +23,7 @@ from npuq.errors import TrainingError
 from npuq.io.images import write_image
 from npuq.models.linear import LinearParams, Loss
 from npuq.nn.parameters import named_arrays
-from npuq.trained.file import load_model
+from npuq.trained.model_file import load_model
 from npuq.training import dead_leaves
 from npuq.training import loop as training
 from npuq.training.checkpoint import HISTORY, load_checkpoint
@@ -32,12 +32,13 @@ from npuq.training.loop import (
     gradient_length,
     noise_of_step,
     noise_of_validation,
-    train,
+    train_parameters,
 )
 from npuq.training.objectives import objective_of
 from npuq.training.options import PRESETS, TrainingOptions
 from npuq.training.photographs import training_batch
 from npuq.training.run_folder import check_folder
+from npuq.training.train import train
 
 OPTIONS = TrainingOptions(
     steps=12, batch_size=2, crop=32, smaller_side=(40, 60), alpha_start=1.0, alpha_end=16.0, seed=3
@@ -62,7 +63,7 @@ def run(folder: Path, options: TrainingOptions = OPTIONS, **more: Any) -> Linear
         crop=options.crop,
         smaller_side=options.smaller_side,
     )
-    return train(source, VALIDATION, folder, options, **{"checkpoint_every": 5, **more})
+    return train_parameters(source, VALIDATION, folder, options, **{"checkpoint_every": 5, **more})
 
 
 def arrays(params: LinearParams) -> list[Array]:
@@ -451,6 +452,38 @@ def test_the_command_writes_a_model_that_says_how_it_was_made(
     assert model.hash.hex() in successor.training["init_model"]
 
 
+def test_one_call_from_python_makes_the_file_that_the_command_makes(
+    photographs: str, tmp_path: Path
+) -> None:
+    """From photographs to a model that compresses."""
+    options = TrainingOptions(
+        **PRESETS["fast-sr"]
+        | {"steps": 6, "batch_size": 2, "crop": 32, "smaller_side": (40, 60), "seed": 3}
+    )
+    told: list[str] = []
+    model = train(
+        photographs, tmp_path / "a", options, name="x", preset="fast-sr", validation_crop=32,
+        report=told.append,
+    )  # fmt: skip
+    assert len(told) == 1 and "photographs for training" in told[0]
+    assert (model.name, model.alpha) == ("x", 16.0)
+    assert main(["train", photographs, str(tmp_path / "b"), *SMALL, "--name=x"]) == 0
+    ours, theirs = (load_model(tmp_path / folder / "model.npz") for folder in "ab")
+    assert ours.hash == theirs.hash == model.hash and ours.training == theirs.training
+    image = picture(32, 40)
+    assert npuq.decompress(npuq.compress(image, model=model), model=ours).shape == image.shape
+
+
+def test_one_call_from_python_refuses_what_the_options_do_not_fit(
+    photographs: str, tmp_path: Path
+) -> None:
+    with pytest.raises(TrainingError, match="multiple of 8, not 33"):
+        train(photographs, tmp_path / "a", OPTIONS, validation_crop=33)
+    with pytest.raises(TrainingError, match="another kind or size"):
+        train(photographs, tmp_path / "a", OPTIONS, validation_crop=32, start=tiny_hyperprior())
+    assert not (tmp_path / "a").exists()
+
+
 def test_procedural_pictures_need_no_folder(tmp_path: Path) -> None:
     assert main(["train", "dead-leaves", str(tmp_path), *SMALL]) == 0
     assert load_model(tmp_path / "model.npz").training["data"] == "dead-leaves"
@@ -486,7 +519,7 @@ def test_an_interrupted_command_says_how_to_go_on(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from npuq.cli.train import Progress
+    from npuq.cli.training_progress import Progress
 
     note = Progress.__call__
 

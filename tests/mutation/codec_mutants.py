@@ -66,7 +66,7 @@ CODEC_MUTANTS: list[Mutant] = [
     ),
     Mutant(
         "linear codec: coefficients in float64",
-        "npuq/codec/linear_windows.py",
+        "npuq/codec/linear_tiles.py",
         "linear.images_to_blocks(pixels[None])",
         "linear.images_to_blocks(pixels[None], np.float64)",
         QUANTIZER_TESTS,
@@ -135,14 +135,14 @@ CODEC_MUTANTS: list[Mutant] = [
         SCALES_TESTS,
     ),
     Mutant(
-        "integer scales: the bound forgets the offsets",
+        "integer scales: the bound forgets the biases",
         SCALES,
         "sums * (LARGEST << fraction) + np.abs(layer.b)",
         "sums * (LARGEST << fraction)",
         SCALES_TESTS,
     ),
     Mutant(
-        "integer scales: the bound takes offsets of one sign for the other",
+        "integer scales: the bound takes biases of one sign for the other",
         SCALES,
         "sums * (LARGEST << fraction) + np.abs(layer.b)",
         "sums * (LARGEST << fraction) + layer.b",
@@ -220,7 +220,7 @@ CODEC_MUTANTS: list[Mutant] = [
     ),
     Mutant(
         "dither: latents and hyper-latents share it",
-        "npuq/codec/streams.py",
+        "npuq/codec/scale_streams.py",
         "LATENTS, HYPER_LATENTS = 0, 1",
         "LATENTS, HYPER_LATENTS = 0, 0",
         ADDRESS_TESTS,

@@ -552,8 +552,8 @@ LAYER_MUTANTS = [
     ),
     *each_law(
         "integer scales: leaky in the scale hyperprior",
-        "npuq/trained/model.py",
-        "SLOPE if has_means(params) else 0)",
+        "npuq/trained/hyperprior.py",
+        "SLOPE if has_means(trained) else 0)",
         "SLOPE)",
         INTEGERS,
     ),
@@ -567,7 +567,7 @@ LAYER_MUTANTS = [
     ),
     *each_law(
         "import: GDN in the reverse order",
-        "npuq/exchange/compressai.py",
+        "npuq/exchange/compressai_names.py",
         "[stack.removesuffix('_gdn')]}.{2 * int(part) + 1}",
         "[stack.removesuffix('_gdn')]}.{5 - 2 * int(part)}",
         IMPORTED,
@@ -591,7 +591,7 @@ LAYER_MUTANTS = [
     *each_law(
         "import: medians in other units",
         "npuq/exchange/compressai.py",
-        "np.rint(512 * medians)",
+        "np.rint(MEDIAN_UNIT * medians)",
         "np.rint(256 * medians)",
         IMPORTED,
     ),

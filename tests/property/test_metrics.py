@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from npuq.backend import Array
-from npuq.evaluation.metrics import bd_rate, interpolate_rd, mse, psnr, ssim
+from npuq.evaluation.comparison import bd_rate, interpolate_rd
+from npuq.evaluation.metrics import mse, psnr, ssim
 
 Curve = tuple[list[float], list[float]]
 ROUNDING = 1e-12

@@ -14,9 +14,10 @@ from philox_of_paper import dither_at
 from unit.test_codec_factorized import factorized_model
 
 from npuq.backend import Array
-from npuq.codec import files as codec
-from npuq.coding.container import METHODS, unpack
+from npuq.codec.container import unpack
+from npuq.codec.files import compress, promised_bits, quantize, read_symbols, write_symbols
 from npuq.models.layers import Conv
+from npuq.trained.methods import METHODS
 from npuq.trained.model import Model
 
 SEED = (7 << 32) + 11
@@ -30,9 +31,9 @@ def dither_of(shape: tuple[int, ...], tensor: int) -> Array:
 
 def both_sides(model: Model, method: str, image: Array) -> tuple[Any, Any]:
     """Symbols as they are sent, and as they are read from the file."""
-    sent = codec.quantize(image, model, method, SEED)
-    data = codec.compress(image, method=method, model=model, seed=SEED)
-    found, header, _ = codec.read_symbols(data, model)
+    sent = quantize(image, model, method, SEED)
+    data = compress(image, method=method, model=model, seed=SEED)
+    found, header, _ = read_symbols(data, model)
     assert header.seed == SEED
     return sent, found
 
@@ -104,7 +105,7 @@ def check_far(model: Model, method: str, image: Array) -> None:
     for ours, theirs in zip(found, sent, strict=True):
         np.testing.assert_array_equal(ours, theirs)
     assert abs(sent.k).max() > 2**24
-    streams = unpack(codec.write_symbols(sent, model, method, SEED))[1]
-    promised = codec.promised_bits(sent, model, method)
+    streams = unpack(write_symbols(sent, model, method, SEED))[1]
+    promised = promised_bits(sent, model, method)
     # an end takes up to two bytes, from which zero bytes are left out: a last symbol may have six
     assert abs(8 * sum(map(len, streams)) - promised) <= 8 * 8 * len(streams)

@@ -11,9 +11,18 @@ import numpy as np
 import pytest
 from models import picture
 
-from npuq.codec import files as codec
+from npuq.codec.container import pack, unpack
+from npuq.codec.files import (
+    compress,
+    decompress,
+    dequantize,
+    estimated_bits,
+    promised_bits,
+    quantize,
+    read_symbols,
+    write_symbols,
+)
 from npuq.codec.tiles import analyse
-from npuq.coding.container import METHODS, pack, unpack
 from npuq.coding.dither import dither_values
 from npuq.errors import CorruptFileError, ModelError
 from npuq.models import factorized, hyperprior
@@ -22,8 +31,10 @@ from npuq.models.noisy_rate import Softness
 from npuq.nn import nonparametric
 from npuq.nn.parameters import cast, named_arrays, with_arrays
 from npuq.trained import integer_scales
-from npuq.trained.file import load_model, make_model, save_model
+from npuq.trained.make import make_model
+from npuq.trained.methods import METHODS
 from npuq.trained.model import Model
+from npuq.trained.model_file import load_model, save_model
 
 N, M = 4, 6
 
@@ -40,7 +51,7 @@ def larger(params: Any) -> Any:
 def factorized_model(alpha: float = 0.0) -> Model:
     params = larger(factorized.init(np.random.default_rng(1), channels=N, latents=M))
     offset = np.array([0, 1, -200, 256, 700, -1500])
-    return make_model(params, alpha=alpha, lmbda=0.01, name="tiny", offset=offset)
+    return make_model(params, alpha=alpha, lmbda=0.01, name="tiny", medians=offset)
 
 
 def scale_model() -> Model:
@@ -48,7 +59,7 @@ def scale_model() -> Model:
     params = larger(hyperprior.init(rng, channels=N, latents=M, means=False))
     *convs, last = params.hyper_synthesis
     params = params._replace(hyper_synthesis=(*convs, Conv(last.w, last.b + np.float32(1.5))))
-    return make_model(params, alpha=0.0, lmbda=0.01, name="tiny", offset=np.arange(-300, 300, 150))
+    return make_model(params, alpha=0.0, lmbda=0.01, name="tiny", medians=np.arange(-300, 300, 150))
 
 
 MODELS = {"factorized": factorized_model, "hyperprior": scale_model}
@@ -60,13 +71,13 @@ MODELS = {"factorized": factorized_model, "hyperprior": scale_model}
 def test_symbols_survive(kind: str, method: str, shape: tuple[int, int]) -> None:
     model, image = MODELS[kind](), picture(*shape, 3)
     assert model.kind == kind
-    data = codec.compress(image, method=method, model=model, seed=5)
-    found, _, _ = codec.read_symbols(data, model)
-    sent = codec.quantize(image, model, method, 5)
+    data = compress(image, method=method, model=model, seed=5)
+    found, _, _ = read_symbols(data, model)
+    sent = quantize(image, model, method, 5)
     for a, b in zip(found, sent, strict=True):
         np.testing.assert_array_equal(a, b)
-    decoded = codec.decompress(data, model=model)
-    np.testing.assert_array_equal(decoded, codec.dequantize(sent, model, method))
+    decoded = decompress(data, model=model)
+    np.testing.assert_array_equal(decoded, dequantize(sent, model, method))
     assert decoded.shape == image.shape
     unit = 16 if kind == "factorized" else 64
     assert sent.k.shape == (M, *(unit // 16 * -(-side // unit) for side in shape))
@@ -81,16 +92,16 @@ def test_latents_are_quantized_about_the_offset(method: str, alpha: float) -> No
     if method == "un+uq+sr" and alpha == 0:
         return
     model, image = factorized_model(alpha), picture(224, 256, 4)
-    symbols = codec.quantize(image, model, method, 1)
+    symbols = quantize(image, model, method, 1)
     assert np.unique(symbols.k).size > 5
-    promised = codec.promised_bits(symbols, model, method)
-    assert promised == pytest.approx(codec.estimated_bits(symbols, model, method), rel=2e-3)
-    payload = sum(map(len, unpack(codec.write_symbols(symbols, model, method, 1))[1]))
+    promised = promised_bits(symbols, model, method)
+    assert promised == pytest.approx(estimated_bits(symbols, model, method), rel=2e-3)
+    payload = sum(map(len, unpack(write_symbols(symbols, model, method, 1))[1]))
     assert 8 * payload <= 1.001 * promised + 128
     if method != "un+uq+sr":
         y = analyse(image, model.params, step=1).astype(np.float64)
-        assert model.offset is not None
-        t = y - model.offset[:, None, None] / 512
+        assert model.medians is not None
+        t = y - model.medians[:, None, None] / 512
         u = dither_values(symbols.n, np.float64) if method == "un+uq" else 0.0
         assert np.max(np.abs(symbols.k + u - t)) <= 0.5 + 1e-5
 
@@ -98,27 +109,27 @@ def test_latents_are_quantized_about_the_offset(method: str, alpha: float) -> No
 def test_bits_of_un_q_are_those_of_the_density_at_the_offset() -> None:
     """P(k) = c(k + m + 1/2) - c(k + m - 1/2)."""
     model, image = factorized_model(), picture(64, 64, 5)
-    symbols = codec.quantize(image, model, "un+q", 0)
+    symbols = quantize(image, model, "un+q", 0)
     density = cast(model.params.density, np.float64)
-    assert model.offset is not None
-    y_hat = symbols.k.reshape(M, -1) + model.offset[:, None] / 512
+    assert model.medians is not None
+    y_hat = symbols.k.reshape(M, -1) + model.medians[:, None] / 512
     p = nonparametric.cdf(y_hat + 0.5, density) - nonparametric.cdf(y_hat - 0.5, density)
-    estimated = codec.estimated_bits(symbols, model, "un+q")
+    estimated = estimated_bits(symbols, model, "un+q")
     assert estimated == pytest.approx(-np.log2(p).sum(), rel=1e-9)
 
 
 def test_a_file_that_does_not_fit_is_refused() -> None:
     model = factorized_model()
-    header, streams = unpack(codec.compress(picture(70, 70, 4), method="un+q", model=model))
+    header, streams = unpack(compress(picture(70, 70, 4), method="un+q", model=model))
     for changed in (
         header._replace(tensors=2),
         header._replace(height=16 * 33),
         header._replace(rows_per_band=64),
     ):
         with pytest.raises(CorruptFileError):
-            codec.decompress(pack(changed, streams), model=model)
+            decompress(pack(changed, streams), model=model)
     with pytest.raises(CorruptFileError):
-        codec.decompress(pack(header, [*streams, b""]), model=model)
+        decompress(pack(header, [*streams, b""]), model=model)
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -128,9 +139,9 @@ def test_model_files(kind: str, tmp_path: Path) -> None:
     loaded = load_model(tmp_path / "a.npz")
     assert (loaded.kind, loaded.hash) == (kind, model.hash)
     image = picture(64, 64)
-    data = codec.compress(image, method="un+q", model=model)
-    found = codec.decompress(data, model=loaded)
-    np.testing.assert_array_equal(found, codec.decompress(data, model=model))
+    data = compress(image, method="un+q", model=model)
+    found = decompress(data, model=loaded)
+    np.testing.assert_array_equal(found, decompress(data, model=model))
 
 
 @pytest.mark.parametrize(
@@ -193,8 +204,8 @@ def test_a_scale_hyperprior_is_not_trained() -> None:
         )
 
 
-@pytest.mark.parametrize("offset", [np.zeros(M + 1, int), np.zeros(M)])
-def test_offsets_are_an_integer_for_each_channel(offset: Any) -> None:
+@pytest.mark.parametrize("medians", [np.zeros(M + 1, int), np.zeros(M)])
+def test_medians_are_an_integer_for_each_channel(medians: Any) -> None:
     params = factorized.init(np.random.default_rng(0), channels=N, latents=M)
-    with pytest.raises(ModelError, match="offset"):
-        make_model(params, alpha=0.0, lmbda=1.0, name="x", offset=offset)
+    with pytest.raises(ModelError, match="medians"):
+        make_model(params, alpha=0.0, lmbda=1.0, name="x", medians=medians)

@@ -12,17 +12,11 @@ import unequal
 
 from npuq.backend import Array
 from npuq.errors import ModelError
-from npuq.exchange.compressai import (
-    CLASSES,
-    QUANTILES,
-    architecture,
-    check_state,
-    export_state,
-    import_state,
-)
+from npuq.exchange.compressai import QUANTILES, check_state, export_state, import_state
+from npuq.exchange.compressai_names import CLASSES, architecture
 from npuq.exchange.state_dict import read_state_dict, write_state_dict
 from npuq.models import factorized, hyperprior, linear
-from npuq.trained.file import make_model
+from npuq.trained.make import make_model
 
 N, M = 3, 4
 SCALES = "entropy_bottleneck.matrices.2"
@@ -39,7 +33,9 @@ def _exported(arch: str) -> dict[str, Array]:
         params = hyperprior.init(rng, channels=N, latents=M, means=means)
         offset = [5, -6, 700]
     params = unequal.unequal(rng, params, 0.1)
-    return export_state(make_model(params, alpha=0.0, lmbda=1.0, name="x", offset=np.array(offset)))
+    return export_state(
+        make_model(params, alpha=0.0, lmbda=1.0, name="x", medians=np.array(offset))
+    )
 
 
 def exported(arch: str = "mbt2018-mean") -> dict[str, Any]:
@@ -53,7 +49,7 @@ def test_architecture_and_sizes_follow_from_the_state_dict(arch: str) -> None:
     assert (model.name, model.lmbda, model.alpha) == ("x", 0.25, 0.0)
     assert model.params.analysis[0].w.shape == (N, 3, 5, 5)
     assert model.params.analysis[-1].w.shape == (M, N, 5, 5)
-    offset = model.offset if model.hyper is None else model.hyper.offset
+    offset = model.medians
     assert offset is not None and offset[0] == 5 and offset[-1] == 700
 
 

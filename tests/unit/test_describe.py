@@ -15,11 +15,12 @@ from models import picture, tiny_hyperprior, tiny_model
 from npuq.cli import main
 from npuq.cli.describe import describe, describe_model
 from npuq.codec.files import compress
-from npuq.coding.container import METHODS
 from npuq.errors import ModelError, TrainingError
 from npuq.models.factorized import init as factorized_init
 from npuq.nn.adam import AdamState
-from npuq.trained.file import make_model, save_model
+from npuq.trained.make import make_model
+from npuq.trained.methods import METHODS
+from npuq.trained.model_file import save_model
 from npuq.training.checkpoint import HISTORY, TrainingState, save_checkpoint
 from npuq.training.options import PRESETS, TrainingOptions
 

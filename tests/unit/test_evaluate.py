@@ -10,23 +10,20 @@ import pytest
 from models import picture, tiny_model
 
 from npuq.codec.files import compress, decompress
-from npuq.coding.container import METHODS
 from npuq.errors import ModelError
 from npuq.evaluation.metrics import ms_ssim, psnr
 from npuq.evaluation.rate_distortion import (
     Evaluation,
-    Failure,
     Job,
-    Record,
     all_qualities,
-    as_json,
     evaluate_files,
     evaluate_image,
     jobs_for,
     jobs_for_model,
-    mean_records,
 )
+from npuq.evaluation.records import Failure, Record, as_json, mean_records
 from npuq.io.images import write_image
+from npuq.trained.methods import METHODS
 from npuq.trained.shipped import shipped_qualities
 from npuq.training.dead_leaves import dead_leaves
 
@@ -121,7 +118,7 @@ def test_what_only_the_model_refuses_is_a_failure_too(
         raise ModelError("a coefficient is beyond 32 bits")
 
     write_image(tmp_path / "a.png", picture(16, 16))
-    monkeypatch.setattr("npuq.codec.files.compress", refuse)
+    monkeypatch.setattr("npuq.evaluation.rate_distortion.compress", refuse)
     (result,) = evaluate_files([tmp_path / "a.png"], jobs_for_model(tiny_model(), None))
     assert result == Failure(str(tmp_path / "a.png"), "a coefficient is beyond 32 bits")
 
@@ -131,7 +128,7 @@ def test_a_bug_is_no_failure_of_an_image(tmp_path: Path, monkeypatch: pytest.Mon
         raise ValueError("a bug")
 
     write_image(tmp_path / "a.png", picture(16, 16))
-    monkeypatch.setattr("npuq.codec.files.compress", bug)
+    monkeypatch.setattr("npuq.evaluation.rate_distortion.compress", bug)
     with pytest.raises(ValueError, match="a bug"):
         list(evaluate_files([tmp_path / "a.png"], jobs_for_model(tiny_model(), None)))
 

@@ -19,9 +19,9 @@ from npuq.evaluation.figures import (
     rate_distortion_curves,
     read_published,
 )
-from npuq.evaluation.rate_distortion import Record
+from npuq.evaluation.records import Record
 from npuq.io.images import read_image, write_image
-from npuq.trained.file import save_model
+from npuq.trained.model_file import save_model
 from npuq.training.loop import HISTORY
 
 

@@ -88,8 +88,8 @@ from models import picture, tiny_model
 from npuq.io.atomic import write_bytes_atomically
 from npuq.training.checkpoint import TrainingState, save_checkpoint
 from npuq.cli.eval import _write_csv
-from npuq.evaluation.rate_distortion import Record
-from npuq.trained.file import save_model
+from npuq.evaluation.records import Record
+from npuq.trained.model_file import save_model
 from npuq.nn.adam import AdamState
 from npuq.training.options import TrainingOptions
 from npuq.exchange.state_dict import write_state_dict

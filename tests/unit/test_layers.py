@@ -11,6 +11,7 @@ import pytest
 from npuq.models import hyperprior
 from npuq.models.layers import FLAT, Conv, stack_backward_straight_through, stack_forward
 from npuq.nn.activations import leaky_relu, leaky_relu_backward
+from npuq.trained.hyperprior import integer_scales
 from npuq.trained.integer_scales import (
     SLOPE_BITS,
     IntegerLayer,
@@ -18,7 +19,6 @@ from npuq.trained.integer_scales import (
     fixed_point_scales,
     level_thresholds,
 )
-from npuq.trained.model import integer_scales
 
 
 def centre(weight: float, k: int, dtype: Any = np.float64) -> Conv:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from npuq.backend import Array
-from npuq.evaluation.metrics import SMALLEST_SIDE, bd_rate, interpolate_rd, ms_ssim, mse, psnr, ssim
+from npuq.evaluation.comparison import bd_rate, interpolate_rd
+from npuq.evaluation.metrics import SMALLEST_SIDE, ms_ssim, mse, psnr, ssim
 
 
 def noise(height: int, width: int, seed: int = 0) -> Array:

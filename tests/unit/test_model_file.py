@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from models import tiny_hyperprior, tiny_model
 
-from npuq.codec.files import compress, decompress
+from npuq.codec.files import CODECS, compress, decompress
 from npuq.errors import ModelError, WrongModelError
 from npuq.models import factorized, hyperprior, linear
 from npuq.models.linear import CHANNELS
@@ -18,8 +18,11 @@ from npuq.nn import nonparametric
 from npuq.nn.activations import softplus
 from npuq.nn.adam import AdamState
 from npuq.nn.parameters import named_arrays
-from npuq.trained.file import _hash, load_model, make_model, save_model
+from npuq.trained.fingerprint import model_hash
+from npuq.trained.kinds import KINDS
+from npuq.trained.make import make_model
 from npuq.trained.model import Model
+from npuq.trained.model_file import load_model, save_model
 from npuq.trained.phases import hard_phases, plain_phases, soft_phases
 from npuq.trained.shipped import find_model
 from npuq.training.checkpoint import TrainingState, save_checkpoint
@@ -38,6 +41,15 @@ def contents(model: Model, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     path = tmp_path_factory.mktemp("model") / "model.npz"
     save_model(path, model)
     return path.read_bytes()
+
+
+def test_each_kind_of_model_has_a_codec_and_a_name() -> None:
+    assert KINDS.keys() == CODECS.keys()
+    for name, kind in KINDS.items():
+        assert kind.name == name == CODECS[name].kind
+        assert (kind.hyper_tables is None) == (kind.scales is None) == (CODECS[name].tensors == 1)
+    types = [kind.params for kind in KINDS.values()]
+    assert len(set(types)) == len(types)
 
 
 def test_phases_are_the_limits_of_soft_phases() -> None:
@@ -144,7 +156,30 @@ def test_softness_that_no_compressed_file_can_hold_is_refused(
 
 
 def replace_hash(model: Model) -> Model:
-    return model._replace(hash=_hash(model))
+    return model._replace(hash=model_hash(model))
+
+
+def test_integers_of_other_types_or_orders_are_refused(tmp_path: Path) -> None:
+    """With a hash that fits: the coder reads them without another look."""
+    model = tiny_hyperprior()
+    assert model.hyper is not None and model.medians is not None
+    scales = model.hyper.scales
+    hyper = [
+        model.hyper._replace(scales=scales._replace(thresholds=thresholds))
+        for thresholds in (
+            scales.thresholds[::-1].copy(),
+            scales.thresholds + 0.5,
+            scales.thresholds.astype(np.int64),
+        )
+    ]
+    for changed in (
+        model._replace(medians=model.medians.astype(np.int64)),
+        model._replace(phases=model.phases.astype(np.int32)),
+        *(model._replace(hyper=coding) for coding in hyper),
+    ):
+        save_model(tmp_path / "model.npz", replace_hash(changed))
+        with pytest.raises(ModelError, match="is not a model file"):
+            load_model(tmp_path / "model.npz")
 
 
 def test_what_make_model_takes_can_be_compressed_with(model: Model) -> None:
@@ -224,8 +259,8 @@ def test_hyper_latents_are_quantized_about_their_medians() -> None:
     centred = density._replace(b=tuple(np.zeros_like(b) for b in density.b))
     assert not make_model(
         params._replace(hyper_density=centred), alpha=0.0, lmbda=1.0, name="x"
-    ).hyper.offset.any()
+    ).medians.any()
     slope = softplus(density.H[0])
     moved = centred._replace(b=(-2.25 * slope.astype(np.float32), *centred.b[1:]))
     model = make_model(params._replace(hyper_density=moved), alpha=0.0, lmbda=1.0, name="x")
-    assert np.all(np.abs(model.hyper.offset - 512 * 2.25) <= 1)
+    assert np.all(np.abs(model.medians - 512 * 2.25) <= 1)

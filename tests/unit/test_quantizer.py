@@ -12,13 +12,13 @@ from models import constant_layers, tiny_hyperprior, tiny_model
 from unit.test_codec_factorized import factorized_model
 
 from npuq.backend import Array
-from npuq.codec import files as codec
-from npuq.codec.quantizer import phases_of_method, quantize_into, reconstruct
-from npuq.codec.streams import hyper_phases_of
-from npuq.coding.container import METHODS
+from npuq.codec.files import quantize as quantize_image
+from npuq.codec.quantizer import phases_of, quantize_into, reconstruct
+from npuq.codec.scale_streams import hyper_phases_of
 from npuq.coding.dither import dither_integers
 from npuq.errors import ModelError
 from npuq.models.linear import CHANNELS
+from npuq.trained.methods import METHODS
 from npuq.trained.model import Model
 from npuq.trained.phases import hard_phases, plain_phases, soft_phases
 
@@ -82,9 +82,9 @@ def test_linear_model_every_coefficient_a_tie(method: str) -> None:
     else:
         pixels = n.astype(int)  # all that there are: y = x - 127.5
     image = pixels.reshape(3, 8, 8, 3, 2).transpose(3, 1, 4, 2, 0).reshape(24, 16, 3)
-    symbols = codec.quantize(image.astype(np.uint8), model, method, SEED)
+    symbols = quantize_image(image.astype(np.uint8), model, method, SEED)
     units = 128 * a * (2 * pixels - 255)
-    phase = phases_of_method(method, model.phases)[n]
+    phase = phases_of(model, method)[n]
     assert np.all((units - phase) % UNIT == 0)
     np.testing.assert_array_equal(symbols.k, exact(units, phase))
     assert {0, 1} <= set(np.unique(symbols.k % 2)) and symbols.k.min() < 0 < symbols.k.max()
@@ -95,11 +95,11 @@ def test_linear_model_every_coefficient_a_tie(method: str) -> None:
 def test_linear_model_ties_of_chosen_dithers(method: str) -> None:
     """A grey image makes y_c = m_c + V[c] / 2^16 of channel c, a tie where the dither is c."""
     model = tiny_model(5.0)
-    phases = phases_of_method(method, model.phases).astype(np.int64)
+    phases = phases_of(model, method).astype(np.int64)
     units = UNIT * (np.arange(CHANNELS) % 7 - 3) + phases[:CHANNELS]
     rows = np.eye(CHANNELS) * (2 * units / UNIT)[:, None]  # 128 - 127.5 is 1/2
     shape = (CHANNELS, 3, 8, 8)
-    symbols = codec.quantize(
+    symbols = quantize_image(
         np.full((80, 96, 3), 128, np.uint8),
         with_analysis(model, rows.astype(np.float32).reshape(shape)),
         method,
@@ -121,11 +121,11 @@ def test_hyperprior_ties_of_latents_and_hyper_latents(method: str) -> None:
         dither_integers(shape, seed=SEED, tensor=tensor)
         for tensor, shape in enumerate(((8, 8, 4), (6, 2, 1)))
     )
-    phases = phases_of_method(method, model.phases).astype(np.int64)
+    phases = phases_of(model, method).astype(np.int64)
     hyper_phases = hyper_phases_of(method).astype(np.int64)
     units, hyper_units = tie_of_first(n, phases), tie_of_first(hyper_n, hyper_phases)
     mu = np.arange(-4, 4) * 3 << 12
-    offset = model.hyper.offset.astype(np.int64) << 7
+    offset = model.medians.astype(np.int64) << 7
     params = model.params
     params = params._replace(
         analysis=constant_layers(params.analysis, (units + mu) / UNIT),
@@ -133,7 +133,7 @@ def test_hyperprior_ties_of_latents_and_hyper_latents(method: str) -> None:
         hyper_synthesis=constant_layers(params.hyper_synthesis, np.r_[0 * mu, mu] / UNIT),
     )
     image = np.zeros((128, 64, 3), np.uint8)
-    symbols = codec.quantize(image, model._replace(params=params), method, SEED)
+    symbols = quantize_image(image, model._replace(params=params), method, SEED)
     np.testing.assert_array_equal(symbols.n, n)
     np.testing.assert_array_equal(symbols.hyper_n, hyper_n)
     check_ties(symbols.k, n, np.broadcast_to(units[:, None, None], n.shape), phases)
@@ -149,16 +149,16 @@ def test_hyperprior_ties_of_latents_and_hyper_latents(method: str) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_factorized_ties(method: str) -> None:
     model = factorized_model(5.0)
-    assert model.offset is not None
+    assert model.medians is not None
     n = dither_integers((6, 3, 2), seed=SEED)
-    phases = phases_of_method(method, model.phases).astype(np.int64)
+    phases = phases_of(model, method).astype(np.int64)
     units = tie_of_first(n, phases)
-    constants = units + (model.offset.astype(np.int64) << 7)
+    constants = units + (model.medians.astype(np.int64) << 7)
     params = model.params._replace(
         analysis=constant_layers(model.params.analysis, constants / UNIT)
     )
     image = np.zeros((48, 32, 3), np.uint8)
-    symbols = codec.quantize(image, model._replace(params=params), method, SEED)
+    symbols = quantize_image(image, model._replace(params=params), method, SEED)
     check_ties(symbols.k, n, np.broadcast_to(units[:, None, None], n.shape), phases)
 
 
@@ -208,7 +208,7 @@ def test_coefficients_of_the_linear_model_are_float32() -> None:
     assert w * np.float32(2.5) == 3.5 and float(w) * 2.5 < 3.5
     unit = np.eye(CHANNELS, dtype=np.float32).reshape(CHANNELS, 3, 8, 8)
     image = np.full((16, 8, 3), 130, np.uint8)
-    symbols = codec.quantize(image, with_analysis(tiny_model(), w * unit), "un+q", SEED)
+    symbols = quantize_image(image, with_analysis(tiny_model(), w * unit), "un+q", SEED)
     np.testing.assert_array_equal(symbols.k, 4)
 
 
@@ -224,7 +224,7 @@ def test_residuals_of_the_hyperprior_are_float32() -> None:
         analysis=constant_layers(params.analysis, np.full(8, 1000.5)),
         hyper_synthesis=constant_layers(params.hyper_synthesis, np.r_[0 * small, small]),
     )
-    symbols = codec.quantize(
+    symbols = quantize_image(
         np.zeros((64, 64, 3), np.uint8), model._replace(params=params), "un+q", SEED
     )
     np.testing.assert_array_equal(symbols.k, 1001)

@@ -10,19 +10,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from npuq.coding.container import METHODS
 from npuq.kernels.cpu import cdf_network
 from npuq.models import conditional_rate, hyperprior, linear, noisy_rate
 from npuq.models.noisy_rate import Softness
 from npuq.nn import nonparametric
 from npuq.nn.nonparametric import NonparametricParams
 from npuq.nn.parameters import named_arrays
-from npuq.trained.model import HYPERPRIOR, LINEAR, Model
+from npuq.trained.methods import METHODS
+from npuq.trained.model import Model
 from npuq.trained.shipped import shipped_model, shipped_qualities
 
 SHIPPED = [
     (kind, method, quality)
-    for kind in (LINEAR, HYPERPRIOR)
+    for kind in ("linear", "hyperprior")
     for method in METHODS[1:]
     for quality in shipped_qualities(kind)
 ]
@@ -35,7 +35,7 @@ def widths(density: NonparametricParams) -> tuple[int, ...]:
 def loss(model: Model, softness: Softness) -> float:
     """Of a picture of 64 x 64 pixels, as a step of training computes it."""
     rng = np.random.default_rng(0)
-    if model.kind == LINEAR:
+    if model.kind == "linear":
         x = rng.uniform(-127, 127, (linear.CHANNELS, 5)).astype(np.float32)
         u = rng.random(x.shape, np.float32) - np.float32(0.5)
         result, _ = linear.loss_forward(model.params, x, u, lmbda=0.01, softness=softness)
@@ -65,7 +65,7 @@ def test_shipped_models_never_wait_for_the_plain_density(
     kind, method, quality = shipped
     model = shipped_model(method, quality, kind)
     assert all(a.dtype == np.float32 for a in named_arrays(model.params).values())
-    if kind == LINEAR:
+    if kind == "linear":
         assert widths(model.params.density) == cdf_network.WIDTHS
     else:
         assert widths(model.params.hyper_density) == hyperprior.DENSITY_WIDTHS
@@ -76,7 +76,7 @@ def test_shipped_models_never_wait_for_the_plain_density(
     softness = Softness(model.alpha, model.alpha_r, model.alpha > 0, model.alpha > 0)
     monkeypatch.setenv("NPUQ_KERNELS", "fast")
     monkeypatch.setenv("NUMBA_DISABLE_JIT", "0")  # which would ask for the plain twins too
-    if kind == LINEAR:
+    if kind == "linear":
         monkeypatch.setattr(noisy_rate, "noisy_rate_bits", no_twin)
     monkeypatch.setattr(conditional_rate, "conditional_bits", no_twin)
     assert np.isfinite(loss(model, softness))

@@ -5,7 +5,7 @@ import zlib
 
 import pytest
 
-from npuq.coding.container import METHODS, Header, pack, read_header, unpack
+from npuq.codec.container import Header, pack, read_header, unpack
 from npuq.errors import (
     CorruptFileError,
     InvalidFileError,
@@ -13,6 +13,7 @@ from npuq.errors import (
     TruncatedFileError,
     UnsupportedVersionError,
 )
+from npuq.trained.methods import METHODS
 
 HEADER = Header(2, b"12345678", 512, 768, 7.0, 16.0, 2**64 - 1, 16)
 STREAMS = [b"first", b"", b"\0third\0"]

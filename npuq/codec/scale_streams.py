@@ -1,7 +1,7 @@
-"""The streams of the hyperprior model's symbols, all in integers, so the same everywhere.
+"""The streams of the hyperprior model, with a table for each scale: all in integers, see Eq. 23.
 
 The first stream holds the hyper-latents of the whole image, channel by channel. Each of the others
-holds a band of 32 rows of latents, sorted by scale (`npuq.trained.integer_scales`), those of one
+holds a band of latents, sorted by scale (`npuq.trained.integer_scales`), those of one
 scale in the order of channel, row and column.
 
 Shapes: k, n (M, h, w); hyper_k, hyper_n, w (N, h/4, w/4).
@@ -10,54 +10,36 @@ Shapes: k, n (M, h, w); hyper_k, hyper_n, w (N, h/4, w/4).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 
 from npuq.backend import Array
-from npuq.codec.quantizer import phases_of_method
-from npuq.codec.tiles import HYPER, Window, latent_size, scaled, windows
+from npuq.codec.bands import BAND_ROWS, band_count, bands_of
+from npuq.codec.codec import Symbols
+from npuq.codec.container import Header
+from npuq.codec.quantizer import phases_of
+from npuq.codec.tiles import HYPER, Tile, latent_size, scaled, tiles_of
 from npuq.coding.arithmetic import decode_band, decode_runs, encode_band, encode_runs
-from npuq.coding.container import METHODS, Header
 from npuq.coding.dither import dither_integers
-from npuq.runtime.threads import divided, map_in_threads
+from npuq.runtime.threads import map_in_threads
+from npuq.trained.hyperprior import HYPERPRIOR
 from npuq.trained.integer_scales import LEVELS, scale_indexes
-from npuq.trained.model import HyperCoding, Model, latents_of
+from npuq.trained.methods import METHODS
+from npuq.trained.model import Model, hyper_of
 from npuq.trained.phases import hard_phases, plain_phases
 
-BAND_ROWS = 32
 LATENTS, HYPER_LATENTS = 0, 1  # numbers of the tensors, for their dither
 STRIP_BANDS = 8  # in work at a time
-TILE = (BAND_ROWS // HYPER, 32)  # of hyper-latents, where means or scales are computed
+TILE_SIZE = (BAND_ROWS // HYPER, 32)  # of hyper-latents, where means or scales are computed
 
 
-class HyperSymbols(NamedTuple):
-    """An image between the transforms and the entropy coder.
-
-    Attributes:
-        k: (M, h, w) int32, of the latents.
-        n: (M, h, w) uint8, their dither integers.
-        hyper_k, hyper_n: (N, h/4, w/4), of the hyper-latents.
-        height, width: of the image, pixels.
-        grey: whether it is (`npuq.models.grey`).
-    """
-
-    k: Array
-    n: Array
-    hyper_k: Array
-    hyper_n: Array
-    height: int
-    width: int
-    grey: bool = False
-
-
-def write_streams(symbols: HyperSymbols, model: Model, method: str) -> list[bytes]:
+def write_streams(symbols: Symbols, model: Model, method: str) -> list[bytes]:
     """Entropy-code the symbols of an image: the hyper-latents, then bands of latents."""
-    hyper, phases = hyper_of(model), phases_of_method(method, model.phases)
+    hyper, phases = hyper_of(model), phases_of(model, method)
     hyper_phases = hyper_phases_of(method)
     streams = [encode_band(symbols.hyper_k, symbols.hyper_n, hyper_phases, hyper.tables)]
 
-    indexes_of_band = _band_indexes(symbols, hyper, method)
+    indexes_of_band = _band_indexes(symbols, model, method)
 
     def encode(job: tuple[slice, Array]) -> bytes:
         rows, indexes = job
@@ -71,23 +53,23 @@ def write_streams(symbols: HyperSymbols, model: Model, method: str) -> list[byte
     return streams
 
 
-def read_streams(streams: list[bytes], header: Header, model: Model) -> HyperSymbols:
+def read_streams(streams: list[bytes], header: Header, model: Model) -> Symbols:
     """The symbols that `write_streams` coded; all in integers, so the same everywhere.
 
     Raises:
         CorruptFileError: a stream holds what no symbols are coded as.
     """
     hyper, method = hyper_of(model), METHODS[header.method]
-    phases, hyper_phases = phases_of_method(method, model.phases), hyper_phases_of(method)
+    phases, hyper_phases = phases_of(model, method), hyper_phases_of(method)
     rows, columns = latent_size(header.height, header.width)
-    hyper_shape = hyper.offset.size, rows // HYPER, columns // HYPER
+    hyper_shape = hyper.tables.first.size, rows // HYPER, columns // HYPER
     hyper_n = dither_integers(hyper_shape, seed=header.seed, tensor=HYPER_LATENTS)
     hyper_k = decode_band(streams[0], hyper_n, hyper_phases, hyper.tables)
-    shape = latents_of(model.params), rows, columns
+    shape = HYPERPRIOR.size(model.params)[1], rows, columns
     k, n = np.empty(shape, np.int32), np.empty(shape, np.uint8)
-    symbols = HyperSymbols(k, n, hyper_k, hyper_n, header.height, header.width, header.grey)
+    symbols = Symbols(k, n, header.height, header.width, header.grey, hyper_k, hyper_n)
 
-    indexes_of_band = _band_indexes(symbols, hyper, method)
+    indexes_of_band = _band_indexes(symbols, model, method)
 
     def decode(job: tuple[bytes, slice, Array]) -> None:
         stream, rows, indexes = job
@@ -110,23 +92,16 @@ def read_streams(streams: list[bytes], header: Header, model: Model) -> HyperSym
     return symbols
 
 
-def streams_in(header: Header) -> int:
+def streams_in(height: int, width: int) -> int:
     """How many streams the file of an image has."""
-    rows, _ = latent_size(header.height, header.width)
-    return 1 + -(-rows // BAND_ROWS)
+    return 1 + band_count(latent_size(height, width)[0])
 
 
-def table_indexes(symbols: HyperSymbols, model: Model, method: str) -> Array:
+def table_indexes(symbols: Symbols, model: Model, method: str) -> Array:
     """The table of each latent, (M, h, w) uint8, found in integers."""
-    indexes_of_band = _band_indexes(symbols, hyper_of(model), method)
-    bands = divided(symbols.k.shape[1], BAND_ROWS)
+    indexes_of_band = _band_indexes(symbols, model, method)
+    bands = bands_of(symbols.k.shape[1])
     return np.concatenate([indexes_of_band(rows) for rows in bands], axis=1)
-
-
-def hyper_of(model: Model) -> HyperCoding:
-    """What a hyperprior model codes its hyper-latents and finds its scales with."""
-    assert model.hyper is not None, "not a hyperprior model"
-    return model.hyper
 
 
 def hyper_phases_of(method: str) -> Array:
@@ -135,28 +110,28 @@ def hyper_phases_of(method: str) -> Array:
 
 
 def _strips(rows: int) -> list[list[slice]]:
-    """Bands of rows of latents, some at a time."""
-    bands = divided(rows, BAND_ROWS)
+    """The bands of so many rows of latents, in strips that are in work at a time."""
+    bands = bands_of(rows)
     return [bands[i : i + STRIP_BANDS] for i in range(0, len(bands), STRIP_BANDS)]
 
 
-def _band_indexes(
-    symbols: HyperSymbols, hyper: HyperCoding, method: str
-) -> Callable[[slice], Array]:
+def _band_indexes(symbols: Symbols, model: Model, method: str) -> Callable[[slice], Array]:
     """A function of a band, which finds the table of each of its latents: (M, rows, w) uint8."""
-    w = symbols.hyper_k.astype(np.int64) * 512 + hyper.offset[:, None, None]
+    assert model.medians is not None, "not a hyperprior model"
+    w = symbols.hyper_k.astype(np.int64) * 512 + model.medians[:, None, None]
     if method != "un+q":
         w += 2 * symbols.hyper_n.astype(np.int64) - 255
-    tiles: dict[int, list[Window]] = {}  # by the band that they belong to, of as many rows
-    for window in windows(w.shape[1:], TILE):
-        tiles.setdefault(window.core[0].start * HYPER, []).append(window)
+    scales = hyper_of(model).scales
+    tiles: dict[int, list[Tile]] = {}  # by the band that they belong to, of as many rows
+    for tile in tiles_of(w.shape[1:], TILE_SIZE):
+        tiles.setdefault(tile.core[0].start * HYPER, []).append(tile)
 
     def indexes_of_band(rows: slice) -> Array:
         indexes = np.empty((len(symbols.k), rows.stop - rows.start, symbols.k.shape[2]), np.uint8)
-        for window in tiles[rows.start]:
-            part = scale_indexes(w[(slice(None), *window.outer)][None], hyper.scales)[0]
-            _, columns = scaled(window.core, HYPER)
-            indexes[:, :, columns] = part[(slice(None), *scaled(window.inner, HYPER))]
+        for tile in tiles[rows.start]:
+            found = scale_indexes(w[(slice(None), *tile.outer)][None], scales)[0]
+            _, columns = scaled(tile.core, HYPER)
+            indexes[:, :, columns] = found[(slice(None), *scaled(tile.inner, HYPER))]
         return indexes
 
     return indexes_of_band

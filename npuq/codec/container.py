@@ -5,7 +5,7 @@ All numbers are little-endian.
     bytes  content
         4  magic, b"NPUQ"
         1  format version, 1
-        1  method, an index of METHODS
+        1  method, an index of METHODS (`npuq.trained.methods`)
         1  dither, 1: Philox4x32-10 with 8 bits
         1  flags: 1 if the picture is grey, red = green = blue (`npuq.models.grey`), else 0
         8  hash of the model
@@ -34,10 +34,10 @@ from npuq.errors import (
     TruncatedFileError,
     UnsupportedVersionError,
 )
+from npuq.trained.methods import METHODS
 
 MAGIC = b"NPUQ"
 VERSION = 1
-METHODS = ("un+q", "un+uq", "un+uq+sr")
 PHILOX_8_BITS = 1
 GREY = 1  # a bit of the flags
 
@@ -162,7 +162,7 @@ def _problem(header: Header) -> str:
 
 
 def _crc(*parts: bytes | memoryview) -> bytes:
-    """Of the parts one after another."""
+    """The CRC-32 of the parts one after another, as it stands in the file."""
     crc = 0
     for part in parts:
         crc = zlib.crc32(part, crc)

@@ -1,0 +1,191 @@
+"""From photographs to a model file in one call: data, loop, integers, file (Sec. 5.2).
+
+The loop is `npuq.training.loop`; a run can also be made from batches of one's own there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from npuq.backend import Array
+from npuq.errors import TrainingError
+from npuq.trained.kinds import KINDS
+from npuq.trained.make import make_model
+from npuq.trained.model import Model
+from npuq.trained.model_file import save_model
+from npuq.training.checkpoint import saved_run
+from npuq.training.dead_leaves import dead_leaves_batch, dead_leaves_validation
+from npuq.training.loop import Progress, train_parameters
+from npuq.training.objectives import check_start
+from npuq.training.options import TrainingOptions, softness_at
+from npuq.training.photographs import (
+    BatchSource,
+    describe_photographs,
+    load_photographs,
+    training_batch,
+    validation_crops,
+)
+from npuq.training.run_folder import check_folder
+
+DEAD_LEAVES = "dead-leaves"
+"""In the place of a folder: the built-in pictures. A folder of that name is ./dead-leaves."""
+
+
+def train(
+    photographs: str | Path,
+    folder: str | Path,
+    options: TrainingOptions,
+    *,
+    name: str | None = None,
+    preset: str | None = None,
+    start: Model | None = None,
+    branch_from: str | Path | None = None,
+    resume: bool = False,
+    device: str = "cpu",
+    validation_crop: int = 512,
+    checkpoint_every: int | None = None,
+    progress: Progress | None = None,
+    report: Callable[[str], None] | None = None,
+) -> Model:
+    """Train a model on photographs and write it to `model.npz` in the folder (Sec. 5.2).
+
+    Example:
+        >>> options = TrainingOptions(**PRESETS["fast-sr"])         # npuq.training.options
+        >>> model = train("photographs", "run", options)            # and run/model.npz
+        >>> data = npuq.compress(image, model=model)
+
+    Args:
+        photographs: a folder of images, or "dead-leaves" for procedural pictures.
+        folder: of the run; made if it is not there. It also gets `checkpoint.npz` and
+            `history.csv`.
+        options: settings.
+        name: of the model, for reports; by default that of the folder.
+        preset: the name of the settings that the options were made of, for reports.
+        start: a model whose parameters to start from, instead of a fresh initialisation.
+        branch_from: checkpoint of another run whose parameters and moments are the start.
+        resume: go on from the folder's checkpoint; everything else must be as it was begun with.
+        device: "cpu" or "cuda".
+        validation_crop: size of the held-out pictures, a multiple of `options.crop_multiple`.
+        checkpoint_every: steps between checkpoints and validations; by default a tenth of all, at
+            most 1000.
+        progress: called with (step, loss) after each step.
+        report: called with what is worth knowing, in words.
+
+    Returns:
+        The model in the file.
+
+    Raises:
+        InvalidImageError: there are no photographs.
+        TrainingError: as `npuq.training.loop.train_parameters`; or the start is of another kind or
+            size than the options say, or the size of held-out pictures is none.
+        ModelError: the parameters are too large for the integers that they are made into.
+        KeyboardInterrupt: passed on, after a checkpoint was written.
+    """
+    folder = Path(folder)
+    check_folder(folder, resume=resume)
+    if validation_crop % options.crop_multiple:
+        raise TrainingError(
+            f"the size of held-out pictures must be a multiple of {options.crop_multiple}, "
+            f"not {validation_crop}"
+        )
+    if start is not None:
+        try:
+            check_start(start.params, options)
+        except ValueError as error:
+            raise TrainingError(
+                f"{start.name} is of another kind or size than the new model: {error}"
+            ) from error
+    provenance = _provenance(photographs, folder, name, preset, start, branch_from, resume=resume)
+    source, held_out = _data(photographs, options, validation_crop, report)
+    params = train_parameters(
+        source,
+        held_out,
+        folder,
+        options,
+        model=None if start is None else start.params,
+        branch_from=branch_from,
+        provenance=provenance,
+        resume=resume,
+        device=device,
+        checkpoint_every=checkpoint_every or min(max(options.steps // 10, 1), 1000),
+        progress=progress,
+    )
+    skipped = saved_run(folder / "checkpoint.npz").skipped
+    if skipped and report is not None:
+        report(f"{skipped} steps with outlying gradients were left out")
+    model = make_model(
+        params,
+        # Annealed without noise, soft rounding stands for rounding, and files are rounded.
+        alpha=softness_at(options, options.steps).alpha if options.quantizer == "noise" else 0.0,
+        alpha_r=options.alpha_r,
+        lmbda=options.lmbda,
+        name=provenance["name"],
+        half=KINDS[options.model].is_halved,
+        training={
+            "data": provenance["data"],
+            "preset": provenance["preset"],
+            "options": dataclasses.asdict(options),
+            "init_model": provenance["init_model"],
+            "branch_from": provenance.get("branch_from"),
+            "skipped": skipped,
+        },
+    )
+    save_model(folder / "model.npz", model)
+    return model
+
+
+def _provenance(
+    photographs: str | Path,
+    folder: Path,
+    name: str | None,
+    preset: str | None,
+    start: Model | None,
+    branch_from: str | Path | None,
+    *,
+    resume: bool,
+) -> dict[str, Any]:
+    """What a run depends on beside the options; where it is resumed, as it was begun."""
+    before = saved_run(folder / "checkpoint.npz").provenance if resume else {}
+    data = {"data": DEAD_LEAVES}
+    if photographs != DEAD_LEAVES:
+        data = describe_photographs(photographs)
+    found: dict[str, Any] = {
+        **data,
+        "init_model": before.get("init_model"),
+        "name": name or before.get("name", folder.resolve().name),
+        "preset": preset or before.get("preset"),
+    }
+    if "branch_from" in before:
+        found["branch_from"] = before["branch_from"]
+    if start is not None:
+        found["init_model"] = f"{start.name} {start.hash.hex()}"
+    if branch_from is not None:
+        run = saved_run(Path(branch_from))
+        found["branch_from"] = f"{run.provenance.get('name')} step {run.step} {run.hash}"
+    return found
+
+
+def _data(
+    photographs: str | Path,
+    options: TrainingOptions,
+    validation_crop: int,
+    report: Callable[[str], None] | None,
+) -> tuple[BatchSource, Array]:
+    """The source of batches, and the pictures that are kept aside."""
+    batch = {"batch_size": options.batch_size, "crop": options.crop}
+    if photographs == DEAD_LEAVES:
+        held_out = dead_leaves_validation(seed=options.seed, crop=validation_crop)
+        return functools.partial(dead_leaves_batch, **batch), held_out
+    found = load_photographs(photographs, smaller_side_max=options.smaller_side[1])
+    if report is not None:
+        kept = len(found.validation)
+        aside = f"{kept} kept aside for validation" if kept else "none to keep aside for validation"
+        report(f"{len(found.training)} photographs for training, {aside}")
+    source = functools.partial(
+        training_batch, found, **batch, smaller_side=options.smaller_side, turns=options.turns
+    )
+    return source, validation_crops(found, crop=validation_crop, smaller_side=options.smaller_side)
