@@ -38,8 +38,9 @@ def jit(**options: Any) -> Callable[[F], F]:
     that is damaged or cannot be written to costs the time of compiling anew, and nothing else.
 
     Numba compiles anew when the function's own file changes, but not when a file does that it
-    imports functions or constants from. Having edited `elementary.py`, `cdf_network.py` or
-    `coding/tables.py`, delete `__pycache__/*.nb[ic]` beside the kernels, or an old one may run.
+    imports functions or constants from. Having edited `elementary.py`, `cdf_network.py`,
+    `coding/tables.py`, `coding/intervals.py` or `nn/winograd.py`, delete `__pycache__/*.nb[ic]`
+    beside the kernels, or an old one may run.
     """
 
     def decorate(function: F) -> F:

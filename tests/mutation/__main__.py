@@ -24,7 +24,7 @@ from mutant import Mutant
 
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("npuq", "tests", "bench", "examples", "pyproject.toml", "README.md")
-COMPILED = ("npuq/kernels", "npuq/coding")
+COMPILED = ("npuq/kernels", "npuq/coding", "npuq/nn/winograd.py")
 MUTANTS = [*MODEL_MUTANTS, *CODEC_MUTANTS]
 PASSED, FAILED = 0, 1  # pytest's exit status; every other says that it could not run them
 

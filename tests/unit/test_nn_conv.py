@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -67,17 +68,16 @@ def test_results_are_of_the_type_of_the_arrays(dtype: Any) -> None:
 
 
 def test_types_that_differ_become_the_wider_one() -> None:
-    """No array of single precision is multiplied as if it were of double, or the other way."""
-    arrays = [X, W, B]
-    for i in range(3):
-        mixed = [a.astype(np.float32) if i == j else a for j, a in enumerate(arrays)]
+    """One array of double precision among others of single, or the other way, wherever it is."""
+    for i, one in itertools.product(range(3), ("f4", "f8")):
+        others = {"f4": "f8", "f8": "f4"}[one]
+        # few digits, of which single precision loses none where two of its arrays are multiplied
+        mixed = [np.rint(4 * a).astype(one if i == j else others) for j, a in enumerate((X, W, B))]
+        mixed[i] = (X, W, B)[i].astype(one)
         y = conv2d(mixed[0], mixed[1], bias=mixed[2])
         expected = conv2d(*(a.astype(float) for a in mixed))
         assert y.dtype == np.float64
         np.testing.assert_allclose(y, expected, rtol=1e-12, atol=1e-12)
-
-
-LARGE = 2.0**53  # up to here float64 holds all integers
 
 
 def test_integers_are_exact_up_to_2_to_the_53() -> None:
