@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 
 from npuq.backend import Array
+from npuq.exchange.compressai import CLASSES
 from npuq.models.noisy_rate import Softness
 
 FOLDER = Path(__file__).parent / "crosscheck" / "frozen"
 MADE_WITH = "made with"
 SOFTNESS = {"plain": Softness(), "soft": Softness(3.0, 3.0), "apart": Softness(2.0, 5.0)}
-ARCHITECTURES = ("bmshj2018-factorized", "bmshj2018-hyperprior", "mbt2018-mean")
+ARCHITECTURES = tuple(sorted(CLASSES))
 IMPORTED = 2, 4  # N and M of the imported models
 LMBDA = 0.01
 LARGEST = 10_000  # numbers; rows of more, the linear model's transforms, are products and no more

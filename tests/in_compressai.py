@@ -147,8 +147,12 @@ def their_net(arch: str, N: int, M: int) -> Any:
         for name, parameter in net.named_parameters():
             if name.endswith("weight"):
                 parameter *= 2.0
+            if name.endswith(("beta", "gamma")):  # which are all alike, and gamma symmetric
+                parameter += 0.1 * torch.rand_like(parameter)
             if "factors" in name:
                 parameter.uniform_(-0.5, 0.5)
+            if "matrices" in name:
+                parameter += 0.3 * torch.randn_like(parameter)
         net.g_a[6].weight *= 3
         if arch != "bmshj2018-factorized":
             net.h_s[4].bias[:M].uniform_(2.0, 6.0)

@@ -36,7 +36,7 @@ def check_slopes(
         sizes: of the directions, where 1 is too much or too little.
 
     Central differences of steps h and h/2 with one Richardson step: truncation of order h^4, and
-    rounding of some eps / h of the part, which has to be below the tolerance: else this says so.
+    rounding of some eps / h of the part, at most 5e-6 of the gradient: else this says so.
     """
     rng = np.random.default_rng(1)
     for name, array in arrays.items():

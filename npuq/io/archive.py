@@ -77,6 +77,6 @@ def _shape(file: zipfile.ZipFile, member: zipfile.ZipInfo) -> Array:
         }[np.lib.format.read_magic(stream)]
         shape, _, dtype = read_header(stream)
         size = member.file_size - stream.tell()
-    if dtype.hasobject or min(shape, default=0) < 0 or size != math.prod(shape) * dtype.itemsize:
+    if dtype.hasobject or size != math.prod(shape) * dtype.itemsize:
         raise ValueError(f"{member.filename} is not as long as its header says, or holds objects")
     return np.broadcast_to(np.zeros((), dtype), shape)

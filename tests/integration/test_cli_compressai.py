@@ -6,6 +6,7 @@ import io
 import json
 import pickle
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,38 @@ def test_what_pytorch_wrote_that_is_no_state_dict(
     said = fails(capsys, "import-compressai", tmp_path / "a.pth", tmp_path / "out.npz")
     assert "a.pth is not a state dict" in said
     assert not (tmp_path / "out.npz").exists() and not hasattr(sys.modules["npuq"], "intruder")
+
+
+def test_tensors_of_pytorch_are_no_larger_than_the_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One number can stand for any shape there, by strides of 0; an archive can be compressed."""
+    torch = pytest.importorskip("torch")
+    shapes = {name: array.shape for name, array in export_state(small_model()).items()}
+    one = torch.ones(1)
+    torch.save({name: one.expand(*shape) for name, shape in shapes.items()}, tmp_path / "a.pth")
+    said = fails(capsys, "import-compressai", tmp_path / "a.pth", tmp_path / "out.npz")
+    assert "a.pth" in said and "more than the file holds" in said
+    with (
+        zipfile.ZipFile(tmp_path / "a.pth") as stored,
+        zipfile.ZipFile(tmp_path / "b.pth", "w", zipfile.ZIP_DEFLATED) as compressed,
+    ):
+        for member in stored.namelist():
+            compressed.writestr(member, stored.read(member))
+    said = fails(capsys, "import-compressai", tmp_path / "b.pth", tmp_path / "out.npz")
+    assert "b.pth: is compressed" in said
+
+
+@pytest.mark.parametrize("wrapper", ["_orig_mod.", "module."])
+def test_files_of_wrapped_models(
+    wrapper: str, state: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with np.load(state) as file:
+        np.savez(tmp_path / "wrapped.npz", **{wrapper + name: file[name] for name in file})
+    for path in (state, tmp_path / "wrapped.npz"):
+        assert main(["import-compressai", str(path), f"{tmp_path}/{path.stem}.model.npz"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].split("hash")[1] == said[1].split("hash")[1]
 
 
 @pytest.mark.parametrize("part", [0.2, 0.9, 0.999])

@@ -259,4 +259,11 @@ CODEC_MUTANTS: list[Mutant] = [
         "0.0 if self.alpha_r is None else",
         ("tests/unit/test_kernels.py::test_the_softness_of_r_is_that_of_s_where_none_is_given",),
     ),
+    Mutant(
+        "density: soft rounding does not move the place of evaluation",
+        "npuq/paper/density.py",
+        "return 2.0 ** -rate_bits(z, params, cdf=cdf, alpha=alpha)",
+        "return 2.0 ** -rate_bits(z, params, cdf=cdf)",
+        ("tests/property/test_paper_density.py",),
+    ),
 ]

@@ -503,10 +503,26 @@ LAYER_MUTANTS = [
         STAGES,
     ),
     *each_law(
-        "import: GDN of the synthesis at the analysis' places",
+        "import: GDN in the reverse order",
         "npuq/exchange/compressai.py",
         "[stack.removesuffix('_gdn')]}.{2 * int(part) + 1}",
         "[stack.removesuffix('_gdn')]}.{5 - 2 * int(part)}",
+        IMPORTED,
+    ),
+    *each_law(
+        "import: gamma transposed",
+        "npuq/exchange/compressai.py",
+        "with_arrays(like, arrays),\n        alpha=0.0,",
+        'with_arrays(like, {n: a.T if n.endswith("gamma") else a for n, a in arrays.items()}),'
+        "\n        alpha=0.0,",
+        IMPORTED,
+    ),
+    *each_law(
+        "import: H transposed",
+        "npuq/exchange/compressai.py",
+        "with_arrays(like, arrays),\n        alpha=0.0,",
+        "with_arrays(like, {n: a.swapaxes(1, 2) if a.ndim == 3 and a.shape[1] == a.shape[2] else a"
+        " for n, a in arrays.items()}),\n        alpha=0.0,",
         IMPORTED,
     ),
     *each_law(

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from npuq.coding import arithmetic
-from npuq.coding.arithmetic import decode_band, decode_runs, encode_band, encode_runs
+from npuq.coding.arithmetic import (
+    Decoder,
+    Encoder,
+    decode_band,
+    decode_runs,
+    encode_band,
+    encode_runs,
+)
 from npuq.coding.tables import assemble_tables, symbol_intervals, table_bits
 from npuq.errors import CorruptFileError
 from npuq.runtime.compile import use_reference
@@ -73,6 +80,32 @@ def test_carry_goes_through_long_runs_of_ones(zeros):
     dither = (np.arange(400) * 101 % 256).astype(np.uint8).reshape(1, 20, 20)
     symbols = decode_band(data, dither, SOFT, TABLES)
     assert check_against_twin(symbols) >= zeros - 2
+
+
+@pytest.mark.parametrize("parts", [1, 3, 200])
+def test_a_stream_is_the_same_in_whatever_parts_it_is_made_and_read(parts, monkeypatch):
+    """Also of the dearest escapes, 87 bits each, which outgrow the room that there was at first."""
+    monkeypatch.setattr(arithmetic, "GROUP", 16)
+    rng = np.random.default_rng(0)
+    symbols = rng.choice(np.int32([-(2**31), 2**31 - 1, 0, 1]), 200)
+    dither = rng.integers(0, 256, 200, dtype=np.uint8)
+    expected, _ = twin_encode(symbols[None], SOFT[dither[None]], TABLES)
+    assert len(expected) > 2 * 6 * 16
+    encoder, cuts = Encoder(SOFT), [200 * i // parts for i in range(parts + 1)]
+    pieces = [slice(*pair) for pair in zip(cuts[:-1], cuts[1:], strict=True)]
+    for piece in pieces:
+        size = np.array([piece.stop - piece.start])
+        encoder.add(symbols[piece], dither[piece], size, TABLES)
+    assert encoder.finish() == expected
+    decoder, states = Decoder(expected, SOFT), []
+    for piece in pieces:
+        states.append(decoder.state)
+        found = decoder.read(dither[piece], np.array([piece.stop - piece.start]), TABLES)
+        np.testing.assert_array_equal(found, symbols[piece])
+    for piece, state in reversed(list(zip(pieces, states, strict=True))):
+        decoder.state = state  # from any place, once it is known
+        found = decoder.read(dither[piece], np.array([piece.stop - piece.start]), TABLES)
+        np.testing.assert_array_equal(found, symbols[piece])
 
 
 def test_all_of_the_likeliest_and_all_of_the_unlikeliest():

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import unequal
 
 from npuq.backend import Array
 from npuq.errors import ModelError
@@ -37,6 +38,7 @@ def _exported(arch: str) -> dict[str, Array]:
         means = arch == "mbt2018-mean"
         params = hyperprior.init(rng, channels=N, latents=M, means=means)
         offset = [5, -6, 700]
+    params = unequal.unequal(rng, params, 0.1)
     return export_state(make_model(params, alpha=0.0, lmbda=1.0, name="x", offset=np.array(offset)))
 
 
