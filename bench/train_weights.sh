@@ -28,7 +28,7 @@ for quality_and_lambda in 1:0.0015625 2:0.003125 3:0.00625 4:0.0125 5:0.025 6:0.
 done
 
 # The hyperprior model, small: quality 4 first, then from each to the next lower quality, on crops of
-# 128; from part c on, on crops of 256, without which whole pictures suffer (see the README).
+# 128; from part c on, on crops of 256, without which whole pictures suffer (see README.md here).
 hyperprior() {
     local kind=$1 quality=$2 part=$3 lambda=$4 steps=$5 seed=$6
     shift 6

@@ -15,6 +15,7 @@ from npuq.training.options import TrainingOptions
 HERE = Path(__file__).parent
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", SINCE)
 def test_a_checkpoint_of_any_format_goes_on_as_it_did(version: int, tmp_path: Path) -> None:
     options = TrainingOptions(**SETTINGS | SINCE[version])

@@ -38,6 +38,7 @@ def test_an_unknown_part_is_named() -> None:
     assert "no part 'speed'" in result.stderr and "density" in result.stderr
 
 
+@pytest.mark.slow
 def test_the_hyperprior_parts_check_that_both_sides_compute_the_same() -> None:
     code = (
         "import json, gdn, hyper\n"

@@ -330,6 +330,7 @@ def test_demo_takes_pictures_of_any_shape(
 # ---- pictures
 
 
+@pytest.mark.filterwarnings("default::UserWarning")  # it is printed, and looked at
 @pytest.mark.parametrize(
     ("mode", "size", "warned"),
     [

@@ -249,6 +249,7 @@ def test_names_and_places(state: Path, tmp_path: Path, capsys: pytest.CaptureFix
     assert {p.name for p in tmp_path.iterdir()} == {"state.npz", "m.npz", "linear.npz"}
 
 
+@pytest.mark.filterwarnings("default::UserWarning")  # it is printed, and looked at
 def test_what_compressai_does_not_know_is_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

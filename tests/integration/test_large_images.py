@@ -33,6 +33,7 @@ print(before, compressed, peak(), decoded.shape == image.shape)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's /proc")
 @pytest.mark.skipif(use_reference(), reason="takes long in plain Python")
 @pytest.mark.parametrize(

@@ -73,6 +73,7 @@ print(decoded.shape == image.shape, np.mean(np.abs(error)) < 10)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(use_reference(), reason="takes long in plain Python")
 @pytest.mark.parametrize(
     ("height", "width"), [(8, 1 << 22), (1, 1 << 22), (1 << 21, 1), (768, 1 << 14)]
@@ -100,6 +101,7 @@ except InvalidFileError as error:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(use_reference(), reason="takes long in plain Python")
 @pytest.mark.parametrize(("height", "width"), [(1, 1 << 25), (8, 1 << 22), (256, 1 << 17)])
 def test_a_few_bytes_that_claim_a_picture_are_refused_before_it_is_made(
@@ -189,6 +191,7 @@ for read in (load_model, lambda path: import_state(read_state_dict(path, check_s
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make",
     [empty_but_wide, empty_linear, long_manifest, zeros_nobody_asked_for, header_of_a_terabyte,

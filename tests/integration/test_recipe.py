@@ -128,6 +128,7 @@ def test_a_step_with_an_outlying_gradient_changes_nothing_and_is_counted() -> No
 # ---- going on
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stops", [(5,), (1, 2, 7), (11,)])
 def test_all_of_the_recipe_resumes_bit_for_bit(tmp_path: Path, stops: tuple[int, ...]) -> None:
     for number, stop in enumerate(stops):
@@ -199,6 +200,7 @@ def test_a_run_that_ended_while_one_waited_is_not_trained_over(
         pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernels", ["", "reference"])
 def test_a_diverging_hyperprior_training_says_so(
     kernels: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -235,6 +237,7 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
 def test_a_signal_saves_the_run(photographs: str, tmp_path: Path, name: str) -> None:
     out = tmp_path / "run"
@@ -254,6 +257,7 @@ def test_a_signal_saves_the_run(photographs: str, tmp_path: Path, name: str) -> 
     assert not [file for file in out.iterdir() if file.name.startswith(".npuq")]
 
 
+@pytest.mark.slow
 def test_the_command_branches(
     photographs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

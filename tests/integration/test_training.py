@@ -94,6 +94,7 @@ def test_another_seed_gives_others(whole: Any, tmp_path: Path) -> None:
     assert not identical(run(tmp_path, dataclasses.replace(OPTIONS, seed=4)), whole[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stops", [(5,), (1, 2, 7), (11,), (0,)])
 def test_resuming_gives_bit_for_bit_the_uninterrupted_run(
     whole: Any, tmp_path: Path, stops: tuple[int, ...]
@@ -142,6 +143,7 @@ def test_plain_noise_resumes_as_well(tmp_path: Path) -> None:
     assert identical(run(tmp_path / "a", options), run(tmp_path / "b", options, resume=True))
 
 
+@pytest.mark.slow
 def test_the_hyperprior_model_resumes_bit_for_bit_as_well(tmp_path: Path) -> None:
     for number, stop in enumerate((2, 7, None)):
         resumed = run(tmp_path / "a", HYPERPRIOR, resume=number > 0, stop_after=stop)
@@ -188,6 +190,7 @@ def test_progress_reports_each_step_once(tmp_path: Path) -> None:
     assert steps == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.slow
 def test_training_lowers_the_loss(tmp_path: Path) -> None:
     options = dataclasses.replace(OPTIONS, steps=40, density_rate=30.0)
     losses: list[float] = []
@@ -490,6 +493,7 @@ def test_procedural_pictures_need_no_folder(tmp_path: Path) -> None:
     assert math.isfinite(float(history(tmp_path)[-1]["validation_loss"]))
 
 
+@pytest.mark.slow
 def test_the_command_trains_the_hyperprior_model(
     photographs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

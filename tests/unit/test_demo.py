@@ -57,6 +57,7 @@ def test_the_built_in_picture_shows_the_tower_in_front_of_the_sky() -> None:
     assert top < 100 and left < 599 < left + 123  # 599 is its axis
 
 
+@pytest.mark.filterwarnings("default::UserWarning")  # it is printed, and looked at
 def test_a_model_that_is_left_out_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -99,6 +99,7 @@ def test_the_gradient_before_the_noise_is_the_expected_one(example: Any, case: A
     np.testing.assert_allclose(gradients.W, d_W, atol=1e-8 * np.abs(d_W).max())
 
 
+@pytest.mark.slow
 def test_training_lowers_the_loss_and_bytes_are_what_the_model_says(
     example: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
