@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from npuq.backend import Array
-from npuq.exchange.compressai import CLASSES
+from npuq.exchange.compressai_names import CLASSES
 from npuq.models.noisy_rate import Softness
 
 FOLDER = Path(__file__).parent / "crosscheck" / "frozen"
