@@ -18,7 +18,8 @@ from typing import Any
 
 from npuq.codec.files import compress, decompress
 from npuq.evaluation.metrics import mse, psnr
-from npuq.io.images import list_images, read_image
+from npuq.io.folders import list_images
+from npuq.io.images import read_image
 from npuq.trained.model import Model
 from npuq.trained.model_file import load_model
 

@@ -20,7 +20,8 @@ from common import median_seconds, peer
 from npuq.codec.files import compress, decompress, dequantize, quantize
 from npuq.exchange.compressai import import_state
 from npuq.io.atomic import write_bytes_atomically
-from npuq.io.images import read_image, write_image
+from npuq.io.image_writing import write_image
+from npuq.io.images import read_image
 from npuq.trained.shipped import shipped_model
 from npuq.training.dead_leaves import dead_leaves
 

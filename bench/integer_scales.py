@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from npuq.codec.hyperprior import float_table_indexes, promised_bits, quantize, table_indexes
-from npuq.io.images import list_images, read_image
+from npuq.io.folders import list_images
+from npuq.io.images import read_image
 from npuq.nn.parameters import named_arrays, with_arrays
 from npuq.trained.methods import METHODS
 from npuq.trained.model import Model

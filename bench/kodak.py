@@ -29,7 +29,8 @@ from npuq.evaluation.comparison import bd_rate, interpolate_rd
 from npuq.evaluation.figures import COLOURS, TITLES
 from npuq.evaluation.rate_distortion import Evaluation, Job, evaluate_image, jobs_for
 from npuq.evaluation.records import as_json, mean_records
-from npuq.io.images import list_images, read_image
+from npuq.io.folders import list_images
+from npuq.io.images import read_image
 from npuq.trained.methods import METHODS
 from npuq.trained.shipped import shipped_qualities
 

@@ -30,16 +30,18 @@ from npuq.codec.codec import Symbols
 from npuq.codec.files import compress, decompress, dequantize, promised_bits, write_symbols
 from npuq.coding.dither import dither_integers, dither_values
 from npuq.evaluation.metrics import ms_ssim, mse, psnr
-from npuq.io.images import list_images, read_image
+from npuq.io.folders import list_images
+from npuq.io.images import read_image
 from npuq.models import linear
 from npuq.paper.channel import shared_shift_noise, universal_quantize
 from npuq.paper.older_quantizers import dithered_pixels, stochastic_round
 from npuq.trained.methods import METHODS
 from npuq.trained.model import Model
 from npuq.trained.model_file import load_model
-from npuq.training.loop import noise_of_validation
 from npuq.training.objectives import objective_of
-from npuq.training.options import TrainingOptions, softness_at
+from npuq.training.options import TrainingOptions
+from npuq.training.schedules import softness_at
+from npuq.training.step import noise_of_validation
 
 HERE = Path(__file__).parent
 SEED = 0

@@ -11,7 +11,7 @@ from typing import Any
 
 from common import median_seconds
 
-from npuq.io.images import write_image
+from npuq.io.image_writing import write_image
 from npuq.training.dead_leaves import dead_leaves
 
 TITLE = "Start-up and whole commands, seconds"

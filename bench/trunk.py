@@ -24,7 +24,8 @@ from pathlib import Path
 from held_out import held_out_loss
 from PIL import Image
 
-from npuq.io.images import list_images, read_image
+from npuq.io.folders import list_images
+from npuq.io.images import read_image
 from npuq.nn.parameters import named_arrays, with_arrays
 from npuq.trained.make import make_model
 from npuq.trained.model_file import load_model, save_model

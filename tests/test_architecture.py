@@ -148,6 +148,26 @@ def test_import_npuq_is_light() -> None:
     assert not set(result.stdout.split()) & {"numba", "llvmlite", "scipy", *OPTIONAL, *FRAMEWORKS}
 
 
+LONGEST = 250
+LONGER = {
+    "models/linear.py": "a model is read in one piece: parameters, forward, backward",
+    "models/hyperprior.py": "likewise",
+    "paper/soft_round.py": "each function as printed and in stable form, with an example",
+    "training/dead_leaves.py": "one algorithm, from leaves to pixels",
+}
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_files_are_short(path: Path) -> None:
+    lines = len(path.read_text(encoding="utf-8").splitlines())
+    assert (lines > LONGEST) == (relative(path) in LONGER), lines
+
+
+def test_the_door_is_clear() -> None:
+    loose = {path.name for path in PACKAGE.glob("*.py")}
+    assert loose == {"__init__.py", "__main__.py", "backend.py", "errors.py"}
+
+
 # --- forward and backward -----------------------------------------------------------------------
 
 

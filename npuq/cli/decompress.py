@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Decompress; say what came out."""
     from npuq.codec.files import decompress
-    from npuq.io.images import check_writable, encode_image, write_image
+    from npuq.io.image_writing import check_writable, encode_image, write_image
 
     suffix = _suffix(args)
     if suffix is None:
@@ -61,7 +61,7 @@ def _suffix(args: argparse.Namespace) -> str | None:
     Raises:
         NpuqError: the name says another one than --format.
     """
-    from npuq.io.images import WRITE_OPTIONS
+    from npuq.io.image_writing import WRITE_OPTIONS
 
     if args.image == STREAM:
         return f".{args.format or FORMATS[0]}"

@@ -23,7 +23,9 @@ from npuq.trained.model import Model
 from npuq.trained.model_file import load_model
 from npuq.trained.shipped import find_model
 from npuq.training.checkpoint import HISTORY
-from npuq.training.options import PRESETS, TrainingOptions, lmbda_at, softness_at
+from npuq.training.options import TrainingOptions
+from npuq.training.presets import PRESETS
+from npuq.training.schedules import lmbda_at, softness_at
 
 ARCHIVE = b"PK\3\4"
 """How a model and a checkpoint, both `.npz`, begin."""

@@ -155,7 +155,7 @@ def _check_plot(args: argparse.Namespace, paths: Sequence[Path]) -> Curves:
 
 
 def _image_files(names: Sequence[str]) -> list[Path]:
-    from npuq.io.images import list_images
+    from npuq.io.folders import list_images
 
     paths: list[Path] = []
     for name in names:

@@ -28,7 +28,8 @@ def preset_text() -> str:
 
     Each is told by the last one before it from which it differs least.
     """
-    from npuq.training.options import PRESETS, TrainingOptions
+    from npuq.training.options import TrainingOptions
+    from npuq.training.presets import PRESETS
 
     told: dict[str, dict[str, Any]] = {}
     parts = []

@@ -23,7 +23,7 @@ DEFAULT_PRESETS = {"linear": "fast-sr", "hyperprior": "fast-hyperprior-sr"}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `npuq train`."""
     from npuq.cli.presets import ListPresets
-    from npuq.training.options import PRESETS
+    from npuq.training.presets import PRESETS
 
     parser.add_argument(
         "data", metavar="DIR", help="a folder of images, or dead-leaves: procedural pictures"
@@ -144,7 +144,8 @@ def _options(args: argparse.Namespace, preset: str, begun: SavedRun | None) -> T
     Raises:
         NpuqError: they cannot be trained, or a run is resumed and begun with others.
     """
-    from npuq.training.options import PRESETS, TrainingOptions
+    from npuq.training.options import TrainingOptions
+    from npuq.training.presets import PRESETS
 
     given = given_settings(args)
     if begun is None:

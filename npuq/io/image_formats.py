@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from npuq.backend import Array
+from npuq.errors import missing_dependency
 
 FORMATS = (
     "JPEG", "PNG", "PPM", "BMP", "GIF", "WEBP", "TIFF", "JPEG2000", "QOI", "SGI", "SUN", "PCX",
@@ -137,3 +138,17 @@ def _is_deep_box(kind: bytes, contents: bytes) -> bool:
     else:
         return False
     return any((depth & 0x7F) >= 8 for depth in depths)  # one less than the bits, beside the sign
+
+
+def load_pillow() -> Any:
+    """Pillow's `Image`, imported now.
+
+    Raises:
+        MissingDependencyError: it is not installed.
+    """
+    try:
+        from PIL import Image
+    except ImportError as error:
+        what = "reading and writing image files"
+        raise missing_dependency(what, "Pillow", "cli", error) from error
+    return Image

@@ -10,7 +10,6 @@ import io
 import os
 import threading
 import warnings
-from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,39 +17,21 @@ from typing import Any
 import numpy as np
 
 from npuq.backend import Array
-from npuq.errors import InvalidImageError, missing_dependency
-from npuq.io.atomic import write_file_atomically
+from npuq.errors import InvalidImageError
 from npuq.io.image_formats import (
     FORMATS,
     has_foreign_colours,
     has_more_pictures,
     is_deep,
+    load_pillow,
     orientation,
     turned,
 )
-
-READ_SUFFIXES = frozenset(
-    {
-        ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".pgm", ".pbm", ".pnm", ".tif", ".tiff",
-        ".gif", ".avif", ".jp2", ".j2k",
-    }
-)  # fmt: skip
-"""What `list_images` takes for an image, by name; `read_image` goes by the contents."""
 
 PIXELS_MAX = 1 << 27
 """Of an image to read; decoded, it takes 400 MB."""
 
 STRIP_ROWS = 256
-
-WRITE_OPTIONS: dict[str, dict[str, Any]] = {
-    ".png": {"format": "PNG"},
-    ".ppm": {"format": "PPM"},
-    ".bmp": {"format": "BMP"},
-    ".tif": {"format": "TIFF", "compression": "tiff_deflate"},
-    ".tiff": {"format": "TIFF", "compression": "tiff_deflate"},
-    ".webp": {"format": "WEBP", "lossless": True},
-}
-"""The lossless formats, by suffix: a decoded picture must not be degraded a second time."""
 
 
 _WARNINGS = threading.RLock()  # filters of warnings are global: one thread at a time changes them
@@ -115,7 +96,7 @@ def read_image(path: str | os.PathLike[str], *, data: bytes | None = None) -> Ar
             8 bits a channel.
         MissingDependencyError: Pillow is not installed.
     """
-    pillow = _pillow()
+    pillow = load_pillow()
     path = Path(path)
     if data is None and not path.exists():
         raise InvalidImageError(f"{path}: there is no such file")
@@ -154,138 +135,6 @@ def read_image(path: str | os.PathLike[str], *, data: bytes | None = None) -> Ar
         for remark in dict.fromkeys(remarks):
             warnings.warn(f"{path}: {remark}", stacklevel=2)
     return turned(image, turn)
-
-
-def write_image(path: str | os.PathLike[str], image: Array) -> None:
-    """Write an image without loss, atomically; the suffix chooses the format.
-
-    Args:
-        path: a name that ends in .png, .ppm, .bmp, .tif, .tiff or .webp (written lossless).
-        image: uint8 (H, W, 3).
-
-    Raises:
-        InvalidImageError: not such an image, or the suffix of another format.
-        NpuqError: the folder does not exist, or the file cannot be written.
-        MissingDependencyError: Pillow is not installed.
-    """
-    path = Path(path)
-    check_image(image)
-    check_writable(path)
-    pillow = _pillow()
-    picture = pillow.fromarray(np.ascontiguousarray(image))
-    options = WRITE_OPTIONS[path.suffix.lower()]
-    _check_side(image, options, path)
-
-    def write(temporary: Path) -> None:
-        with _WithoutDescriptor(io.FileIO(temporary, "w")) as file:
-            picture.save(file, **options)
-
-    write_file_atomically(path, write)
-
-
-def encode_image(image: Array, suffix: str) -> bytes:
-    """The contents of the file that `write_image` writes under a name with this suffix.
-
-    Args:
-        image: uint8 (H, W, 3).
-        suffix: .png, .ppm, .bmp, .tif, .tiff or .webp.
-
-    Raises:
-        InvalidImageError: not such an image, or the suffix of another format.
-        MissingDependencyError: Pillow is not installed.
-    """
-    check_image(image)
-    check_writable(f"image{suffix}")
-    pillow = _pillow()
-    options = WRITE_OPTIONS[suffix.lower()]
-    _check_side(image, options, "the image")
-    contents = io.BytesIO()
-    pillow.fromarray(np.ascontiguousarray(image)).save(contents, **options)
-    return contents.getvalue()
-
-
-def check_writable(path: str | os.PathLike[str]) -> None:
-    """Check, before any work is done, that `write_image` knows the suffix of a file name.
-
-    Raises:
-        InvalidImageError: it does not, or the format would lose information.
-    """
-    suffix = Path(path).suffix.lower()
-    if suffix not in WRITE_OPTIONS:
-        what = f"{suffix} is not" if suffix else "a name without suffix does not stand for"
-        raise InvalidImageError(
-            f"{path}: {what} a lossless image format that npuq writes; "
-            f"use one of {', '.join(sorted(WRITE_OPTIONS))}"
-        )
-
-
-def list_images(folder: str | os.PathLike[str]) -> list[Path]:
-    """The image files in a folder and its subfolders, by suffix, sorted by path.
-
-    Symbolic links are followed; a folder that several paths lead to is listed once. Hidden files
-    and folders (a leading dot) are left out, and links that lead nowhere, with a warning.
-
-    Raises:
-        InvalidImageError: there is no such folder, or no image in it, or one cannot be listed.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise InvalidImageError(f"{folder}: there is no such folder")
-    files = []
-    for entry in _entries(folder):
-        if entry.suffix.lower() in READ_SUFFIXES and entry.is_file():
-            files.append(entry)
-        elif entry.is_symlink() and not entry.exists():
-            warnings.warn(f"{entry}: is a link that leads nowhere; left out", stacklevel=2)
-    if not files:
-        raise InvalidImageError(
-            f"{folder}: holds no images (files that end in {', '.join(sorted(READ_SUFFIXES))})"
-        )
-    # by parts, not by string: the order must not depend on the system's path separator
-    return sorted(files, key=lambda file: file.relative_to(folder).parts)
-
-
-def _entries(folder: Path) -> Iterator[Path]:
-    """Everything in a folder and in those below it, each of them once, without what is hidden.
-
-    Links to folders come last: what can be reached without them keeps its own path.
-    """
-    folders, links, seen = deque([folder]), deque[Path](), set()
-    while folders or links:
-        place = folders.popleft() if folders else links.popleft()
-        try:
-            status = place.stat()
-            if (status.st_dev, status.st_ino) in seen:  # one that contains itself would never end
-                continue
-            seen.add((status.st_dev, status.st_ino))
-            entries = sorted(entry for entry in place.iterdir() if entry.name[0] != ".")
-        except OSError as error:
-            raise InvalidImageError(f"{place}: cannot be listed ({error.strerror})") from error
-        for entry in entries:
-            yield entry
-            if entry.is_dir():
-                (links if entry.is_symlink() else folders).append(entry)
-
-
-class _WithoutDescriptor(io.BufferedWriter):
-    """A file that Pillow must write through Python's own, checked writing.
-
-    Given a descriptor, it writes to it by itself, and takes a short write for a whole one: where
-    the disk is full, the file would be cut off and nobody would know.
-    """
-
-    def fileno(self) -> int:
-        """None is given."""
-        raise io.UnsupportedOperation("fileno")
-
-
-def _pillow() -> Any:
-    try:
-        from PIL import Image
-    except ImportError as error:
-        what = "reading and writing image files"
-        raise missing_dependency(what, "Pillow", "cli", error) from error
-    return Image
 
 
 def _pixels(picture: Any) -> Array:
@@ -344,11 +193,6 @@ def _check_size_and_depth(file: Any, path: Path) -> None:
         raise InvalidImageError(
             f"{path}: has more than 8 bits a channel; convert it to 8 bits first"
         )
-
-
-def _check_side(image: Array, options: dict[str, Any], name: str | Path) -> None:
-    if options["format"] == "WEBP" and max(image.shape) > 16383:
-        raise InvalidImageError(f"{name}: WebP holds at most 16383 pixels a side; use PNG")
 
 
 def _too_large(path: Path) -> str:

@@ -21,7 +21,7 @@ from npuq.training.checkpoint import saved_run
 from npuq.training.dead_leaves import dead_leaves_batch, dead_leaves_validation
 from npuq.training.loop import Progress, train_parameters
 from npuq.training.objectives import check_start
-from npuq.training.options import TrainingOptions, softness_at
+from npuq.training.options import TrainingOptions
 from npuq.training.photographs import (
     BatchSource,
     describe_photographs,
@@ -30,6 +30,7 @@ from npuq.training.photographs import (
     validation_crops,
 )
 from npuq.training.run_folder import check_folder
+from npuq.training.schedules import softness_at
 
 DEAD_LEAVES = "dead-leaves"
 """In the place of a folder: the built-in pictures. A folder of that name is ./dead-leaves."""

@@ -21,7 +21,8 @@ from PIL import Image
 from npuq import cli
 from npuq.cli import main
 from npuq.codec.files import compress, decompress
-from npuq.io.images import read_image, write_image
+from npuq.io.image_writing import write_image
+from npuq.io.images import read_image
 from npuq.trained import shipped as shipped_models
 from npuq.trained.methods import METHODS
 from npuq.trained.model_file import save_model

@@ -17,7 +17,8 @@ from models import picture, tiny_model
 
 from npuq.cli import main
 from npuq.exchange.compressai import export_state
-from npuq.io.images import read_image, write_image
+from npuq.io.image_writing import write_image
+from npuq.io.images import read_image
 from npuq.models import hyperprior
 from npuq.trained.make import make_model
 from npuq.trained.model import Model

@@ -16,7 +16,8 @@ from PIL import Image
 
 from npuq.cli import main
 from npuq.codec.files import compress, decompress
-from npuq.io.images import encode_image, read_image, write_image
+from npuq.io.image_writing import encode_image, write_image
+from npuq.io.images import read_image
 from npuq.trained.model_file import save_model
 
 ROOT = Path(__file__).parents[2]

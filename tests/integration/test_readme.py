@@ -18,7 +18,8 @@ from models import picture
 
 from npuq.cli import COMMANDS, main
 from npuq.evaluation.landscape import landscape
-from npuq.io.images import read_image, write_image
+from npuq.io.image_writing import write_image
+from npuq.io.images import read_image
 
 ROOT = Path(__file__).parents[2]
 README, QUESTIONS = "README.md", "npuq/paper/QUESTIONS.md"

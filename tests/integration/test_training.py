@@ -20,24 +20,20 @@ from npuq.backend import Array
 from npuq.cli import main
 from npuq.cli.settings import SETTINGS
 from npuq.errors import TrainingError
-from npuq.io.images import write_image
+from npuq.io.image_writing import write_image
 from npuq.models.linear import LinearParams, Loss
 from npuq.nn.parameters import named_arrays
 from npuq.trained.model_file import load_model
 from npuq.training import dead_leaves
 from npuq.training import loop as training
 from npuq.training.checkpoint import HISTORY, load_checkpoint
-from npuq.training.loop import (
-    clipped,
-    gradient_length,
-    noise_of_step,
-    noise_of_validation,
-    train_parameters,
-)
+from npuq.training.loop import train_parameters
 from npuq.training.objectives import objective_of
-from npuq.training.options import PRESETS, TrainingOptions
+from npuq.training.options import TrainingOptions
 from npuq.training.photographs import training_batch
+from npuq.training.presets import PRESETS
 from npuq.training.run_folder import check_folder
+from npuq.training.step import clipped, gradient_length, noise_of_step, noise_of_validation
 from npuq.training.train import train
 
 OPTIONS = TrainingOptions(

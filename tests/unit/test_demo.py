@@ -12,7 +12,8 @@ from models import picture
 from npuq.cli import main
 from npuq.evaluation.demo import most_telling
 from npuq.evaluation.landscape import landscape
-from npuq.io.images import read_image, write_image
+from npuq.io.image_writing import write_image
+from npuq.io.images import read_image
 
 
 def test_the_landscape_has_smooth_surfaces_edges_and_texture() -> None:

@@ -22,7 +22,8 @@ from npuq.trained.make import make_model
 from npuq.trained.methods import METHODS
 from npuq.trained.model_file import save_model
 from npuq.training.checkpoint import HISTORY, TrainingState, save_checkpoint
-from npuq.training.options import PRESETS, TrainingOptions
+from npuq.training.options import TrainingOptions
+from npuq.training.presets import PRESETS
 
 
 def test_a_compressed_file_is_told_by_its_header(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from npuq.evaluation.rate_distortion import (
     jobs_for_model,
 )
 from npuq.evaluation.records import Failure, Record, as_json, mean_records
-from npuq.io.images import write_image
+from npuq.io.image_writing import write_image
 from npuq.trained.methods import METHODS
 from npuq.trained.shipped import shipped_qualities
 from npuq.training.dead_leaves import dead_leaves

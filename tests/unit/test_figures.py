@@ -20,7 +20,8 @@ from npuq.evaluation.figures import (
     read_published,
 )
 from npuq.evaluation.records import Record
-from npuq.io.images import read_image, write_image
+from npuq.io.image_writing import write_image
+from npuq.io.images import read_image
 from npuq.trained.model_file import save_model
 from npuq.training.loop import HISTORY
 

@@ -69,7 +69,7 @@ def test_pictures(tmp_path: Path) -> None:
     pytest.importorskip("PIL")
     script = """
 import io
-from npuq.io.images import WRITE_OPTIONS, write_image
+from npuq.io.image_writing import WRITE_OPTIONS, write_image
 image = np.random.default_rng(0).integers(0, 256, (150, 201, 3), dtype=np.uint8)
 for suffix in sorted(WRITE_OPTIONS):
     path = Path(sys.argv[1]) / f"a{suffix}"
@@ -77,7 +77,7 @@ for suffix in sorted(WRITE_OPTIONS):
     whole = path.stat().st_size
     limited(path.name, lambda path: write_image(path, image), 0, 100, 65536, whole - 1)
 """
-    from npuq.io.images import WRITE_OPTIONS
+    from npuq.io.image_writing import WRITE_OPTIONS
 
     assert in_child(script, tmp_path) == [f"a{suffix}" for suffix in sorted(WRITE_OPTIONS)]
 

@@ -21,8 +21,9 @@ import pytest
 from npuq.backend import Array
 from npuq.errors import InvalidImageError
 from npuq.io import images
+from npuq.io.folders import list_images
 from npuq.io.image_formats import is_deep, turned
-from npuq.io.images import list_images, read_image
+from npuq.io.images import read_image
 
 pillow = pytest.importorskip("PIL.Image")
 image_ops = pytest.importorskip("PIL.ImageOps")

@@ -17,14 +17,9 @@ import pytest
 from npuq.backend import Array
 from npuq.errors import InvalidImageError, MissingDependencyError, NpuqError
 from npuq.io.atomic import write_bytes_atomically, write_file_atomically
-from npuq.io.images import (
-    PIXELS_MAX,
-    WRITE_OPTIONS,
-    check_image,
-    list_images,
-    read_image,
-    write_image,
-)
+from npuq.io.folders import list_images
+from npuq.io.image_writing import WRITE_OPTIONS, write_image
+from npuq.io.images import PIXELS_MAX, check_image, read_image
 
 pillow = pytest.importorskip("PIL.Image")
 

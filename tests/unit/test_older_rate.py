@@ -17,9 +17,9 @@ from npuq.models.older_rate import OLDER_QUANTIZERS, SHARED, older_rate
 from npuq.nn import nonparametric
 from npuq.nn.parameters import named_arrays
 from npuq.paper.density import rate_bits
-from npuq.training.loop import noise_of_step
 from npuq.training.objectives import objective_of
 from npuq.training.options import TrainingOptions
+from npuq.training.step import noise_of_step
 
 LMBDA = 0.0125
 ALPHA = 8.0

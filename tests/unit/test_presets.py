@@ -9,7 +9,8 @@ import pytest
 
 from npuq.cli import main
 from npuq.cli.settings import add_settings, given_settings
-from npuq.training.options import PRESETS, TrainingOptions
+from npuq.training.options import TrainingOptions
+from npuq.training.presets import PRESETS
 
 
 def listing(capsys: pytest.CaptureFixture[str]) -> str:

@@ -7,13 +7,9 @@ import math
 
 import pytest
 
-from npuq.training.options import (
-    PRESETS,
-    TrainingOptions,
-    learning_rates_at,
-    lmbda_at,
-    softness_at,
-)
+from npuq.training.options import TrainingOptions
+from npuq.training.presets import PRESETS
+from npuq.training.schedules import learning_rates_at, lmbda_at, softness_at
 
 PAPER = TrainingOptions(**PRESETS["paper-linear-sr"])  # type: ignore[arg-type]
 

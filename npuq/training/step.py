@@ -1,0 +1,126 @@
+"""One step of training, a pure function of state, inputs and options: Sec. 5.2."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from npuq.backend import Array
+from npuq.models.linear import Loss
+from npuq.nn.adam import adam_step
+from npuq.nn.parameters import named_arrays, with_arrays
+from npuq.training.checkpoint import TrainingState
+from npuq.training.objectives import Noise, Objective
+from npuq.training.options import TrainingOptions
+from npuq.training.schedules import learning_rates_at, lmbda_at, softness_at
+
+_NOISE = 1  # stream of randomness within a seed
+_VALIDATION_NOISE = 0x6E6F6973
+"""First word of the validation noise's seeds: none that a run has, as it would be in its noise."""
+
+REMEMBERED = 200  # lengths of gradients, of which the median is taken
+TO_JUDGE = 20  # of them, before any step is judged
+
+
+def noise_of_step(seed: int, step: int) -> Noise:
+    """The uniform noise of a step (Eq. 4), from (seed, step) alone, for tensors by number."""
+    return _noise([seed, step, _NOISE])
+
+
+def noise_of_validation(number: int) -> Noise:
+    """The uniform noise of a held-out image: the same at every step of every run."""
+    return _noise([_VALIDATION_NOISE, number])
+
+
+def _noise(seed: list[int]) -> Noise:
+    def uniform(tensor: int, shape: tuple[int, ...]) -> Array:
+        words = [*seed, tensor] if tensor else seed
+        return np.random.default_rng(words).random(shape, np.float32) - np.float32(0.5)
+
+    return uniform
+
+
+def training_step(
+    state: TrainingState,
+    like: Any,
+    objective: Objective[Any],
+    inputs: tuple[Array, ...],
+    options: TrainingOptions,
+) -> tuple[TrainingState, Loss]:
+    """One step of Adam on the loss of Eq. (2) or (21).
+
+    Args:
+        state: before the step.
+        like: any parameters of the model; they give the structure.
+        objective: the loss to minimise.
+        inputs: what it takes, see `npuq.training.objectives`.
+        options: of the run.
+
+    Returns:
+        The state after the step, and the loss before it.
+    """
+    loss, gradients = objective.loss_and_gradient(
+        with_arrays(like, state.params),
+        inputs,
+        lmbda_at(options, state.step),
+        softness_at(options, state.step),
+    )
+    named = named_arrays(gradients)
+    length = gradient_length(named) if options.clip_norm or options.skip_ratio else 0.0
+    sums = tuple(total + part for total, part in zip(state.sums, loss, strict=True))
+    after = state._replace(step=state.step + 1, sums=sums, summed=state.summed + 1)
+    if options.skip_ratio is not None:
+        after = after._replace(lengths=(*state.lengths, length)[-REMEMBERED:])
+        if is_outlier(length, state.lengths, options.skip_ratio):
+            return after._replace(skipped=state.skipped + 1), loss
+    rates = learning_rates_at(options, state.step)
+    params, adam = adam_step(
+        state.params,
+        clipped(named, length, options.clip_norm),
+        state.adam,
+        {name: getattr(rates, objective.group(name)) for name in state.params},
+    )
+    average = state.average
+    if options.average_steps:
+        average = averaged(average, params, min(after.step, options.average_steps))
+    return after._replace(params=params, adam=adam, average=average), loss
+
+
+def gradient_length(gradients: dict[str, Array]) -> float:
+    """The Euclidean length of all gradients together (Pascanu, Mikolov & Bengio 2013)."""
+    return math.sqrt(sum(float((d * d).sum()) for d in gradients.values()))
+
+
+def clipped(
+    gradients: dict[str, Array], length: float, clip_norm: float | None
+) -> dict[str, Array]:
+    """Gradients shortened, all by one factor, to `clip_norm` where they are longer together.
+
+    The clipping of Pascanu, Mikolov & Bengio (2013, Alg. 1).
+    """
+    if clip_norm is None or length <= clip_norm:
+        return gradients
+    return {name: d * d.dtype.type(clip_norm / length) for name, d in gradients.items()}
+
+
+def is_outlier(length: float, before: Sequence[float], ratio: float) -> bool:
+    """Whether a gradient is longer than `ratio` times the median of those before it.
+
+    Such a batch holds what the model has not learned to expect; one step on it can undo hundreds.
+    The lengths of skipped steps count in the median, so that a lasting change is soon no outlier.
+    """
+    return len(before) >= TO_JUDGE and length > ratio * float(np.median(before))
+
+
+def averaged(average: dict[str, Array], params: dict[str, Array], steps: int) -> dict[str, Array]:
+    """The average of the parameters after one more step: average + (params - average) / steps.
+
+    With `steps` the number of steps done it is their mean; held at a number, it is an exponential
+    average that forgets what is older (Polyak & Juditsky 1992 average all steps alike).
+    """
+    if not average:
+        return params
+    return {name: a + (params[name] - a) * a.dtype.type(1 / steps) for name, a in average.items()}
