@@ -18,6 +18,12 @@ LINEAR_SLOPES = ("tests/gradcheck/test_linear_model.py::test_gradients_of_rate_a
 OPERATIONS = ("tests/gradcheck/test_gradcheck.py::test_backward_is_the_derivative_of_forward",)
 WEIGHTS = ("tests/unit/test_nn_cdf.py::test_nonparametric_is_its_equation_weight_by_weight",)
 KERNEL = ("tests/unit/test_kernels.py::test_kernel_agrees_with_its_plain_twin_in_float64",)
+CONVOLUTIONS = ("tests/unit/test_nn_conv.py",)
+FAST_CONVOLUTIONS = (
+    "tests/unit/test_kernels_conv.py"
+    "::test_the_definition_winograds_matrices_and_the_compiled_method",
+)
+TWINS = ("tests/unit/test_twins_pairs.py::test_twins_compute_the_same",)
 GAMMA = ("tests/unit/test_nn_gdn.py::test_gamma_is_no_symmetric_matrix",)
 HUNDREDTH = ("tests/unit/test_layers.py::test_the_usual_slope_is_a_hundredth",)
 STACK = ("tests/unit/test_layers.py::test_a_stack_of_leaky_relus_there_and_back",)
@@ -49,7 +55,7 @@ HYPERPRIOR_MUTANTS = [
     *each_law(
         "hyperprior: the hyper-latents' rate has no gradient",
         HYPERPRIOR,
-        "d_v = d_w + _from_rows(hyper.d_y, d_w.shape) * per_pixel",
+        "d_v = d_w + d_bits * _from_rows(hyper.d_y, d_w.shape)",
         "d_v = d_w",
         SLOPES,
         FROZEN_LOSS,
@@ -57,8 +63,8 @@ HYPERPRIOR_MUTANTS = [
     *each_law(
         "hyperprior: the gradient of the hyper-latents' rate has the wrong sign",
         HYPERPRIOR,
-        "d_v = d_w + _from_rows",
-        "d_v = d_w - _from_rows",
+        "d_v = d_w + d_bits",
+        "d_v = d_w - d_bits",
         SLOPES,
         FROZEN_LOSS,
     ),
@@ -135,15 +141,15 @@ HYPERPRIOR_MUTANTS = [
     *each_law(
         "hyperprior: the scales' gradient has the wrong sign",
         HYPERPRIOR,
-        "d_sigma = coded.d_sigma * per_pixel",
-        "d_sigma = -coded.d_sigma * per_pixel",
+        "d_sigma = d_bits * coded.d_sigma",
+        "d_sigma = -d_bits * coded.d_sigma",
         SLOPES,
         FROZEN_LOSS,
     ),
     *each_law(
         "hyperprior: the density's gradient is of bits, not of bits per pixel",
         HYPERPRIOR,
-        "{name: d * per_pixel for name, d in named_arrays(hyper.d_density).items()}",
+        "{name: d_bits * d for name, d in named_arrays(hyper.d_density).items()}",
         "named_arrays(hyper.d_density)",
         SLOPES,
         FROZEN_LOSS,
@@ -151,7 +157,7 @@ HYPERPRIOR_MUTANTS = [
     *each_law(
         "hyperprior: the rate of the coefficients does not reach the encoder",
         HYPERPRIOR,
-        "d_t = coded.d_t * per_pixel + coded.dr_dt * d_decoded",
+        "d_t = coded.dr_dt * d_decoded + d_bits * coded.d_t",
         "d_t = coded.dr_dt * d_decoded",
         SLOPES,
         FROZEN_LOSS,
@@ -193,22 +199,22 @@ LINEAR_MUTANTS = [
     *each_law(
         "linear: the rate has no gradient",
         LINEAR,
-        "    d_y += coded.d_y\n",
+        "    d_y += d_bits * coded.d_y\n",
         "",
         LINEAR_SLOPES,
     ),
     *each_law(
         "linear: the rate's gradient has the wrong sign",
         LINEAR,
-        "d_y += coded.d_y",
-        "d_y -= coded.d_y",
+        "d_y += d_bits * coded.d_y",
+        "d_y -= d_bits * coded.d_y",
         LINEAR_SLOPES,
     ),
     *each_law(
         "linear: half the distortion's gradient",
         LINEAR,
-        "d_error = 2 * lmbda /",
-        "d_error = lmbda /",
+        "d_error = (2 * d_mse /",
+        "d_error = (d_mse /",
         LINEAR_SLOPES,
     ),
     *each_law(
@@ -312,9 +318,9 @@ DENSITY_MUTANTS = [
     ),
     *each_law(
         "density kernel: H packed transposed",
-        "npuq/models/noisy_rate.py",
-        "softplus(H).reshape(channels, -1), b.reshape",
-        "softplus(H).swapaxes(1, 2).reshape(channels, -1), b.reshape",
+        NETWORK,
+        "[softplus(H).reshape(channels, -1), b.reshape",
+        "[softplus(H).swapaxes(1, 2).reshape(channels, -1), b.reshape",
         KERNEL,
         FROZEN_DENSITY,
     ),
@@ -364,15 +370,15 @@ DENSITY_MUTANTS = [
     *each_law(
         "conditional kernel: the scale's bound is no bound",
         "npuq/kernels/cpu/conditional_rate.py",
-        "max(np.float64(sigma[i]), smallest)",
+        "max(np.float64(sigma[i]), SMALLEST_SCALE)",
         "abs(np.float64(sigma[i])) + 0.01",
         EQUATION_23,
     ),
     *each_law(
         "conditional kernel: below the bound the gradient leads downwards",
         "npuq/kernels/cpu/conditional_rate.py",
-        "sigma[i] >= smallest or d_scale < 0",
-        "sigma[i] >= smallest or d_scale > 0",
+        "sigma[i] >= SMALLEST_SCALE or d_scale < 0",
+        "sigma[i] >= SMALLEST_SCALE or d_scale > 0",
         EQUATION_23,
     ),
     *each_law(
@@ -385,38 +391,95 @@ DENSITY_MUTANTS = [
     *each_law(
         "conditional twin: the bound's gradient is the exact one",
         "npuq/models/conditional_rate.py",
-        "d_sigma = lower_bound_backward_straight_through(d_params.scale, sigma, SMALLEST_SCALE)",
-        "d_sigma = d_params.scale * (sigma >= SMALLEST_SCALE)",
+        "d_t, d = noisy_rate_bits_backward(d_bits, t, u, params, cdf=normal, alpha=alpha)\n"
+        "    return d_t, lower_bound_backward_straight_through(d.scale, sigma, SMALLEST_SCALE)",
+        "d_t, d = noisy_rate_bits_backward(d_bits, t, u, params, cdf=normal, alpha=alpha)\n"
+        "    return d_t, d.scale * (sigma >= SMALLEST_SCALE)",
         EQUATION_23,
+    ),
+]
+
+CONVOLUTION_MUTANTS = [
+    Mutant(
+        "convolution: rows for columns of taps",
+        "npuq/nn/conv.py",
+        "yield p, q, (slice(None), rows, columns)",
+        "yield q, p, (slice(None), rows, columns)",
+        CONVOLUTIONS,
+    ),
+    Mutant(
+        "convolution: doubles by Winograd's method as well",
+        "npuq/kernels/cpu/conv.py",
+        "if dtype == np.float32 and min",
+        "if min",
+        CONVOLUTIONS,
+    ),
+    Mutant(
+        "convolution: arrays named as keywords are of any type",
+        "npuq/runtime/twins.py",
+        "arrays_in((args, tuple(static.values())))",
+        "arrays_in(args)",
+        CONVOLUTIONS,
+    ),
+    *each_law(
+        "Winograd: the value at infinity has the other sign",
+        "npuq/nn/winograd.py",
+        '[0, -1]])\n"""Of F',
+        '[0, 1]])\n"""Of F',
+        ("tests/property/test_winograd.py::test_the_matrices_in_integers",),
+        FAST_CONVOLUTIONS,
+    ),
+    *each_law(
+        "Winograd: a row of sums begins too late",
+        "npuq/kernels/cpu/winograd_loops.py",
+        "if i == 1 or i == 2:",
+        "if i == 2:",
+        FAST_CONVOLUTIONS,
+        TWINS,
+        COMPILED_ROWS,
+    ),
+    Mutant(
+        "twins: the transposed convolution forgets its bias",
+        "npuq/kernels/cpu/conv.py",
+        "return _spread(x, w, bias, size, stride, padding)",
+        "return _spread(x, w, None, size, stride, padding)",
+        TWINS,
+    ),
+    Mutant(
+        "twins: Adam's second moment is that of the step before",
+        "npuq/kernels/cpu/adam.py",
+        "np.sqrt(correction * v_new[i])",
+        "np.sqrt(correction * v[i])",
+        TWINS,
     ),
 ]
 
 LAYER_MUTANTS = [
     *each_law(
-        "GDN twin: gamma transposed",
+        "GDN: gamma transposed",
         "npuq/nn/gdn.py",
-        "root = xp_of(x).sqrt((rows * rows) @ gamma.T + beta)",
-        "root = xp_of(x).sqrt((rows * rows) @ gamma + beta)",
+        "beta + (x * x) @ gamma.T",
+        "beta + (x * x) @ gamma",
         GAMMA,
         OPERATIONS,
         ROWS,
         STAGES,
     ),
     *each_law(
-        "GDN twin: gamma transposed on the way back",
+        "GDN: gamma transposed on the way back",
         "npuq/nn/gdn.py",
-        "2 * rows * (d_norm @ gamma)",
-        "2 * rows * (d_norm @ gamma.T)",
+        "2 * x * (d_n @ gamma)",
+        "2 * x * (d_n @ gamma.T)",
         GAMMA,
         OPERATIONS,
         ROWS,
         SLOPES,
     ),
     *each_law(
-        "GDN twin: the gradient of gamma transposed",
+        "GDN: the gradient of gamma transposed",
         "npuq/nn/gdn.py",
-        "d_norm.T @ squares\n",
-        "squares.T @ d_norm\n",
+        "tensordot(d_n, x * x, axes",
+        "tensordot(x * x, d_n, axes",
         GAMMA,
         OPERATIONS,
         ROWS,
@@ -424,8 +487,8 @@ LAYER_MUTANTS = [
     *each_law(
         "GDN kernel: gamma transposed",
         "npuq/kernels/cpu/gdn.py",
-        "y = np.empty_like(x)\n    transposed = np.ascontiguousarray(gamma.T)",
-        "y = np.empty_like(x)\n    transposed = np.ascontiguousarray(gamma)",
+        "    transposed = np.ascontiguousarray(gamma.T)\n    y =",
+        "    transposed = np.ascontiguousarray(gamma)\n    y =",
         GAMMA,
         COMPILED_ROWS,
     ),
@@ -464,8 +527,8 @@ LAYER_MUTANTS = [
     *each_law(
         "stack: another slope",
         LAYERS,
-        "inverse: bool = False, slope: float = 0.01,",
-        "inverse: bool = False, slope: float = 0.02,",
+        "slope: float = 0.01,\n) -> tuple[Array, list[Array]]:",
+        "slope: float = 0.02,\n) -> tuple[Array, list[Array]]:",
         STACK,
         ARCHITECTURES,
         STAGES,
@@ -474,8 +537,8 @@ LAYER_MUTANTS = [
     *each_law(
         "stack: no slope on the way back",
         LAYERS,
-        "return leaky_relu_backward(d_y, x), None",
-        "return leaky_relu_backward(d_y, x, 0.0), None",
+        "d_x = leaky_relu_backward(d_x, x, slope)",
+        "d_x = leaky_relu_backward(d_x, x, 0.0)",
         STACK,
         SLOPES,
         FROZEN_LOSS,
@@ -534,4 +597,10 @@ LAYER_MUTANTS = [
     ),
 ]
 
-MODEL_MUTANTS = [*HYPERPRIOR_MUTANTS, *LINEAR_MUTANTS, *DENSITY_MUTANTS, *LAYER_MUTANTS]
+MODEL_MUTANTS = [
+    *HYPERPRIOR_MUTANTS,
+    *LINEAR_MUTANTS,
+    *DENSITY_MUTANTS,
+    *CONVOLUTION_MUTANTS,
+    *LAYER_MUTANTS,
+]

@@ -9,8 +9,7 @@ import pytest
 
 from npuq.models import linear
 from npuq.models.noisy_rate import Softness
-from npuq.nn.conv import conv2d
-from npuq.nn.conv_transpose import conv_transpose2d
+from npuq.nn.conv import conv2d, conv_transpose2d
 from npuq.nn.parameters import named_arrays
 from npuq.training.coordinates import coordinates, from_model, to_model, to_model_backward
 
@@ -19,24 +18,19 @@ def pictures(count: int, height: int, width: int, seed: int = 0) -> Any:
     return np.random.default_rng(seed).integers(0, 256, (count, height, width, 3)).astype(np.uint8)
 
 
-def planes(images: Any) -> Any:
-    """(N, H, W, 3) pixels to the layout NCHW, less the middle grey."""
-    return images.transpose(0, 3, 1, 2).astype(np.float64) - linear.GREY
-
-
 def test_analysis_is_a_convolution_and_synthesis_its_transpose() -> None:
     images = pictures(2, 24, 16)
     params = linear.init(np.random.default_rng(1), dtype=np.float64)
     blocks = linear.images_to_blocks(images, np.float64)
     y = linear.analyse(blocks, params.analysis)
-    expected = conv2d(planes(images), params.analysis, stride=8)
-    assert expected.shape == (2, 192, 3, 2)
-    by_channel = expected.transpose(1, 0, 2, 3).reshape(192, -1)
+    expected = conv2d(images - linear.GREY, params.analysis, stride=8)
+    assert expected.shape == (2, 3, 2, 192)
+    by_channel = expected.reshape(-1, 192).T
     np.testing.assert_allclose(y, by_channel, rtol=0, atol=1e-10)  # of coefficients up to 1000
 
     decoded = linear.blocks_to_images(linear.synthesise(y, params.synthesis), (2, 3, 2))
     expected = conv_transpose2d(expected, params.synthesis, stride=8)
-    np.testing.assert_allclose(planes(decoded), expected, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(decoded - linear.GREY, expected, rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -92,9 +86,9 @@ def test_loss_is_bits_per_pixel_plus_lambda_mse() -> None:
     params = linear.init(np.random.default_rng(2), start="jpeg", step=8.0, dtype=np.float64)
     blocks = linear.images_to_blocks(pictures(1, 16, 16), np.float64)
     u = np.random.default_rng(3).random(blocks.shape) - 0.5
-    loss, forward = linear.loss_forward(params, blocks, u, lmbda=0.25, softness=Softness())
+    loss, kept = linear.loss_forward(params, blocks, u, lmbda=0.25, softness=Softness())
     assert loss.loss == pytest.approx(loss.bpp + 0.25 * loss.mse, rel=1e-14)
-    assert loss.bpp == pytest.approx(forward.coded.bits.sum() / 256, rel=1e-14)
+    assert loss.bpp == pytest.approx(kept.coded.bits.sum() / 256, rel=1e-14)
     # The transforms are inverse to each other: the error is the noise, seen through the synthesis.
     noise = linear.synthesise(u, params.synthesis)
     assert loss.mse == pytest.approx(np.mean(noise**2), rel=1e-12)
@@ -103,18 +97,19 @@ def test_loss_is_bits_per_pixel_plus_lambda_mse() -> None:
 @pytest.mark.parametrize("kind", ["frequency", "pixel"])
 def test_coordinates_are_a_change_of_basis(kind: str) -> None:
     rng = np.random.default_rng(4)
-    frame = coordinates(kind, 6.0)
+    basis = coordinates(kind, 6.0)
     params = linear.init(rng, dtype=np.float64)
     # from_model undoes to_model, in both orders
     for there, back in [(to_model, from_model), (from_model, to_model)]:
-        for name, array in named_arrays(back(there(params, frame), frame)).items():
+        for name, array in named_arrays(back(there(params, basis), basis)).items():
             np.testing.assert_allclose(array, named_arrays(params)[name], rtol=0, atol=1e-13)
     # <to_model(w), d> = <w, to_model_backward(d)>: the adjoint
     d = params._replace(
         analysis=rng.standard_normal(params.analysis.shape),
         synthesis=rng.standard_normal(params.synthesis.shape),
+        density=linear.init(rng).density,
     )
-    model, gradients = to_model(params, frame), to_model_backward(d, frame)
+    model, gradients = to_model(params, basis), to_model_backward(d, params, basis)
     for field in ("analysis", "synthesis"):
         left = np.vdot(getattr(model, field), getattr(d, field))
         right = np.vdot(getattr(params, field), getattr(gradients, field))

@@ -76,6 +76,19 @@ def test_arguments_are_checked_whoever_computes() -> None:
         size(np.zeros(0))
 
 
+def test_numbers_of_numpy_are_no_arrays(shift: Any) -> None:
+    """A float64 among the settings must not send float32 arrays the slow way."""
+    x, pair = arrays(np.float32, np.float32, np.float32)
+    assert shift(x, (pair, np.float64(7.0))) == "twin"
+
+
+def test_what_a_twin_returns_has_the_names_of_the_plain_function(shift: Any) -> None:
+    named = has_twins(returns=lambda *letters: Pair(letters[0], letters[1:]))(shift.plain)
+    found = named(*arrays(np.float32, np.float32, np.float32))
+    assert found == Pair("t", ("w", "i", "n"))
+    assert named(*arrays(np.float64, np.float64, np.float64)) == "plain"
+
+
 def test_a_function_without_a_twin_computes_itself() -> None:
     @has_twins()
     def alone(x: Any) -> str:
@@ -83,6 +96,21 @@ def test_a_function_without_a_twin_computes_itself() -> None:
 
     assert alone(np.zeros(1, np.float32)) == "plain"
     assert alone(3.0) == "plain"  # no array at all
+
+
+def test_dtypes_of_the_arrays_one_by_one() -> None:
+    @takes(np.float64, (np.float32, np.uint8, np.float32))
+    def twin(x: Any, pair: Pair, *, n: Any = None) -> None: ...
+
+    def fits(*dtypes: Any, **static: Any) -> bool:
+        return twin.takes(arrays(*dtypes), static)  # type: ignore[attr-defined, no-any-return]
+
+    assert fits(np.float32, np.uint8, np.float32)
+    assert fits(np.float64, np.float64, np.float64)
+    assert not fits(np.float32, np.float32, np.uint8)  # the same, in another order
+    assert not fits(np.float32, np.float32, np.float32)
+    assert not fits(np.float32, np.uint8, np.float32, n=np.zeros(1, np.uint8))  # one too many
+    assert not fits(np.float64, np.float64, np.float64, n=np.zeros(1, np.float32))  # by its name
 
 
 def test_arrays_are_found_in_tuples() -> None:

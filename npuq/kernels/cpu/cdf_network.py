@@ -4,14 +4,22 @@
 usual ones, so that a loop over points becomes vector instructions that keep all of a point, and the
 sums of the gradients, in registers: no array in sight.
 
-A triple is three numbers; a 3 x 3 matrix H is nine, row by row.
+The weights of C channels come as one array (C, 43), `packed`: per layer the entries of softplus(H)
+row by row, then b, then tanh(a) (not for the last layer). A triple is three numbers; a 3 x 3 matrix
+H is nine, row by row.
 """
 
 from __future__ import annotations
 
+import numpy as np
+
+from npuq.backend import Array
 from npuq.kernels.cpu.elementary import ONE, tanh
+from npuq.nn.activations import softplus, softplus_backward
+from npuq.nn.nonparametric import NonparametricParams
 from npuq.runtime.compile import jit
 
+WIDTHS = (3, 3, 3)
 WEIGHTS = 43
 # Reordering sums lets reductions use vectors; infinities and NaN keep their meaning. NumPy's error
 # model, without an exception for each division by zero, lets divisions use them.
@@ -21,17 +29,17 @@ FAST = {"reassoc", "contract", "nsz", "arcp"}
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def _three(w, at):  # type: ignore[no-untyped-def]
+def _three(w, at):
     return w[at], w[at + 1], w[at + 2]
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def _nine(w, at):  # type: ignore[no-untyped-def]
+def _nine(w, at):
     return _three(w, at) + _three(w, at + 3) + _three(w, at + 6)
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def layers_of(w):  # type: ignore[no-untyped-def]
+def layers_of(w):
     """The packed weights of one channel by layer: (H, b, a) three times, then H and b."""
     return (
         _three(w, 0), _three(w, 3), _three(w, 6),
@@ -42,7 +50,7 @@ def layers_of(w):  # type: ignore[no-untyped-def]
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def _affine(H, b, x):  # type: ignore[no-untyped-def]
+def _affine(H, b, x):
     """b + H x, of three inputs."""
     return (
         b[0] + H[0] * x[0] + H[1] * x[1] + H[2] * x[2],
@@ -52,18 +60,18 @@ def _affine(H, b, x):  # type: ignore[no-untyped-def]
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def _tanhs(h):  # type: ignore[no-untyped-def]
+def _tanhs(h):
     return tanh(h[0]), tanh(h[1]), tanh(h[2])
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def _bend(h, a, t):  # type: ignore[no-untyped-def]
+def _bend(h, a, t):
     """g(h) = h + a t, t = tanh(h)."""
     return h[0] + a[0] * t[0], h[1] + a[1] * t[1], h[2] + a[2] * t[2]
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def network(y, layers):  # type: ignore[no-untyped-def]
+def network(y, layers):
     """The logit of the CDF at y, and each layer's tanh t and output x, for the way back."""
     H1, b1, a1, H2, b2, a2, H3, b3, a3, H4, b4 = layers
     h = (b1[0] + H1[0] * y, b1[1] + H1[1] * y, b1[2] + H1[2] * y)
@@ -80,7 +88,7 @@ def network(y, layers):  # type: ignore[no-untyped-def]
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def _affine_backward(d, H):  # type: ignore[no-untyped-def]
+def _affine_backward(d, H):
     """The transpose of H, times d."""
     return (
         H[0] * d[0] + H[3] * d[1] + H[6] * d[2],
@@ -90,7 +98,7 @@ def _affine_backward(d, H):  # type: ignore[no-untyped-def]
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def _bend_backward(d, a, t):  # type: ignore[no-untyped-def]
+def _bend_backward(d, a, t):
     """d g'(h), with g' = 1 + a (1 - t^2)."""
     return (
         d[0] * (ONE + a[0] * (ONE - t[0] * t[0])),
@@ -100,17 +108,17 @@ def _bend_backward(d, a, t):  # type: ignore[no-untyped-def]
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def _plus(total, d):  # type: ignore[no-untyped-def]
+def _plus(total, d):
     return total[0] + d[0], total[1] + d[1], total[2] + d[2]
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def _plus_product(total, d, t):  # type: ignore[no-untyped-def]
+def _plus_product(total, d, t):
     return total[0] + d[0] * t[0], total[1] + d[1] * t[1], total[2] + d[2] * t[2]
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def _plus_outer(total, d, x):  # type: ignore[no-untyped-def]
+def _plus_outer(total, d, x):
     return (
         total[0] + d[0] * x[0], total[1] + d[0] * x[1], total[2] + d[0] * x[2],
         total[3] + d[1] * x[0], total[4] + d[1] * x[1], total[5] + d[1] * x[2],
@@ -119,8 +127,8 @@ def _plus_outer(total, d, x):  # type: ignore[no-untyped-def]
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def network_backward(d_logit, y, kept, layers, sums):  # type: ignore[no-untyped-def]
-    """`network` read upwards: d_y, and the gradients of the weights added to `sums`."""
+def add_network_gradients(d_logit, y, kept, layers, sums):
+    """`network` read upwards: d_y, and `sums` with the gradients of the weights added to them."""
     H1, _, a1, H2, _, a2, H3, _, a3, H4, _ = layers
     t1, x1, t2, x2, t3, x3 = kept
     d_H1, d_b1, d_a1, d_H2, d_b2, d_a2, d_H3, d_b3, d_a3, d_H4, d_b4 = sums
@@ -146,3 +154,38 @@ def network_backward(d_logit, y, kept, layers, sums):  # type: ignore[no-untyped
     d_H1 = _plus_product(d_H1, d, (y, y, y))
     d_y = H1[0] * d[0] + H1[1] * d[1] + H1[2] * d[2]
     return d_y, (d_H1, d_b1, d_a1, d_H2, d_b2, d_a2, d_H3, d_b3, d_a3, d_H4, d_b4)
+
+
+def is_written_out(density: NonparametricParams) -> bool:
+    """Whether a density's hidden widths are those that are written out here."""
+    return tuple(b.shape[1] for b in density.b[:-1]) == WIDTHS
+
+
+def packed(density: NonparametricParams) -> Array:
+    """The effective weights of a density, (C, w) for any widths."""
+    channels = len(density.H[0])
+    parts = []
+    for k, (H, b) in enumerate(zip(density.H, density.b, strict=True)):
+        parts += [softplus(H).reshape(channels, -1), b.reshape(channels, -1)]
+        if k < len(density.a):
+            parts.append(np.tanh(density.a[k]).reshape(channels, -1))
+    return np.concatenate(parts, axis=1)
+
+
+def packed_backward(d_weights: Array, density: NonparametricParams) -> NonparametricParams:
+    """Gradients of `packed`, with respect to the parameters before softplus and tanh."""
+    d_H, d_a, d_b, at = [], [], [], 0
+
+    def take(like: Array) -> Array:
+        nonlocal at
+        size = like[0].size
+        at += size
+        return d_weights[:, at - size : at].reshape(like.shape)
+
+    for k, (H, b) in enumerate(zip(density.H, density.b, strict=True)):
+        d_H.append(softplus_backward(take(H), H))
+        d_b.append(take(b).copy())
+        if k < len(density.a):
+            a = density.a[k]
+            d_a.append(take(a) * (1 - np.tanh(a) ** 2))
+    return NonparametricParams(tuple(d_H), tuple(d_a), tuple(d_b))
