@@ -1,6 +1,6 @@
 """Makes the numbers of `tests/crosscheck/frozen/` with PyTorch and CompressAI.
 
-    PYTHONPATH=tests python tests/crosscheck/make_frozen.py
+    PYTHONPATH=tests:tests/support python tests/crosscheck/make_frozen.py
 
 To be run when a row of the table of operations is new or has other arguments; nothing else depends
 on the numbers. What each file holds is said at the functions below.

@@ -45,9 +45,10 @@ def test_memory_is_for_some_bands_beside_the_pixels(
     """24 megapixels by the linear model: 288 MB for each array of coefficients, of which several
     are needed at once. 12 by the hyperprior model: as much in its first layer."""
     tests = Path(__file__).parents[1]
+    python_path = os.pathsep.join((str(tests / "support"), str(tests.parent)))
     result = subprocess.run(
         [sys.executable, "-c", PROGRAM, kind, str(height)],
-        env=os.environ | {"PYTHONPATH": f"{tests}{os.pathsep}{tests.parent}"},
+        env=os.environ | {"PYTHONPATH": python_path},
         capture_output=True, text=True, check=True, timeout=300,
     )  # fmt: skip
     before, compressed, decompressed, same_shape = result.stdout.split()

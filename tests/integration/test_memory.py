@@ -42,11 +42,12 @@ def allow(megabytes):
 def run(program: str, *arguments: object) -> str:
     """What a program prints, which may call `allow(megabytes)`."""
     tests = Path(__file__).parents[1]
+    python_path = os.pathsep.join((str(tests / "support"), str(tests.parent)))
     result = subprocess.run(
         [sys.executable, "-c", LIMIT + program, *map(str, arguments)],
         env=os.environ
         | {
-            "PYTHONPATH": f"{tests}{os.pathsep}{tests.parent}",
+            "PYTHONPATH": python_path,
             "NPUQ_THREADS": "2",  # each has a few megabytes of its own
             "OPENBLAS_THREAD_TIMEOUT": "4",  # as the command line sets it
         },

@@ -152,9 +152,10 @@ def test_a_file_decodes_to_the_same_symbols_however_one_computes(
     """Threads and kernels of BLAS (another CPU's, too), plain Python: the CRC of all symbols."""
     image = picture(130, 90, 3)
     (tmp_path / "file").write_bytes(compress(image, model=model))
+    python_path = os.pathsep.join(map(str, (TESTS / "support", TESTS, TESTS.parent)))
     result = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(tmp_path / "file")],
-        env=os.environ | environment | {"PYTHONPATH": f"{TESTS}{os.pathsep}{TESTS.parent}"},
+        env=os.environ | environment | {"PYTHONPATH": python_path},
         capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr

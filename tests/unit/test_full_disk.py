@@ -55,7 +55,7 @@ def in_child(script: str, folder: Path) -> list[str]:
     done = subprocess.run(
         [sys.executable, "-c", LIMITED + script, str(folder)],
         cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests")))},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests/support")))},
         capture_output=True,
         text=True,
         timeout=240,

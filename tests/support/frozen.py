@@ -17,7 +17,7 @@ from npuq.backend import Array
 from npuq.exchange.compressai_names import CLASSES
 from npuq.models.noisy_rate import Softness
 
-FOLDER = Path(__file__).parent / "crosscheck" / "frozen"
+FOLDER = Path(__file__).parents[1] / "crosscheck" / "frozen"
 MADE_WITH = "made with"
 SOFTNESS = {"plain": Softness(), "soft": Softness(3.0, 3.0), "apart": Softness(2.0, 5.0)}
 ARCHITECTURES = tuple(sorted(CLASSES))
