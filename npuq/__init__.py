@@ -11,6 +11,7 @@ What is here, in the paper's order; `help(npuq.NAME)` says more, and modules of 
     rate                  density, interval_bits, rate_bits
     expected gradients    expected_derivative
     measures              psnr, ms_ssim, bd_rate
+    your implementation   check, parametrize_with_checks
     errors                NpuqError, the base of all that a user can cause and mend
 
 A backward pass has the name of its function and `_backward`, as in soft_round_backward; it takes
@@ -28,6 +29,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from npuq.checks.door import check as check
+    from npuq.checks.testing import parametrize_with_checks as parametrize_with_checks
     from npuq.codec.files import compress as compress
     from npuq.codec.files import decompress as decompress
     from npuq.errors import NpuqError as NpuqError
@@ -99,6 +102,8 @@ _MODULE_OF = {
     "psnr": "npuq.evaluation.metrics",
     "ms_ssim": "npuq.evaluation.metrics",
     "bd_rate": "npuq.evaluation.comparison",
+    "check": "npuq.checks.door",
+    "parametrize_with_checks": "npuq.checks.testing",
     "NpuqError": "npuq.errors",
 }
 

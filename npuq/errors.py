@@ -51,6 +51,10 @@ class TrainingError(NpuqError):
     """Training cannot start or go on (no images, foreign checkpoint, diverged)."""
 
 
+class CheckError(NpuqError, ValueError):
+    """What was given to `npuq.check` cannot be judged: not found, or no function of the list."""
+
+
 def missing_dependency(
     what: str, package: str, extra: str, error: ImportError
 ) -> MissingDependencyError:

@@ -33,11 +33,15 @@ LEVELS = {
     "codec": 7,
     "exchange": 7,
     "evaluation": 8,
+    "checks": 8,
     "cli": 9,
     "__main__": 10,
 }
 FRAMEWORKS = {"torch", "tensorflow", "jax", "keras", "compressai"}
-FOREIGN = {"exchange/state_dict.py": {"torch"}}  # may import them to read and write their files
+FOREIGN = {
+    "exchange/state_dict.py": {"torch"},  # to read and write their files
+    "checks/frameworks.py": {"torch", "tensorflow", "jax"},  # to judge what is written in them
+}
 OPTIONAL = {"PIL", "matplotlib", "tqdm", "cupy", "cupyx"}
 
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from decimal import Context, Decimal, localcontext
 from typing import Any
 
-import exact_soft_round as exact
 import numpy as np
 import pytest
 from strategies import ALPHAS, DTYPES, FINITE_ALPHAS, SHAPES, SMALLEST, nasty_coefficients
 
 from npuq.backend import Array
+from npuq.checks import exact_soft_round as exact
 from npuq.paper.channel import round_half_up
 from npuq.paper.soft_round import (
     soft_round,

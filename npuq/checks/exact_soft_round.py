@@ -32,6 +32,7 @@ def literal(y: float | Decimal, alpha: float) -> Decimal:
 
 
 def soft_round(y: float | Decimal, alpha: float) -> Decimal:
+    """s_alpha(y), Eq. (10): the sinh form, in which all terms are positive."""
     with localcontext(_CONTEXT):
         a = Decimal(alpha)
         n, t = split(Decimal(y))
@@ -41,6 +42,7 @@ def soft_round(y: float | Decimal, alpha: float) -> Decimal:
 
 
 def soft_round_inverse(z: float | Decimal, alpha: float) -> Decimal:
+    """s_alpha^-1(z), as at the top of this file."""
     with localcontext(_CONTEXT):
         a = Decimal(alpha)
         n, w = split(Decimal(z))
@@ -50,6 +52,7 @@ def soft_round_inverse(z: float | Decimal, alpha: float) -> Decimal:
 
 
 def conditional_mean(z: float | Decimal, alpha: float) -> Decimal:
+    """r_alpha(z) = s_alpha^-1(z - 1/2) + 1/2, Eq. (14), about the nearest integer."""
     with localcontext(_CONTEXT):
         a = Decimal(alpha)
         n, w = split(Decimal(z))
@@ -59,6 +62,7 @@ def conditional_mean(z: float | Decimal, alpha: float) -> Decimal:
 
 
 def soft_round_slope(y: float | Decimal, alpha: float) -> Decimal:
+    """s_alpha'(y), Appendix D."""
     with localcontext(_CONTEXT):
         a = Decimal(alpha)
         _, t = split(Decimal(y))
@@ -67,12 +71,14 @@ def soft_round_slope(y: float | Decimal, alpha: float) -> Decimal:
 
 
 def soft_round_inverse_slope(z: float | Decimal, alpha: float) -> Decimal:
+    """The slope of s_alpha^-1 at z: 1 / s_alpha'(s_alpha^-1(z))."""
     with localcontext(_CONTEXT):
         _, w = split(Decimal(z))
         return _slope(abs(w), Decimal(alpha))
 
 
 def conditional_mean_slope(z: float | Decimal, alpha: float) -> Decimal:
+    """r_alpha'(z)."""
     with localcontext(_CONTEXT):
         _, w = split(Decimal(z))
         return _slope(HALF - abs(w), Decimal(alpha))

@@ -1,0 +1,80 @@
+"""Which of the named mistakes a failure looks like.
+
+Where the target or the mistake is wrong by a law, the target's values are compared with the
+mistake's. The share of those places at which the two agree, as measured by how far the target is
+from the truth, is the likeness. Many mistakes look alike to one law, as all are NaN at alpha = 0:
+of those that are like the target there, the one is named that is most like it in all laws of the
+same functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
+
+import numpy as np
+
+from npuq.checks.law import Functions, Law, Observation, distance
+from npuq.checks.mistakes.mistake import Mistake
+
+Found: TypeAlias = Mapping[str, tuple[Law, Sequence[Observation]]]
+
+LIKE = 0.5
+"""A mistake that is less like the target than this is not named."""
+
+
+def likeliest(
+    law: Law, functions: Functions, found: Found, mistakes: Iterable[Mistake]
+) -> Mistake | None:
+    """The mistake that a target most likely has, which failed by a law; None if none is like it.
+
+    Args:
+        law: that failed.
+        functions: of the target.
+        found: what all laws that could be asked have seen, by their names.
+        mistakes: to choose from.
+    """
+    best, most = None, 0.0
+    for mistake in mistakes:
+        if not set(mistake.functions) & set(law.needs):
+            continue
+        changed = {**functions, **mistake.functions}
+        if _likeness([law], changed, found) <= LIKE:
+            continue
+        related = [other for other, _ in found.values() if set(other.needs) & set(law.needs)]
+        if (like := _likeness(related, changed, found)) > most:
+            best, most = mistake, like
+    return best
+
+
+def _likeness(laws: Iterable[Law], changed: Functions, found: Found) -> float:
+    pairs: list[tuple[Observation, Observation]] = []
+    for law in laws:
+        theirs = observations(law, changed)
+        if theirs is None:
+            return 0.0
+        pairs += zip(found[law.name][1], theirs, strict=True)
+    return likeness(pairs)
+
+
+def observations(law: Law, functions: Functions) -> list[Observation] | None:
+    """All that the law sees; None if a mistake does not answer."""
+    try:
+        with np.errstate(all="ignore"):
+            return list(law.observe(functions))
+    except (ArithmeticError, LookupError, TypeError, ValueError):
+        return None
+
+
+def likeness(pairs: Iterable[tuple[Observation, Observation]]) -> float:
+    """From 0, nothing alike, to 1: the same values wherever either is wrong."""
+    alike, places = 0.0, 0
+    for a, b in pairs:
+        error, tolerance = np.broadcast_arrays(a.errors(), np.asarray(a.tolerance, np.float64))
+        wrong = (error > tolerance) | b.wrong()
+        apart = distance(a.observed, b.observed)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ratio = np.where(apart == 0, 0.0, apart / np.maximum(error, tolerance))
+        alike += float((1 - np.clip(np.nan_to_num(ratio, nan=1.0), 0, 1))[wrong].sum())
+        places += int(wrong.sum())
+    return alike / places if places else 0.0

@@ -1,0 +1,164 @@
+"""`npuq.check`: the laws, asked of a target, and what they found."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from npuq.checks.catalogue import LAWS, MISTAKES
+from npuq.checks.counterexample import line_of, shrunk, worst
+from npuq.checks.diagnosis import likeliest
+from npuq.checks.frameworks import Framework, adapted, load
+from npuq.checks.law import Functions, Law, Observation
+from npuq.checks.records import Record
+from npuq.checks.target import Target, target_of
+from npuq.errors import CheckError
+
+
+def check(
+    target: Any,
+    *,
+    framework: str | None = None,
+    only: Sequence[str] = (),
+    expected_failed_checks: Mapping[str, str] | None = None,
+) -> list[Record]:
+    """Judge an implementation of the paper by its laws: a record for each of them.
+
+    What the target has is asked at points that bring faults out, and compared with answers that
+    are not npuq's own; where it fails, the report has a line of code that shows it, and the name of
+    the mistake that it looks like. All is seeded: the same target has the same records.
+
+    Args:
+        target: a module, an object or a dict with functions of the list (npuq/checks/README.md,
+            `npuq.checks.names`); what it lacks is absent, which is no failure.
+        framework: "torch", "jax" or "tensorflow", of whose arrays the functions are, and which
+            then takes their gradients; by default they are NumPy's.
+        only: checks whose names begin with one of these; by default all.
+        expected_failed_checks: reasons, by the names of checks that are known to fail.
+
+    Returns:
+        Records (`npuq.checks.records.Record`), in the order of the laws.
+
+    Raises:
+        CheckError: the target has no function of the list, or no check has such a name.
+
+    Example:
+        >>> def soft_round(y, alpha):  # Eq. 10, with the bracket read as the nearest integer
+        ...     n = np.round(y)
+        ...     return n + np.tanh(alpha * (y - n - 0.5)) / (2 * np.tanh(alpha / 2)) + 0.5
+        >>> records = check({"soft_round": soft_round}, only=["soft_round.values"])
+        >>> [(record.status, record.probably) for record in records][0]
+        ('fail', 'the nearest integer in place of the floor in Eq. 10 (erratum E5)')
+    """
+    expected = expected_failed_checks or {}
+    laws = chosen(only, expected)
+    judged, numpy_or_other = target_of(target), load(framework)
+    functions = adapted(judged.functions, numpy_or_other)
+
+    found: dict[str, tuple[Law, list[Observation]]] = {}
+    records = [_asked(law, functions, judged, numpy_or_other, found) for law in laws]
+    for number, (law, record) in enumerate(zip(laws, records, strict=True)):
+        if record.status == "fail" and law.name in found:
+            line = shrunk(found[law.name][1], functions, judged, numpy_or_other)
+            record = _named(record._replace(counterexample=line), law, functions, found)
+        records[number] = record
+    return [_with_expectation(_inherited(record, records), expected) for record in records]
+
+
+def chosen(only: Sequence[str], expected: Mapping[str, str]) -> list[Law]:
+    """The laws whose names begin so.
+
+    Raises:
+        CheckError: no name begins with one of `only`, or one of `expected` is no name.
+    """
+    for start in only:
+        if not any(law.name.startswith(start) for law in LAWS):
+            raise CheckError(f"no check has a name that begins with {start!r}")
+    for name in expected:
+        if name not in {law.name for law in LAWS}:
+            raise CheckError(f"expected_failed_checks names {name!r}, which is no check")
+    return [law for law in LAWS if not only or law.name.startswith(tuple(only))]
+
+
+def _asked(
+    law: Law, functions: Functions, target: Target, framework: Framework,
+    found: dict[str, tuple[Law, list[Observation]]],
+) -> Record:  # fmt: skip
+    """The record of one law; what it saw goes into `found`."""
+    record = Record(
+        law.name, law.equation, "absent", law.statement, "", math.nan, math.nan, law.reason, "", "",
+        law.cost,
+    )  # fmt: skip
+    missing = [name for name in law.needs if name not in functions]
+    if missing:
+        return record._replace(message=f"the target has no {' and no '.join(missing)}")
+    calls: list[tuple[str, tuple[Any, ...]]] = []
+    try:
+        seen = list(law.observe(_remembering(functions, calls)))
+    except Exception as error:  # whatever the code of others raises is a finding
+        line = line_of(*calls[-1], target, framework) if calls else ""
+        what = f"{type(error).__name__}: {error}"
+        return record._replace(status="fail", message=what, error=math.inf, counterexample=line)
+    found[law.name] = law, seen
+    return _measured(record, seen)
+
+
+def _named(
+    record: Record, law: Law, functions: Functions,
+    found: Mapping[str, tuple[Law, list[Observation]]],
+) -> Record:  # fmt: skip
+    """The record with the likeliest mistake, and what that costs."""
+    mistake = likeliest(law, functions, found, MISTAKES)
+    return record if mistake is None else record._replace(probably=mistake.name, cost=mistake.cost)
+
+
+def _inherited(record: Record, records: Sequence[Record]) -> Record:
+    """A gradient that fails as its function does, with the function's mistake."""
+    function, backward, _ = record.check.partition("_backward.")
+    if record.status != "fail" or record.probably or not backward:
+        return record
+    for other in records:
+        if other.check.startswith(f"{function}.values") and other.probably:
+            named = f"what {function} has: {other.probably}"
+            return record._replace(probably=named, cost=other.cost)
+    return record
+
+
+def _with_expectation(record: Record, expected: Mapping[str, str]) -> Record:
+    if record.check not in expected or record.status == "absent":
+        return record
+    if record.status == "fail":
+        return record._replace(status="expected", message=f"expected: {expected[record.check]}")
+    return record._replace(message="passes, though it was expected to fail")
+
+
+def _remembering(
+    functions: Functions, calls: list[tuple[str, tuple[Any, ...]]]
+) -> dict[str, Callable[..., Any]]:
+    """The same functions, which write down how they are called."""
+
+    def remembering(name: str) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            calls.append((name, arguments))
+            return functions[name](*arguments)
+
+        return call
+
+    return {name: remembering(name) for name in functions}
+
+
+def _measured(record: Record, found: Sequence[Observation]) -> Record:
+    """Whether all is within its tolerance, and the place that is farthest beyond or nearest to."""
+    pairs = [np.broadcast_arrays(o.errors(), np.asarray(o.tolerance, np.float64)) for o in found]
+    error = np.concatenate([np.ravel(e) for e, _ in pairs])
+    tolerance = np.concatenate([np.ravel(t) for _, t in pairs])
+    wrong, place = int((error > tolerance).sum()), worst(error, tolerance)
+    return record._replace(
+        status="fail" if wrong else "pass",
+        message=f"{wrong} of {error.size} values are wrong" if wrong else f"{error.size} values",
+        error=float(error[place]),
+        tolerance=float(tolerance[place]),
+    )

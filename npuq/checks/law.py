@@ -1,0 +1,67 @@
+"""What a law is: it asks functions at hard points, and says what should have come out.
+
+A law yields *observations*. The same law observes a target and the named mistakes, and whichever
+mistake's observations are like the target's is the likeliest (`npuq.checks.diagnosis`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from npuq.backend import Array
+
+Functions: TypeAlias = Mapping[str, Callable[..., Any]]
+"""Names of the list (`npuq.checks.names`) and what answers to them: NumPy in, NumPy out."""
+
+
+class Observation(NamedTuple):
+    """Numbers that a function gave, beside those that it should have given."""
+
+    name: str
+    """Of the function."""
+    arguments: tuple[Any, ...]
+    """Arrays and numbers."""
+    observed: Array
+    expected: Array
+    tolerance: Array
+    """Absolute; the three broadcast to one shape."""
+    pointwise: bool = True
+    """Whether an entry of the result needs only the same entry of the arguments."""
+    read: str = "{}"
+    """How a line of code gets `observed` of a call, as "{}.std()"; {f} is the function's name, {w}
+    what makes an array of the target's framework."""
+
+    def errors(self) -> Array:
+        """|observed - expected|, 0 where both are the same infinity, infinite where one is NaN."""
+        return distance(self.observed, self.expected)
+
+    def wrong(self) -> Array:
+        """Where the error exceeds its tolerance."""
+        return np.asarray(self.errors() > self.tolerance)
+
+
+class Law(NamedTuple):
+    """A statement about some functions that can be seen to fail."""
+
+    name: str
+    equation: str
+    needs: tuple[str, ...]
+    """Functions without which it cannot be asked."""
+    statement: str
+    reason: str
+    """Where its tolerance comes from."""
+    cost: str
+    """What is lost where it fails, whatever the mistake."""
+    observe: Callable[[Functions], Iterator[Observation]]
+
+
+def distance(a: Array, b: Array) -> Array:
+    """|a - b| in float64: 0 between equal infinities and between NaNs, infinite beside one NaN."""
+    a, b = np.broadcast_arrays(np.asarray(a, np.float64), np.asarray(b, np.float64))
+    same = (a == b) | (np.isnan(a) & np.isnan(b))
+    with np.errstate(invalid="ignore", over="ignore"):
+        difference = np.abs(a - b)
+    return np.where(same, 0.0, np.where(np.isnan(difference), np.inf, difference))

@@ -1,0 +1,136 @@
+"""Laws of soft rounding, its inverse and the conditional mean: Eqs. 10, 11 and 14, Appendix D."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from npuq.backend import Array
+from npuq.checks import exact
+from npuq.checks.law import Functions, Law, Observation
+from npuq.checks.laws.asking import DTYPES, ask, points
+
+ALPHAS = (0.01, 0.5, 1.0, 4.0, 7.0, 13.0, 16.0)
+"""Up to the last of the paper's schedules (Sec. 5.2)."""
+LARGE_ALPHAS = (40.0, 100.0, 1e3, 1e6)
+
+EQUATIONS = {
+    "soft_round": "Eq. 10",
+    "soft_round_inverse": "Eq. 10, inverted",
+    "soft_round_conditional_mean": "Eq. 14",
+}
+COSTS = {
+    "soft_round": "other symbols than those the density is about, and other gradients",
+    "soft_round_inverse": "wrong densities (Eq. 22), so bits, and wrong reconstructions (Eq. 14)",
+    "soft_round_conditional_mean": "distortion at the receiver, and bits where densities use r",
+}
+EXACT: dict[str, tuple[Callable[..., Array], Callable[..., Array]]] = {
+    "soft_round": (exact.soft_round, exact.soft_round_slope),
+    "soft_round_inverse": (exact.soft_round_inverse, exact.soft_round_inverse_slope),
+    "soft_round_conditional_mean": (
+        exact.soft_round_conditional_mean,
+        exact.soft_round_conditional_mean_slope,
+    ),
+}
+
+
+def arguments_of(name: str, dtype: Any, alpha: float) -> Array:
+    """Points, and for the other two what s makes of them, as that is what they are applied to."""
+    y = points(dtype)
+    if name == "soft_round":
+        return y
+    s = exact.soft_round(y, alpha).astype(dtype)
+    s = s[(s == 0) | (abs(s) > np.finfo(dtype).tiny)]
+    return np.concatenate([y, s + y.dtype.type(0.5) if name.endswith("mean") else s])
+
+
+def tolerance_of(name: str, z: Array, slope: Array) -> Array:
+    """See the reasons below."""
+    eps = float(np.finfo(z.dtype).eps)
+    size = abs(np.asarray(z, np.float64))
+    shift = {"soft_round": 1.0, "soft_round_inverse": 0.0, "soft_round_conditional_mean": 0.5}
+    with np.errstate(invalid="ignore"):  # at 0, which nothing moves, the slope may be infinite
+        moved = 2 * eps * (size + shift[name]) * slope
+    least = 8 * eps * (1 + size) if name == "soft_round" else np.sqrt(eps)
+    return least + np.minimum(np.nan_to_num(moved, nan=0.0), 0.5)
+
+
+def _values(
+    functions: Functions, *, name: str, alphas: tuple[float, ...], dtypes: tuple[str, ...]
+) -> Iterator[Observation]:
+    function, slope = EXACT[name]
+    for dtype in dtypes:
+        for alpha in alphas:
+            z = arguments_of(name, dtype, alpha)
+            tolerance = tolerance_of(name, z, slope(z, alpha))
+            yield ask(functions, name, (z, alpha), function(z, alpha), tolerance)
+
+
+def _slopes(
+    functions: Functions, *, name: str, alphas: tuple[float, ...], dtype: str
+) -> Iterator[Observation]:
+    for alpha in alphas:
+        z = points(dtype)
+        slope = EXACT[name][1](z, alpha)
+        eps = float(np.finfo(dtype).eps)
+        d = np.linspace(0.5, 2, len(z)).astype(dtype)
+        tolerance = d * (np.sqrt(eps) * slope + 8 * eps * (1 + alpha))
+        yield ask(functions, f"{name}_backward", (d, z, alpha), d * slope, tolerance)
+
+
+def _large_slopes(functions: Functions, *, name: str) -> Iterator[Observation]:
+    """Those of s; those of its inverse leave the range of floats, whose ends are a choice."""
+    yield from _slopes(functions, name=name, alphas=LARGE_ALPHAS, dtype="float64")
+
+
+def _identity(functions: Functions, *, name: str) -> Iterator[Observation]:
+    for dtype in DTYPES:
+        y = points(dtype)
+        yield ask(functions, name, (y, 0.0), y, 4 * float(np.finfo(dtype).eps) * abs(y))
+
+
+FEW_EPS = "8 eps (1 + |y|), and what rounding y - floor(y) makes where the slope is steep"
+HALF_THE_DIGITS = (
+    "sqrt(eps), half of the digits, and what two roundings of z make where the slope is steep"
+)
+
+
+def _laws() -> Iterator[Law]:
+    for name, equation in EQUATIONS.items():
+        cost, reason = COSTS[name], FEW_EPS if name == "soft_round" else HALF_THE_DIGITS
+        backward = f"{name}_backward"
+        for dtype in DTYPES:
+            yield Law(
+                f"{name}.values.{dtype}", equation, (name,),
+                f"values for alpha from {ALPHAS[0]:g} to {ALPHAS[-1]:g}, in {dtype}", reason, cost,
+                functools.partial(_values, name=name, alphas=ALPHAS, dtypes=(dtype,)),
+            )  # fmt: skip
+        yield Law(
+            f"{name}.large_alpha", "Eq. 11", (name,),
+            f"values, and no NaN, for alpha from {LARGE_ALPHAS[0]:g} to {LARGE_ALPHAS[-1]:g}",
+            reason, "nothing up to where it fails: a schedule must stop there",
+            functools.partial(_values, name=name, alphas=LARGE_ALPHAS, dtypes=DTYPES),
+        )  # fmt: skip
+        yield Law(
+            f"{name}.identity", "Eq. 11", (name,), "the identity at alpha = 0",
+            "4 eps, relative", "nothing in training that starts above 0; plain noise needs it",
+            functools.partial(_identity, name=name),
+        )  # fmt: skip
+        yield Law(
+            f"{backward}.values", "Appendix D", (backward,),
+            f"the derivative for alpha from {ALPHAS[0]:g} to {ALPHAS[-1]:g}, in float64",
+            "sqrt(eps), relative, and what 1 - tanh^2 loses", "wrong gradients in training",
+            functools.partial(_slopes, name=name, alphas=ALPHAS, dtype="float64"),
+        )  # fmt: skip
+    yield Law(
+        "soft_round_backward.large_alpha", "Appendix D", ("soft_round_backward",),
+        "the derivative, and no NaN, for alpha up to 1e6",
+        "sqrt(eps), relative, and what 1 - tanh^2 loses", "NaN in training, from one step on",
+        functools.partial(_large_slopes, name="soft_round"),
+    )  # fmt: skip
+
+
+LAWS = tuple(_laws())

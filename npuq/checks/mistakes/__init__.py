@@ -1,0 +1,1 @@
+"""Small wrong implementations with names, by what they are about; never used for anything else."""

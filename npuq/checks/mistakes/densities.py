@@ -1,0 +1,235 @@
+"""Mistakes of densities and rates (Eqs. 22, 43, 44) and of their expected gradients (Sec. 4.2)."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import scipy.special
+
+from npuq.backend import Array
+from npuq.checks import exact
+from npuq.checks.mistakes.mistake import Mistake
+from npuq.checks.names import DISTRIBUTIONS, KINDS
+
+_Bits = Callable[[str, Array, Array, Array, float], Array]
+
+
+def _cdf(distribution: str, x: Array) -> Array:
+    return scipy.special.expit(x) if distribution == "logistic" else scipy.special.ndtr(x)
+
+
+def as_printed(law: str, z: Array, loc: Array, scale: Array, alpha: float) -> Array:
+    """Eqs. 22 and 44 as printed: c(s^-1(z) + 1/2) - c(s^-1(z) - 1/2), erratum E1."""
+    return exact.bits(law, exact.soft_round_inverse(z, alpha), loc, scale)
+
+
+def without_soft_rounding(law: str, z: Array, loc: Array, scale: Array, alpha: float) -> Array:
+    """Eq. 43 for soft-rounded coefficients."""
+    return exact.bits(law, z, loc, scale)
+
+
+def with_a_jacobian(law: str, z: Array, loc: Array, scale: Array, alpha: float) -> Array:
+    """The density times r'(z)."""
+    slope = exact.soft_round_conditional_mean_slope(z, alpha)
+    return exact.bits(law, z, loc, scale, alpha) - np.log2(slope)
+
+
+def without_noise(law: str, z: Array, loc: Array, scale: Array, alpha: float) -> Array:
+    """The density of Y itself, which noise was not convolved with."""
+    m = exact.soft_round_conditional_mean(z, alpha)
+    x = (m - loc) / scale
+    if law == "logistic":
+        nats = -scipy.special.log_expit(x) - scipy.special.log_expit(-x) + np.log(scale)
+    else:
+        nats = x * x / 2 + np.log(scale * math.sqrt(2 * math.pi))
+    return nats / math.log(2)
+
+
+def next_interval(law: str, z: Array, loc: Array, scale: Array, alpha: float) -> Array:
+    """c(z + 1) - c(z)."""
+    return exact.bits(law, exact.soft_round_conditional_mean(z, alpha) + 0.5, loc, scale)
+
+
+def twice_as_wide(law: str, z: Array, loc: Array, scale: Array, alpha: float) -> Array:
+    """c(z + 1) - c(z - 1)."""
+    m = exact.soft_round_conditional_mean(z, alpha)
+    return exact.bits(law, m / 2, loc / 2, scale / 2)
+
+
+def with_scale(change: Callable[[Array], Array]) -> _Bits:
+    """The scale taken for something else."""
+    return lambda law, z, loc, scale, alpha: exact.bits(law, z, loc, change(scale), alpha)
+
+
+def with_loc(change: Callable[[Array], Array]) -> _Bits:
+    """The location taken for something else."""
+    return lambda law, z, loc, scale, alpha: exact.bits(law, z, change(loc), scale, alpha)
+
+
+def with_floor(floor: float) -> _Bits:
+    """log of the density plus, or not below, a small number."""
+
+    def bits(law: str, z: Array, loc: Array, scale: Array, alpha: float) -> Array:
+        p = np.exp2(-exact.bits(law, z, loc, scale, alpha))
+        return np.asarray(-np.log2(np.maximum(p, floor)))
+
+    return bits
+
+
+def upper_tail(law: str, z: Array, loc: Array, scale: Array, alpha: float) -> Array:
+    """c(b) - c(a) by itself: in the upper tail 1 less 1."""
+    m = exact.soft_round_conditional_mean(z, alpha)
+    high, low = _cdf(law, (m + 0.5 - loc) / scale), _cdf(law, (m - 0.5 - loc) / scale)
+    return np.asarray(-np.log2(high - low))
+
+
+def _answers(
+    bits: _Bits, *, plain: bool = True, soft: bool = True, laws: tuple[str, ...] = DISTRIBUTIONS,
+    kinds: tuple[str, ...] = tuple(KINDS), change: Callable[[str, Array], Array] = exact.of_kind,
+) -> dict[str, Callable[..., Any]]:  # fmt: skip
+    """The mistake in every function that can have it."""
+
+    def answer(law: str, kind: str, z: Array, loc: Array, scale: Array, alpha: float = 0.0) -> Any:
+        z, loc, scale = (np.asarray(a, np.float64) for a in (z, loc, scale))
+        return change(kind, bits(law, z, loc, scale, alpha))
+
+    return {
+        f"{law}{'_soft_rounded' * is_soft}_{kind}": functools.partial(answer, law, kind)
+        for law in laws
+        for is_soft in [False] * plain + [True] * soft
+        for kind in kinds
+    }
+
+
+def _other_unit(kind: str, bits: Array) -> Array:
+    """Nats where bits are due, and the other way round."""
+    return bits * math.log(2) if kind == "bits" else -bits
+
+
+_TAILED = ("bits", "log_density")
+_VALUES, _SOFT = "logistic_bits.values.float64", "logistic_soft_rounded_bits.values.float64"
+
+MISTAKES = (
+    Mistake(
+        "Eqs. 22 and 44 as printed (erratum E1)",
+        "0.048 bit a coefficient at alpha 4, 0.136 at 8, 0.212 at 16 (logistic, scale 0.4)",
+        _SOFT, _answers(as_printed, plain=False),
+    ),
+    Mistake(
+        "the density of plain noise for soft-rounded coefficients",
+        "as many bits as the two densities diverge by; it grows with alpha",
+        _SOFT, _answers(without_soft_rounding, plain=False),
+    ),
+    Mistake(
+        "a Jacobian r'(z) too many",
+        "it is the density of z that is coded, not that of r(z): log2 r'(z) a coefficient",
+        _SOFT, _answers(with_a_jacobian, plain=False),
+    ),
+    Mistake(
+        "the noise is left out of the density",
+        "negative bits, without a bound, for small scales",
+        _VALUES, _answers(without_noise),
+    ),
+    Mistake(
+        "the interval from z to z + 1", "a density that is moved by half a unit",
+        _VALUES, _answers(next_interval),
+    ),
+    Mistake(
+        "an interval of width two", "probabilities that sum to 2: up to 1 bit too few is reported",
+        _VALUES, _answers(twice_as_wide),
+    ),
+    Mistake(
+        "the scale taken for a variance",
+        "bits by a scale that is the square root of the right one",
+        _VALUES, _answers(with_scale(np.sqrt)),
+    ),
+    Mistake(
+        "the scale squared", "bits by a scale that is the square of the right one",
+        _VALUES, _answers(with_scale(np.square)),
+    ),
+    Mistake(
+        "the scale taken for its logarithm", "bits by a scale of e^scale, at least 1",
+        _VALUES, _answers(with_scale(np.exp)),
+    ),
+    Mistake(
+        "the scale taken for a standard deviation", "bits by a scale that is too small by 0.55",
+        _VALUES, _answers(with_scale(lambda s: s * math.sqrt(3) / math.pi), laws=("logistic",)),
+    ),
+    Mistake(
+        "erf without the root of two", "bits by a scale that is too small by 0.71",
+        "normal_bits.values.float64",
+        _answers(with_scale(lambda s: s / math.sqrt(2)), laws=("normal",)),
+    ),
+    Mistake(
+        "the location is ignored", "bits as if every mean were 0",
+        _VALUES, _answers(with_loc(np.zeros_like)),
+    ),
+    Mistake(
+        "the location has the wrong sign", "bits by a density that lies on the other side of 0",
+        _VALUES, _answers(with_loc(np.negative)),
+    ),
+    Mistake(
+        "nats for bits, or bits for nats",
+        "rates that are wrong by a factor of 0.69, and lambda too",
+        _VALUES, _answers(exact.bits, kinds=_TAILED, change=_other_unit),
+    ),
+    Mistake(
+        "the wrong sign of the logarithm", "a loss that asks for more bits",
+        _VALUES,
+        _answers(exact.bits, kinds=_TAILED, change=lambda kind, b: -exact.of_kind(kind, b)),
+    ),
+    Mistake(
+        "a floor of 1e-9 under the density",
+        "outliers seem to cost 30 bits whatever they cost, and no gradient brings them back",
+        "logistic_bits.tails", _answers(with_floor(1e-9), kinds=_TAILED),
+    ),
+    Mistake(
+        "a floor of 1e-6 under the density",
+        "outliers seem to cost 20 bits whatever they cost, and no gradient brings them back",
+        "logistic_bits.tails", _answers(with_floor(1e-6), kinds=_TAILED),
+    ),
+    Mistake(
+        "1 less 1 in the upper tail",
+        "infinite bits from some 37 scales out (8 of a normal distribution), on one side only",
+        "logistic_bits.tails", _answers(upper_tail, kinds=_TAILED),
+    ),
+    *(
+        Mistake(name, cost, f"{stem}.values", {stem: functools.partial(function, law)})
+        for law in DISTRIBUTIONS
+        for stem in [f"{law}_soft_rounded_bits_backward_expected"]
+        for name, cost, function in (
+            (
+                "the sampled derivative in place of the expected one",
+                "spikes near integers: the variance that Eq. 17 takes out",
+                lambda law, d, y, loc, scale, alpha: d * _difference(
+                    functools.partial(exact.bits, law), y, 1e-6, loc, scale, alpha),
+            ),
+            (
+                "plain bits at y in place of s^-1(y)", "a biased gradient of the rate",
+                lambda law, d, y, loc, scale, alpha: d * _difference(
+                    functools.partial(exact.bits, law), y, 0.5, loc, scale),
+            ),
+            (
+                "s' taken along", "the slope of s twice, once it is multiplied by it again",
+                lambda law, d, y, loc, scale, alpha: d * _difference(
+                    functools.partial(exact.bits, law), exact.soft_round_inverse(y, alpha), 0.5,
+                    loc, scale) / exact.soft_round_inverse_slope(y, alpha),
+            ),
+        )
+    ),
+    Mistake(
+        "the sampled derivative of r in place of 1",
+        "spikes of sinh(alpha)/alpha at half-integers: the variance that Eq. 20 takes out",
+        "soft_round_conditional_mean_backward_expected.values",
+        {"soft_round_conditional_mean_backward_expected": lambda d, z, alpha:
+         d * exact.soft_round_conditional_mean_slope(z, alpha)},
+    ),
+)  # fmt: skip
+
+
+def _difference(h: Callable[..., Array], y: Array, step: float, *rest: Any) -> Array:
+    return (h(y + step, *rest) - h(y - step, *rest)) / (2 * step)

@@ -1,0 +1,62 @@
+"""The list of functions that can be judged: their names, their arguments, what they are.
+
+A target has some of these names, with these positional arguments. Arrays are float32 or float64,
+NumPy's or those of the target's framework, and results have the dtype and the shape of the first
+array unless it says otherwise; `alpha`, `seed`, `stride` and the like are Python's numbers.
+
+A gradient is `NAME_backward(d, ...)`: the upstream gradient, then the arguments of NAME; the result
+is the gradient with respect to each array among these, a tuple if there are several. In a framework
+that differentiates by itself it need not be there. A surrogate gradient is
+`NAME_backward_expected(d, ...)`, or in a framework a function `NAME_expected` with that gradient.
+"""
+
+from __future__ import annotations
+
+DISTRIBUTIONS = ("logistic", "normal")
+KINDS = {"bits": "-log2", "log_density": "log", "density": ""}
+
+NAMES = {
+    "soft_round": ("y, alpha", "s_alpha(y), Eq. 10"),
+    "soft_round_inverse": ("z, alpha", "s_alpha^-1(z)"),
+    "soft_round_conditional_mean": ("z, alpha", "r_alpha(z), Eq. 14"),
+    "round_half_up": ("y", "the nearest integer as in Eq. 8, ties upwards"),
+    "round_straight_through": ("y", "the same, with the gradient of the identity"),
+    "universal_quantize": ("y, u", "k = round(y - u), Eq. 5, of any dtype"),
+    "universal_dequantize": ("k, u", "k + u, Eq. 5"),
+    "uniform_noise": ("shape, seed", "noise of training in [-1/2, 1/2), Eq. 4, of any dtype"),
+    "dither": ("shape, seed", "what sender and receiver share; shape is (channels, rows, columns)"),
+    **{
+        f"{law}{soft}_{kind}": (
+            f"z, loc, scale{', alpha' * bool(soft)}",
+            f"{log} p of {'s(Y) + U, Eq. 22' if soft else 'Y + U, Eq. 43'}, at each z".strip(),
+        )
+        for law in DISTRIBUTIONS
+        for soft in ("", "_soft_rounded")
+        for kind, log in KINDS.items()
+    },
+    "gdn": ("x, beta, gamma", "x_i / sqrt(beta_i + sum_j gamma_ij x_j^2), channels last"),
+    "inverse_gdn": ("x, beta, gamma", "x_i sqrt(beta_i + sum_j gamma_ij x_j^2), channels last"),
+    "conv2d": ("x, w, stride, padding", "x (N, H, W, C), w (C_out, C, kh, kw): cross-correlation"),
+    "conv_transpose2d": ("x, w, stride, padding", "its adjoint; w is (C, C_out, kh, kw)"),
+    "adam_step": (
+        "p, g, m, v, step, learning_rate, beta1, beta2, epsilon",
+        "the new p, m and v; step is 1 at the first",
+    ),
+}
+"""Name: arguments and meaning. Scales are the standard deviation of the normal distribution and the
+`scale` of the logistic one; `loc` and `scale` have the shape of z."""
+
+DIFFERENTIABLE = [
+    name
+    for name in NAMES
+    if name not in ("round_half_up", "universal_quantize", "uniform_noise", "dither", "adam_step")
+]
+EXPECTED = ["soft_round_conditional_mean", *(f"{law}_soft_rounded_bits" for law in DISTRIBUTIONS)]
+"""What Sec. 4.2 has an expected gradient of; of bits it is that of y = s(f(x)) before the noise."""
+
+ALL_NAMES = [
+    *NAMES,
+    *(f"{name}_backward" for name in DIFFERENTIABLE),
+    *(f"{name}_backward_expected" for name in EXPECTED),
+]
+"""With the gradients."""

@@ -1,0 +1,59 @@
+"""The laws in a test file of yours, by one decorator of pytest."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from npuq.checks.door import check as check_target
+from npuq.checks.door import chosen
+from npuq.checks.report import explanation
+
+
+def parametrize_with_checks(
+    target: Any,
+    *,
+    framework: str | None = None,
+    only: Sequence[str] = (),
+    expected_failed_checks: Mapping[str, str] | None = None,
+) -> Any:
+    """A decorator of pytest: a test for each check of `npuq.check`.
+
+        @npuq.parametrize_with_checks(mine, framework="torch")
+        def test_mine(check):
+            check()
+
+    Args:
+        target, framework, only, expected_failed_checks: as in `npuq.check`.
+
+    Returns:
+        `pytest.mark.parametrize` of one argument, `check`. Called, it does nothing if the check
+        passes, fails the test with the report, skips it where a function is absent, and makes it an
+        expected failure where that was foretold.
+
+    Raises:
+        CheckError: no check has such a name.
+    """
+    import pytest
+
+    expected = expected_failed_checks or {}
+    checks = [
+        functools.partial(_run, target, framework, law.name, expected)
+        for law in chosen(only, expected)
+    ]
+    return pytest.mark.parametrize("check", checks, ids=[check.args[2] for check in checks])
+
+
+def _run(target: Any, framework: str | None, name: str, expected: Mapping[str, str]) -> None:
+    import pytest
+
+    of_it = {name: expected[name]} if name in expected else {}
+    records = check_target(target, framework=framework, only=[name], expected_failed_checks=of_it)
+    record = next(record for record in records if record.check == name)
+    if record.status == "absent":
+        pytest.skip(record.message)
+    if record.status == "expected":
+        pytest.xfail(record.message)
+    if record.status == "fail":
+        pytest.fail("\n".join([record.check, *explanation(record)]), pytrace=False)

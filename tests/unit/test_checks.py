@@ -1,0 +1,284 @@
+"""`npuq.check`: npuq passes, each named mistake is seen and named, nobody is accused wrongly."""
+
+from __future__ import annotations
+
+import doctest
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+import npuq
+from npuq.backend import Array
+from npuq.checks import door, exact
+from npuq.checks.catalogue import LAWS, MISTAKES
+from npuq.checks.diagnosis import observations
+from npuq.checks.frameworks import adapted, load
+from npuq.checks.laws import layers, noise
+from npuq.checks.mistakes.mistake import Mistake
+from npuq.checks.names import ALL_NAMES, DISTRIBUTIONS
+from npuq.checks.ours import FUNCTIONS
+from npuq.errors import CheckError
+from npuq.paper.soft_round import soft_round_inverse_literal, soft_round_literal
+
+
+def test_npuq_passes_everything_and_lacks_nothing() -> None:
+    records = npuq.check(npuq)
+    assert [record.check for record in records] == [law.name for law in LAWS]
+    assert [record for record in records if record.status != "pass"] == []
+
+
+def test_the_same_target_has_the_same_records() -> None:
+    target = {"uniform_noise": FUNCTIONS["uniform_noise"], "dither": FUNCTIONS["dither"]}
+    assert npuq.check(target, only=["dither"]) == npuq.check(target, only=["dither"])
+
+
+def test_every_function_of_the_list_is_asked_and_is_ours() -> None:
+    asked = {name for law in LAWS for name in law.needs}
+    assert set(FUNCTIONS) == set(ALL_NAMES) - {
+        f"{law}{soft}_{kind}_backward"
+        for law in DISTRIBUTIONS
+        for soft in ("", "_soft_rounded")
+        for kind in ("density", "log_density")
+    } - {"universal_dequantize_backward"}
+    assert asked == set(FUNCTIONS)
+
+
+# --- mistakes -----------------------------------------------------------------------------------
+
+
+def test_mistakes_are_many_and_have_names_of_their_own() -> None:
+    assert len({mistake.name for mistake in MISTAKES}) >= 45
+    for mistake in MISTAKES:
+        assert mistake.law in {law.name for law in LAWS}, mistake.name
+        assert mistake.cost and set(mistake.functions) <= set(FUNCTIONS)
+
+
+def name_of(mistake: Mistake) -> str:
+    return f"{next(iter(mistake.functions))}: {mistake.name}"
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=name_of)
+def test_a_mistake_is_seen_by_its_law_and_named_in_all_of_its_functions(mistake: Mistake) -> None:
+    """In a target that is right otherwise. Its own law sees it, and no law names another one."""
+    mine = {**FUNCTIONS, **mistake.functions}
+    only = [mistake.law.partition(".")[0] + ".", *(f"{name}." for name in mistake.functions)]
+    failed = {r.check: r for r in npuq.check(mine, only=only) if r.status == "fail"}
+    assert mistake.law in failed
+    for name in mistake.functions:
+        assert any(check.startswith(f"{name}.") for check in failed), name
+    for record in failed.values():
+        assert record.probably == mistake.name, record.check
+        assert record.cost == mistake.cost
+        assert record.error > record.tolerance or math.isnan(record.tolerance)
+        assert record.counterexample
+
+
+def test_two_mistakes_in_one_function_are_told_apart() -> None:
+    """Half to even at ties, and one more that only the others see."""
+
+    def both(y: Array) -> Array:
+        return np.where(abs(y) > 1000, y + 2, np.round(y))
+
+    records = npuq.check({"round_half_up": both}, only=["round_half_up"])
+    assert [(r.check, r.probably) for r in records if r.status == "fail"] == [
+        ("round_half_up.values", ""),
+        ("round_half_up.ties", "half to even"),
+        ("round_half_up.neighbours", ""),
+    ]
+
+
+def test_a_fault_without_a_name_gets_none() -> None:
+    (record,) = npuq.check(
+        {"soft_round": lambda y, alpha: npuq.soft_round(y, alpha) + 0.003},
+        only=["soft_round.values.float64"],
+    )
+    assert (record.status, record.probably) == ("fail", "")
+    assert record.error == pytest.approx(0.003) and record.cost
+
+
+def test_a_gradient_that_fails_with_its_function_says_so() -> None:
+    right = FUNCTIONS["gdn_backward"]
+    mine = {
+        "gdn": lambda x, beta, gamma: FUNCTIONS["gdn"](x, beta, gamma.T),
+        "gdn_backward": lambda d, x, beta, gamma: right(d, x, beta, gamma.T),
+    }
+    values, backward = npuq.check(mine, only=["gdn"])
+    assert values.probably == "gamma transposed"
+    assert backward.probably == "what gdn has: gamma transposed"
+
+
+# --- no false alarm -----------------------------------------------------------------------------
+
+
+def test_textbook_forms_pass_where_they_hold() -> None:
+    """Eq. 10 as printed; its inverse in float64; densities as differences of two CDFs."""
+    literal = {"soft_round": soft_round_literal, "soft_round_inverse": soft_round_inverse_literal}
+    for check in (
+        "soft_round.values",
+        "soft_round.large_alpha",
+        "soft_round_inverse.values.float64",
+    ):
+        with np.errstate(all="ignore"):
+            assert {r.status for r in npuq.check(literal, only=[check])} == {"pass"}, check
+
+    def difference(z: Array, loc: Array, scale: Array) -> Array:
+        low, high = ((z + half - loc) / scale for half in (z.dtype.type(-0.5), z.dtype.type(0.5)))
+        return 1 / (1 + np.exp(-high)) - 1 / (1 + np.exp(-low))
+
+    mine = {
+        "logistic_density": difference,
+        "logistic_bits": lambda *arguments: -np.log2(difference(*arguments)),
+    }
+    records = {r.check: r for r in npuq.check(mine) if r.status != "absent"}
+    assert {name for name, r in records.items() if r.status == "fail"} == {"logistic_bits.tails"}
+    assert records["logistic_bits.tails"].probably == "1 less 1 in the upper tail"
+
+
+@pytest.mark.parametrize("name", ["uniform_noise", "dither"])
+def test_twenty_sources_of_noise_are_not_accused(name: str) -> None:
+    functions = {name: FUNCTIONS[name]}
+    for number in range(20):
+        shifted = {name: lambda shape, seed, n=number: functions[name](shape, seed + 100 * n)}
+        statuses = {r.status for r in npuq.check(shifted, only=[name])}
+        assert statuses == {"pass"}, number
+
+
+def test_a_dither_on_a_grid_of_256_levels_is_no_fault() -> None:
+    def lowest(shape: Any, seed: int) -> Array:  # -1/2 is among the levels
+        return np.random.default_rng(seed).integers(0, 256, shape) / 256 - 0.5
+
+    assert {r.status for r in npuq.check({"dither": lowest}, only=["dither"])} == {"pass"}
+
+
+# --- the answers --------------------------------------------------------------------------------
+
+
+def test_the_answers_are_the_equations() -> None:
+    """Those that are not npuq's own, against it: Eq. 43 in a known case, s and r by Eq. 14."""
+    assert exact.bits("logistic", np.zeros(1), np.zeros(1), np.ones(1)) == pytest.approx(
+        -math.log2(math.tanh(0.25)), rel=1e-14
+    )
+    assert exact.bits("normal", np.array([1.5]), np.ones(1), np.ones(1)) == pytest.approx(
+        -math.log2(0.5 * math.erf(1 / math.sqrt(2))), rel=1e-14
+    )
+    z = np.array([-0.7, 0.1, 0.45, 3.2])
+    r = exact.soft_round_inverse(z - 0.5, 4.0) + 0.5
+    np.testing.assert_allclose(exact.soft_round_conditional_mean(z, 4.0), r, rtol=1e-14)
+    assert exact.round_half_up(np.array([-0.5, 0.5, 1.4])).tolist() == [0, 1, 1]
+
+
+def test_complex_steps_are_derivatives() -> None:
+    x, beta, gamma = np.array([[0.7, -1.2]]), np.array([1.0, 2.0]), np.array([[0.1, 0.4], [0.3, 0]])
+    d = np.array([[1.0, -0.5]])
+    got = layers.vjp(layers.gdn, d, (x, beta, gamma))
+    for found, right in zip(got, FUNCTIONS["gdn_backward"](d, x, beta, gamma), strict=True):
+        np.testing.assert_allclose(found, right, rtol=1e-12)
+
+
+def test_laws_say_what_they_are() -> None:
+    names = [law.name for law in LAWS]
+    assert len(names) == len(set(names))
+    for law in LAWS:
+        assert law.equation and law.statement and law.reason and law.cost
+        assert law.name.partition(".")[0] in law.needs
+
+
+# --- what targets do ----------------------------------------------------------------------------
+
+
+def test_what_is_missing_is_absent() -> None:
+    records = npuq.check({"soft_round": npuq.soft_round})
+    absent = {r.check for r in records if r.status == "absent"}
+    assert {r.check.partition(".")[0] for r in records if r.status == "pass"} == {"soft_round"}
+    assert "soft_round_backward.values" in absent
+
+
+def test_what_a_target_raises_is_a_failure_with_the_call_that_raised() -> None:
+    def mine(y: Array, alpha: float) -> Array:
+        raise NotImplementedError("not yet")
+
+    record = npuq.check({"soft_round": mine}, only=["soft_round.values.float32"])[0]
+    assert (record.status, record.message) == ("fail", "NotImplementedError: not yet")
+    assert "soft_round(np.array([0.0, 0.5" in record.counterexample
+
+
+@pytest.mark.parametrize("result", [np.zeros(3), None, "text"])
+def test_other_shapes_and_no_numbers_are_failures(result: Any) -> None:
+    record = npuq.check({"round_half_up": lambda y: result}, only=["round_half_up.values"])[0]
+    assert record.status == "fail" and "round_half_up returned" in record.message
+
+
+def test_nan_is_a_failure_of_infinite_error() -> None:
+    record = npuq.check({"round_half_up": lambda y: y * np.nan}, only=["round_half_up.ties"])[0]
+    assert record.status == "fail" and record.error == math.inf
+
+
+def test_a_law_does_not_let_a_target_change_its_points() -> None:
+    def mine(y: Array) -> Array:
+        y += 1
+        return np.floor(y - 0.5)
+
+    only = ["round_half_up.values", "round_half_up.ties"]
+    assert {r.status for r in npuq.check({"round_half_up": mine}, only=only)} == {"pass"}
+
+
+def test_expected_failures() -> None:
+    mine = {"round_half_up": np.round}
+    known = {"round_half_up.ties": "half to even is what the hardware does"}
+    records = npuq.check(mine, only=["round_half_up"], expected_failed_checks=known)
+    assert [r.status for r in records] == ["pass", "expected", "pass"]
+    assert records[1].message == "expected: half to even is what the hardware does"
+    wrong = {"round_half_up.values": "?"}
+    assert npuq.check(mine, only=["round_half_up.values"], expected_failed_checks=wrong)[
+        0
+    ].message == ("passes, though it was expected to fail")
+
+
+@pytest.mark.parametrize(
+    ("target", "options", "message"),
+    [
+        ({"soft_rond": abs}, {}, "not on the list: 'soft_rond'"),
+        ({}, {}, "no function of the list"),
+        (math, {}, "math has no function of the list"),
+        ({"soft_round": 3}, {}, "soft_round of the target is no function but 3"),
+        (npuq, {"only": ["soft_rounds"]}, "begins with 'soft_rounds'"),
+        (npuq, {"expected_failed_checks": {"soft_round": ""}}, "'soft_round', which is no check"),
+        (npuq, {"framework": "theano"}, "not 'theano'"),
+    ],
+)
+def test_what_cannot_be_judged_is_refused(target: Any, options: Any, message: str) -> None:
+    with pytest.raises(CheckError, match=message):
+        npuq.check(target, **options)
+
+
+def test_objects_and_modules_are_targets() -> None:
+    class Mine:
+        scale = 1
+
+        def soft_round(self, y: Array, alpha: float) -> Array:
+            return npuq.soft_round(y, alpha) * self.scale
+
+    only = ["soft_round.values.float64"]
+    assert npuq.check(Mine(), only=only)[0].status == "pass"
+    assert npuq.check(npuq.paper.soft_round, only=only)[0].status == "pass"
+
+
+def test_mistakes_that_do_not_answer_are_no_harm() -> None:
+    law = next(law for law in LAWS if law.name == "gdn.values")
+    assert observations(law, {"gdn": lambda x, beta: x}) is None
+
+
+def test_numpy_functions_get_arrays_of_their_own() -> None:
+    y = np.zeros(2)
+    (first,) = [adapted({"round_half_up": lambda a: a is y}, load(None))]
+    assert not first["round_half_up"](y)
+    assert noise.SHAPE[0] * noise.SHAPE[1] * noise.SHAPE[2] < 2**16
+
+
+def test_the_example_runs() -> None:
+    (example,) = doctest.DocTestFinder().find(
+        door.check, "check", globs={"check": npuq.check, "np": np}, module=False
+    )
+    assert example.examples and doctest.DocTestRunner(verbose=False).run(example).failed == 0

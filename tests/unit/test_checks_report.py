@@ -1,0 +1,189 @@
+"""What `npuq check` and the decorator of pytest show: lines that stand alone, JSON, JUnit."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+import npuq
+from npuq.checks.names import NAMES
+from npuq.checks.report import explanation, markdown, text
+from npuq.cli import main
+
+ROOT = Path(__file__).parents[2]
+
+MINE = '''"""Soft rounding of somebody, with a textbook inverse, and rounding half to even."""
+import numpy as np
+
+def soft_round(y, alpha):
+    r = y - np.floor(y) - 0.5
+    return np.floor(y) + 0.5 * np.tanh(alpha * r) / np.tanh(alpha / 2) + 0.5
+
+def soft_round_inverse(z, alpha):
+    r = z - np.floor(z) - 0.5
+    return np.floor(z) + 0.5 + np.arctanh(2 * np.tanh(alpha / 2) * r) / alpha
+
+def round_half_up(y):
+    return np.round(y)
+'''
+ONLY = ["--only", "soft_round.values", "--only", "soft_round_inverse.values", "--only", "round"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "mine.py").write_text(MINE)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def python(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=cwd, env=environment, capture_output=True, text=True
+    )
+
+
+def test_status_and_text(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "mine.py", *ONLY]) == 1
+    out = capsys.readouterr().out
+    assert "probably: the textbook artanh inverse" in out
+    assert "probably: half to even" in out
+    assert out.endswith("2 failed, 2 absent\n")
+    assert main(["check", "mine.py", "--only", "soft_round.values"]) == 0
+    assert capsys.readouterr().out.endswith("2 passed, 0 failed, 0 absent\n")
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("missing.py", "missing.py cannot be imported: FileNotFoundError"),
+        ("no.such.module", "no.such.module cannot be imported: ModuleNotFoundError"),
+        ("broken.py", "broken.py cannot be imported: ZeroDivisionError"),
+        ("mine.py:nothing", "mine.py has no nothing"),
+        ("math", "math has no function of the list"),
+    ],
+)
+def test_what_cannot_run_is_status_2(
+    folder: Path, target: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "broken.py").write_text("1 / 0")
+    assert main(["check", target]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_json_has_all_fields_and_no_infinities(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", "mine.py", "--only", "soft_round", "--json"]) == 1
+    records = json.loads(capsys.readouterr().out)
+    by_name = {record["check"]: record for record in records}
+    failed = by_name["soft_round_inverse.values.float32"]
+    assert failed["status"] == "fail" and failed["probably"] == "the textbook artanh inverse"
+    assert by_name["soft_round_inverse.identity"]["error"] is None  # not a number
+    assert by_name["soft_round_conditional_mean.identity"]["status"] == "absent"
+    assert set(failed) == {
+        "check", "equation", "status", "statement", "message", "error", "tolerance", "reason",
+        "counterexample", "probably", "cost",
+    }  # fmt: skip
+
+
+def test_counterexamples_stand_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In a new interpreter, elsewhere: the line shows one value, which is not the one due."""
+    main(["check", "mine.py", *ONLY, "--json"])
+    records = json.loads(capsys.readouterr().out)
+    lines = [record["counterexample"] for record in records if record["status"] == "fail"]
+    assert len(lines) == 2
+    for line in lines:
+        done = python("-c", line, cwd=Path("/"))
+        assert done.returncode == 0, done.stderr
+        shown = float(done.stdout.strip("[]\n"))
+        assert abs(shown - float(line.rpartition("should be ")[2])) > 1e-4
+        assert "np.array([" in line and len(line) < 250
+
+
+def test_junit_has_a_case_for_each_check(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "mine.py", *ONLY, "--junit", "report.xml"]) == 1
+    root = ElementTree.parse(folder / "report.xml").getroot()
+    (suite,) = root
+    assert (root.tag, suite.tag) == ("testsuites", "testsuite")
+    cases = suite.findall("testcase")
+    counts = {name: int(suite.attrib[name]) for name in ("tests", "failures", "errors", "skipped")}
+    assert counts == {"tests": len(cases), "failures": 2, "errors": 0, "skipped": 2}
+    failures = [case for case in cases if case.find("failure") is not None]
+    assert {case.attrib["classname"] for case in failures} == {
+        "mine.py.soft_round_inverse", "mine.py.round_half_up",
+    }  # fmt: skip
+    assert len([case for case in cases if case.find("skipped") is not None]) == 2
+    assert "see: import numpy" in (failures[0].find("failure").text or "")  # type: ignore[union-attr]
+
+
+def test_markdown_is_a_table() -> None:
+    records = npuq.check({"round_half_up": np.round}, only=["round_half_up"])
+    rows = markdown(records).splitlines()
+    assert rows[3] == "| `round_half_up.ties` | Eq. 8 | fail | 1 | 0 | half to even |"
+    assert all(row.count("|") == 7 for row in rows[:5])
+    assert "see:" not in text(npuq.check(npuq, only=["round_half_up"]))
+
+
+def test_an_explanation_says_what_where_why_and_how_dear() -> None:
+    mine = {"round_half_up": lambda y: np.round(y)}
+    (record,) = npuq.check(mine, only=["round_half_up.ties"])
+    heads = [line.partition(":")[0] for line in explanation(record)]
+    assert heads == ["should hold", "but", "allowed is", "see", "probably", "costs"]
+    assert record.counterexample == (
+        "import numpy as np; print(round_half_up(np.array([0.5], 'float32')))  # should be 1.0"
+    )
+
+
+def test_functions_of_a_module_are_named_by_it_in_a_dict_too() -> None:
+    (record,) = npuq.check({"round_half_up": np.round}, only=["round_half_up.ties"])
+    assert record.status == "fail" and "import numpy; print(numpy.round(" in record.counterexample
+
+
+def test_one_line_in_a_test_file(folder: Path) -> None:
+    """Of a project that knows nothing of npuq: passed, failed, skipped and expected."""
+    (folder / "test_mine.py").write_text(
+        "import mine, npuq\n"
+        "known = {'round_half_up.ties': 'known'}\n"
+        "@npuq.parametrize_with_checks(mine, only=['soft_round', 'round_half_up'],"
+        " expected_failed_checks=known)\n"
+        "def test_mine(check):\n"
+        "    check()\n"
+    )
+    done = python("-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", "test_mine.py", cwd=folder)
+    assert done.returncode == 1, done.stderr
+    assert "FAILED test_mine.py::test_mine[soft_round_inverse.values.float32]" in done.stdout
+    assert "probably: the textbook artanh inverse" in done.stdout
+    assert "PASSED test_mine.py::test_mine[soft_round.values.float32]" in done.stdout
+    assert "XFAIL test_mine.py::test_mine[round_half_up.ties]" in done.stdout
+    assert "the target has no soft_round_backward" in done.stdout
+
+
+PAGE = (ROOT / "npuq/checks/README.md").read_text("utf-8")
+
+
+def test_the_page_has_the_list() -> None:
+    """All names with their arguments."""
+    rows = re.findall(r"^\| (`.+?) \| (.+?) \| .+ \|$", PAGE, re.M)
+    listed = {
+        name: arguments for names, arguments in rows for name in re.findall(r"`(\w+)`", names)
+    }
+    assert listed == {name: arguments for name, (arguments, _) in NAMES.items()}
+
+
+def test_the_block_of_the_page_names_the_mistake(capsys: pytest.CaptureFixture[str]) -> None:
+    (block,) = re.findall(r"^```python\n(.*?)^```$", PAGE, re.M | re.S)
+    exec(compile(block, "page", "exec"), {})
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" | ")[:2] for line in lines] == [
+        [f"soft_round_inverse.{law}", "the textbook artanh inverse"]
+        for law in ("values.float32", "large_alpha", "identity")
+    ]
