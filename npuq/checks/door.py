@@ -56,6 +56,8 @@ def check(
     expected = expected_failed_checks or {}
     laws = chosen(only, expected)
     judged, numpy_or_other = target_of(target), load(framework)
+    if judged.name == "npuq" and framework is not None:
+        raise CheckError(f"npuq takes NumPy's arrays: leave the framework {framework} out")
     functions = adapted(judged.functions, numpy_or_other)
 
     found: dict[str, tuple[Law, list[Observation]]] = {}

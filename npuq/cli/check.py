@@ -5,8 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from npuq.cli.common import JSON_LIST_HELP, print_json
+from npuq.errors import NpuqError
+
+if TYPE_CHECKING:
+    from npuq.checks.records import Record
 
 FAILED = 1
 """The exit status if a check failed."""
@@ -17,8 +22,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "target",
         metavar="TARGET",
+        nargs="?",
         help="a module (package.module), something in it (package.module:name) or a file (mine.py) "
         "with functions of the list in npuq/checks/README.md; npuq judges itself",
+    )
+    parser.add_argument(
+        "--command",
+        dest="program",
+        metavar="PROGRAM",
+        help="in place of TARGET: a program in any language that answers lines of JSON, "
+        "see npuq/checks/README.md",
     )
     parser.add_argument(
         "--framework",
@@ -41,18 +54,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Judge, and say what was found; status 1 if something failed."""
     from npuq.checks import report
-    from npuq.checks.door import check
     from npuq.checks.records import as_dict
-    from npuq.checks.target import load
     from npuq.io.atomic import write_bytes_atomically
 
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())  # as for `python -m`: modules beside the user
-    records = check(load(args.target), framework=args.framework, only=args.only)
+    records = _records(args)
     if args.junit:
-        write_bytes_atomically(args.junit, report.junit(records, args.target).encode())
+        name = args.target or args.program
+        write_bytes_atomically(args.junit, report.junit(records, name).encode())
     if args.json:
         print_json([as_dict(record) for record in records])
     else:
         print(report.markdown(records) if args.markdown else report.text(records))
     return FAILED if any(record.status == "fail" for record in records) else 0
+
+
+def _records(args: argparse.Namespace) -> list[Record]:
+    from npuq.checks.command import functions_of
+    from npuq.checks.door import check
+    from npuq.checks.target import load
+
+    if (args.target is None) == (args.program is None):
+        raise NpuqError("give either a TARGET or a --command (see npuq check --help)")
+    if args.program is not None:
+        if args.framework is not None:
+            raise NpuqError("a --command has no arrays of a framework: leave --framework out")
+        with functions_of(args.program) as functions:
+            return check(functions, only=args.only)
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())  # as for `python -m`: modules beside the user
+    return check(load(args.target), framework=args.framework, only=args.only)

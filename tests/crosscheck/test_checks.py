@@ -61,6 +61,11 @@ def test_soft_rounding_passes_by_autograd() -> None:
     assert record.probably == "tanh(alpha/2) in float32 amid float64"
 
 
+def test_npuq_itself_takes_no_tensors() -> None:
+    with pytest.raises(npuq.NpuqError, match="leave the framework torch out"):
+        npuq.check(npuq, framework="torch")
+
+
 def test_the_textbook_inverse_is_found_and_named() -> None:
     """In float32 on values of s at alpha = 16, and not in float64."""
     records = checked(soft_round_inverse=textbook_inverse)

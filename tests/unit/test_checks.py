@@ -75,6 +75,28 @@ def test_a_mistake_is_seen_by_its_law_and_named_in_all_of_its_functions(mistake:
         assert record.counterexample
 
 
+PARTS = {"adam_step": 3, "gdn_backward": 3, "inverse_gdn_backward": 3, "conv2d_backward": 2,
+         "conv_transpose2d_backward": 2}  # fmt: skip
+SEVERAL = [
+    (name, part)
+    for name in FUNCTIONS
+    if name not in ("uniform_noise", "dither")
+    for part in range(PARTS.get(name, 3 if name.endswith("bits_backward") else 1))
+]
+
+
+@pytest.mark.parametrize(("name", "part"), SEVERAL, ids=lambda value: str(value))
+def test_an_error_of_a_thousandth_is_seen_in_every_result(name: str, part: int) -> None:
+    def off(*arguments: Any) -> Any:
+        result = FUNCTIONS[name](*arguments)
+        parts = list(result) if isinstance(result, tuple) else [result]
+        parts[part] = parts[part] * 1.001
+        return tuple(parts) if isinstance(result, tuple) else parts[0]
+
+    records = npuq.check({**FUNCTIONS, name: off}, only=[f"{name}."])
+    assert "fail" in {record.status for record in records}
+
+
 def test_two_mistakes_in_one_function_are_told_apart() -> None:
     """Half to even at ties, and one more that only the others see."""
 
@@ -246,6 +268,7 @@ def test_expected_failures() -> None:
         (npuq, {"only": ["soft_rounds"]}, "begins with 'soft_rounds'"),
         (npuq, {"expected_failed_checks": {"soft_round": ""}}, "'soft_round', which is no check"),
         (npuq, {"framework": "theano"}, "not 'theano'"),
+        (npuq, {"framework": "none"}, "torch, jax or tensorflow, not 'none'"),
     ],
 )
 def test_what_cannot_be_judged_is_refused(target: Any, options: Any, message: str) -> None:

@@ -1,0 +1,106 @@
+"""`npuq check --command`: a program in any language, by lines of JSON."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import npuq
+from npuq.checks.command import decoded, encoded, functions_of
+from npuq.cli import main
+from npuq.errors import CheckError
+
+PAGE = (Path(npuq.__file__).parent / "checks/README.md").read_text("utf-8")
+
+
+def program(folder: Path, text: str) -> str:
+    (folder / "program.py").write_text(text)
+    return shlex.join([sys.executable, str(folder / "program.py")])
+
+
+def test_the_program_of_the_page_is_judged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (block,) = re.findall(r"^```text\n(import base64.*?)^```$", PAGE, re.M | re.S)
+    assert (
+        main(["check", "--command", program(tmp_path, block), "--only", "soft_round.values"]) == 1
+    )
+    out = capsys.readouterr().out
+    assert out.count("probably: no division by tanh(alpha/2)") == 2
+    right = block.replace("/ 2 + 0.5", "/ math.tanh(alpha / 2) / 2 + 0.5")
+    assert (
+        main(["check", "--command", program(tmp_path, right), "--only", "soft_round.values"]) == 0
+    )
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.arange(6, dtype=np.float32).reshape(2, 3).T,
+        np.array(2.5),
+        np.array([1, -2], np.int32),
+        np.array([1.5], ">f8"),
+        np.zeros((0, 3)),
+    ],
+)
+def test_arrays_cross_over_and_back(value: np.ndarray) -> None:
+    back = decoded(encoded(value))
+    np.testing.assert_array_equal(back, value)
+    assert back.dtype == value.dtype.newbyteorder("=") and back.shape == value.shape
+    first, second = decoded(encoded((value, 3.0)))
+    np.testing.assert_array_equal(first, value)
+    assert second == 3.0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "does not list its functions: the program has ended"),
+        ("print('ready')", "answered no JSON but 'ready"),
+        ("print('[]')", "answered no object"),
+        ("print('{}')", "does not list its functions: 'names'"),
+        ("print('{\"names\": 3}')", "does not list its functions"),
+    ],
+)
+def test_programs_that_do_not_speak_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(CheckError, match=re.escape(message)), functions_of(program(tmp_path, text)):
+        pass
+
+
+@pytest.mark.parametrize("command", ["", "no-such-program", "'"])
+def test_what_cannot_be_started_is_refused(command: str) -> None:
+    with pytest.raises(CheckError, match="cannot be started"), functions_of(command):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ('{"error": "no such thing"}', "no such thing"),
+        ("{}", "neither result nor error"),
+        ('{"result": {"dtype": "float64"}}', "holds no array"),
+        ('{"result": {"dtype": "float64", "shape": [9], "data": "AAAA"}}', "ValueError"),
+        (None, "the program has ended"),
+    ],
+)
+def test_what_goes_wrong_in_a_call_is_a_failure(
+    tmp_path: Path, answer: str | None, message: str
+) -> None:
+    text = 'print(\'{"names": ["round_half_up"]}\', flush=True); input(); input()\n'
+    text += "" if answer is None else f"print({answer!r}, flush=True); input()\n"
+    with functions_of(program(tmp_path, text)) as functions:
+        (record,) = npuq.check(functions, only=["round_half_up.ties"])
+    assert record.status == "fail" and message in record.message
+
+
+def test_either_a_target_or_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in ([], ["npuq", "--command", "true"]):
+        assert main(["check", *arguments]) == 2
+        assert "give either a TARGET or a --command" in capsys.readouterr().err
+    assert main(["check", "--command", "true", "--framework", "torch"]) == 2
+    assert "leave --framework out" in capsys.readouterr().err
