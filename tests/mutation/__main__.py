@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from checks_mutants import CHECKS_MUTANTS
 from codec_mutants import CODEC_MUTANTS
 from model_mutants import MODEL_MUTANTS
 from mutant import Mutant
@@ -25,7 +26,7 @@ from mutant import Mutant
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("npuq", "tests", "bench", "examples", "pyproject.toml", "README.md")
 COMPILED = ("npuq/kernels", "npuq/coding", "npuq/nn/winograd.py")
-MUTANTS = [*MODEL_MUTANTS, *CODEC_MUTANTS]
+MUTANTS = [*MODEL_MUTANTS, *CODEC_MUTANTS, *CHECKS_MUTANTS]
 PASSED, FAILED = 0, 1  # pytest's exit status; every other says that it could not run them
 
 

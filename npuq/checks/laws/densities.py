@@ -13,7 +13,7 @@ import scipy.special
 from npuq.backend import Array
 from npuq.checks import exact
 from npuq.checks.law import Functions, Law, Observation
-from npuq.checks.laws.asking import ask
+from npuq.checks.laws.asking import ask, beside
 from npuq.checks.names import DISTRIBUTIONS, KINDS
 
 PLACES = ((0.3, 0.4), (-1.2, 2.5), (0.0, 0.15))
@@ -91,11 +91,9 @@ def _gradients(
     for at, _ in cases(distribution, soft, "float64"):
         d = np.linspace(0.5, 2, len(at[0]))
         slopes = np.stack(_slopes(distribution, *at)) * d
-        got = functions[name](d, *_put(at, soft))
-        answer = {name: lambda *_, got=got: np.stack([np.asarray(g) for g in got])}
-        tolerance = 1e-6 * (1 + abs(slopes))
-        observation = ask(answer, name, (d, *_put(at, soft)), slopes, tolerance)
-        yield observation._replace(read="np.stack({})")
+        arguments = d, *_put(at, soft)
+        got = np.stack([np.asarray(gradient) for gradient in functions[name](*arguments)])
+        yield beside(name, arguments, got, slopes, 1e-6 * (1 + abs(slopes)), read="np.stack({})")
 
 
 def _expected(functions: Functions, *, name: str, distribution: str) -> Iterator[Observation]:

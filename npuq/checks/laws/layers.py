@@ -13,7 +13,7 @@ import numpy as np
 
 from npuq.backend import Array
 from npuq.checks.law import Functions, Law, Observation
-from npuq.checks.laws.asking import DTYPES, ask
+from npuq.checks.laws.asking import DTYPES, ask, beside
 
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
 SUMS = "1e-12 (1e-5 in float32) of the largest value: sums of some ten products"
@@ -128,11 +128,9 @@ def _adam(functions: Functions) -> Iterator[Observation]:
 
 
 def _several(functions: Functions, name: str, arguments: Any, expected: Any) -> Observation:
-    got = _flat(functions[name](*arguments))
-    exact = _flat(expected)
-    observation = ask({name: lambda *_: got}, name, arguments, exact,
-                      1e-9 * (1 + abs(exact)), pointwise=False)  # fmt: skip
-    return observation._replace(read="np.concatenate([np.ravel(a) for a in {}])")
+    got, exact = _flat(functions[name](*arguments)), _flat(expected)
+    read = "np.concatenate([np.ravel(a) for a in {}])"
+    return beside(name, arguments, got, exact, 1e-9 * (1 + abs(exact)), pointwise=False, read=read)
 
 
 def _laws() -> Iterator[Law]:
