@@ -23,10 +23,10 @@ LEVELS = {
     "backend": 0,
     "runtime": 1,
     "io": 1,
-    "kernels": 2,
-    "coding": 3,
-    "nn": 3,
-    "paper": 4,
+    "coding": 2,
+    "nn": 2,
+    "paper": 3,
+    "kernels": 4,
     "models": 5,
     "trained": 6,
     "training": 7,
@@ -206,7 +206,7 @@ def test_backward_takes_the_gradient_and_then_the_forwards_arguments(
 
 # --- docstrings ---------------------------------------------------------------------------------
 
-BORROWS_NOTHING = {"nn/parameters.py", "nn/windows.py"}
+BORROWS_NOTHING = {"nn/parameters.py"}
 CITATION = {
     "paper": r"Eqs?\. \(?\d|Eqs?\. ?\(|Sec\. \d|Secs\. \d|Appendix",
     "nn": r"\b(19|20)\d\d\b|ITU-T|JFIF|SciPy|Eqs?\. \(|Sec\. \d|transpose of",

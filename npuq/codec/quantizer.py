@@ -33,7 +33,7 @@ from npuq.coding.dither import DITHER_LEVELS, dither_values
 from npuq.coding.tables import PHASE_UNIT
 from npuq.errors import ModelError
 from npuq.paper.soft_round import soft_round_conditional_mean
-from npuq.runtime.compile import use_reference
+from npuq.runtime.twins import has_twins
 from npuq.trained.phases import hard_phases, plain_phases
 
 FARTHEST = 2.0**31
@@ -84,13 +84,7 @@ def quantize_into(k: Array, y: Array, n: Array, phases: Array, name: str) -> Non
     if y.size and not -FARTHEST < y.min() <= y.max() < FARTHEST:  # also if not a number
         raise ModelError(f"model {name} makes coefficients beyond 2**31 of this image")
     v = (phases / PHASE_UNIT).astype(np.float32)
-    if use_reference():
-        floor = np.floor(y - v[n]).astype(np.int32)
-        np.add(floor, 1, out=k)  # to integers: from 2^24 on, no float is odd
-        return
-    from npuq.kernels.cpu import lookup
-
-    lookup.floor_less(_by_channel(y), _by_channel(n), v, _by_channel(k))
+    look_up_symbols(y, n, v, k)
 
 
 def reconstruct(k: Array, n: Array, alpha_r: float) -> Array:
@@ -98,14 +92,29 @@ def reconstruct(k: Array, n: Array, alpha_r: float) -> Array:
 
     As r_alpha(z + 1) = r_alpha(z) + 1, this is k + r_alpha(u), one of 256 numbers for each dither.
     """
-    table = _reconstructed_dither(alpha_r)
-    if use_reference():
-        return k.astype(np.float32) + table[n]
-    from npuq.kernels.cpu import lookup
+    return look_up_values(k, n, _reconstructed_dither(alpha_r))
 
-    r = np.empty(k.shape, np.float32)
-    lookup.plus(_by_channel(k), _by_channel(n), table, _by_channel(r))
-    return r
+
+def _check_look_up(a: Array, n: Array, table: Array, k: Array | None = None) -> None:
+    shapes = {array.shape for array in (a, n, k) if array is not None}
+    if len(shapes) > 1 or table.shape != (DITHER_LEVELS,):
+        raise ValueError(
+            f"coefficients and dithers must have one shape, not {shapes}, and the table "
+            f"{DITHER_LEVELS} entries, not {table.shape}"
+        )
+
+
+@has_twins(check=_check_look_up)
+def look_up_symbols(y: Array, n: Array, v: Array, k: Array) -> None:
+    """Write k = floor(y - v[n]) + 1, with v (256,), the phase of each dither. It has fast twins."""
+    floor = np.floor(y - v[n]).astype(np.int32)
+    np.add(floor, 1, out=k)  # to integers: from 2^24 on, no float is odd
+
+
+@has_twins(check=_check_look_up)
+def look_up_values(k: Array, n: Array, r: Array) -> Array:
+    """k + r[n], with r (256,), what each dither is reconstructed as. It has fast twins."""
+    return k.astype(np.float32) + r[n]
 
 
 def offset_values(offset: Array) -> Array:
@@ -118,8 +127,3 @@ def _reconstructed_dither(alpha_r: float) -> Array:
     """r_alpha(u) of each dither value, (256,) float32; once, not for every slab."""
     u = dither_values(np.arange(DITHER_LEVELS), np.float64)
     return soft_round_conditional_mean(u, alpha_r).astype(np.float32)
-
-
-def _by_channel(array: Array) -> Array:
-    """(C, rows, columns) as (C, rows * columns), without a copy of neighbouring rows."""
-    return array.reshape(len(array), -1)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from npuq.backend import Array
-from npuq.coding.intervals import MOST_INTERVALS, fill_intervals, fill_intervals_reference
+from npuq.coding.intervals import MOST_INTERVALS, fill_intervals
 from npuq.coding.range_coder import (
     BUCKET_BITS,
     FULL,
@@ -112,7 +112,6 @@ class Encoder:
             if symbols.size and not -(1 << 31) <= symbols.min() <= symbols.max() < 1 << 31:
                 raise ValueError("symbols must fit 32 bits")
             symbols = symbols.astype(np.int32)
-        fill = fill_intervals_reference if use_reference() else fill_intervals
         counts, phases = counts.astype(np.int64), self._phases.astype(np.int64)
         pieces = _pieces(counts)
         # Memory that is never written to is never taken: room for the worst case costs nothing.
@@ -122,7 +121,7 @@ class Encoder:
         for channels, sizes in pieces:
             part = slice(end, end := end + int(sizes.sum()))
             fields = (field[channels] for field in tables[1:])
-            m = fill(
+            m = fill_intervals(
                 symbols[part], dither[part], sizes, phases,
                 IntegerTables(tables.values, *fields), lower, upper,
             )  # fmt: skip

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from npuq.backend import Array
-from npuq.coding.philox import MULTIPLIERS, WORD_MASK, philox4x32, round_keys
-from npuq.runtime.compile import use_reference
+from npuq.coding.philox import WORD_MASK, philox4x32
+from npuq.runtime.twins import has_twins
 
 DITHER_BITS = 8
 DITHER_LEVELS = 1 << DITHER_BITS
@@ -64,11 +64,12 @@ def dither_integers(
     return np.ascontiguousarray(n[:, :, skipped : skipped + columns])
 
 
-def dither_words_reference(
+@has_twins()
+def dither_words(
     channels: int, rows: int, blocks: int, first_block: int, first_row: int, tensor: int,
     key: Array, first_channel: int = 0,
 ) -> Array:  # fmt: skip
-    """The Philox words of a window, uint32 (channels, rows, blocks, 4). Sec. 3.2.
+    """The Philox words of a window, uint32 (channels, rows, blocks, 4). It has fast twins.
 
     Args:
         channels, rows, blocks: size of the window; a block is 16 columns.
@@ -82,23 +83,6 @@ def dither_words_reference(
     counter[..., 2] = np.arange(first_channel, first_channel + channels)[:, None, None]
     counter[..., 3] = tensor
     return philox4x32(counter, key)
-
-
-def dither_words(
-    channels: int, rows: int, blocks: int, first_block: int, first_row: int, tensor: int,
-    key: Array, first_channel: int = 0,
-) -> Array:  # fmt: skip
-    """`dither_words_reference`, or its compiled twin where that is allowed. Sec. 3.2."""
-    if use_reference():
-        place = first_block, first_row, tensor
-        return dither_words_reference(channels, rows, blocks, *place, key, first_channel)
-    from npuq.kernels.cpu import philox
-
-    words = np.empty((channels, rows, blocks, 4), np.uint32)
-    multipliers = np.array(MULTIPLIERS, np.uint64)
-    keys = round_keys(key)
-    philox.dither_words(first_block, first_row, first_channel, tensor, keys, multipliers, words)
-    return words
 
 
 def dither_values(n: Array, dtype: npt.DTypeLike = np.float32) -> Array:

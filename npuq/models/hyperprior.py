@@ -28,7 +28,15 @@ import numpy.typing as npt
 
 from npuq.backend import Array, xp_of
 from npuq.models.conditional_rate import ConditionalRate, conditional_rate
-from npuq.models.layers import DOWN, FLAT, UP, Conv, Gdn, stack_backward, stack_forward
+from npuq.models.layers import (
+    DOWN,
+    FLAT,
+    UP,
+    Conv,
+    Gdn,
+    stack_backward_straight_through,
+    stack_forward,
+)
 from npuq.models.noisy_rate import NoisyRate, Softness, noisy_rate
 from npuq.nn import nonparametric
 from npuq.nn.activations import leaky_relu
@@ -175,12 +183,12 @@ def _check_widths(channels: int, latents: int, means: bool) -> None:
 def _uniform_conv(
     rng: np.random.Generator,
     shape: tuple[int, ...],
-    offsets: int,
+    channels: int,
     fan_in: int,
     dtype: npt.DTypeLike,
 ) -> Conv:
     bound = math.sqrt(1 / fan_in)
-    w, b = rng.uniform(-bound, bound, shape), rng.uniform(-bound, bound, offsets)
+    w, b = rng.uniform(-bound, bound, shape), rng.uniform(-bound, bound, channels)
     return Conv(w.astype(dtype), b.astype(dtype))
 
 
@@ -282,14 +290,14 @@ def loss_backward(forward: Forward, params: HyperpriorParams, *, lmbda: float) -
     coded, hyper = forward.coded, forward.hyper
     per_pixel = 1 / _pixels(forward.error)
     d_x_hat = forward.error * (2 * lmbda * PEAK**2 / forward.error.size)
-    d_decoded, d_synthesis, d_synthesis_gdn = stack_backward(
+    d_decoded, d_synthesis, d_synthesis_gdn = stack_backward_straight_through(
         d_x_hat, forward.x_kept, params.synthesis, SYNTHESIS, params.synthesis_gdn, inverse=True
     )
     # the decoder sees r(t) + mu with t = y - mu
     d_t = coded.d_t * per_pixel + coded.dr_dt * d_decoded
     d_mu = d_decoded - d_t
     d_sigma = coded.d_sigma * per_pixel
-    d_w, d_hyper_synthesis, _ = stack_backward(
+    d_w, d_hyper_synthesis, _ = stack_backward_straight_through(
         xp_of(d_mu).concatenate((d_sigma, d_mu), axis=-1),
         forward.w_kept,
         params.hyper_synthesis,
@@ -297,10 +305,10 @@ def loss_backward(forward: Forward, params: HyperpriorParams, *, lmbda: float) -
         None,
     )
     d_v = d_w + _from_rows(hyper.d_y, d_w.shape) * per_pixel
-    d_y, d_hyper_analysis, _ = stack_backward(
+    d_y, d_hyper_analysis, _ = stack_backward_straight_through(
         d_v, forward.v_kept, params.hyper_analysis, HYPER_ANALYSIS, None
     )
-    _, d_analysis, d_analysis_gdn = stack_backward(
+    _, d_analysis, d_analysis_gdn = stack_backward_straight_through(
         d_y + d_t, forward.y_kept, params.analysis, ANALYSIS, params.analysis_gdn, needs_d_x=False
     )
     assert d_analysis_gdn is not None and d_synthesis_gdn is not None

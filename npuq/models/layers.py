@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 
 from npuq.backend import Array
 from npuq.nn.activations import leaky_relu, leaky_relu_backward
-from npuq.nn.conv_last import (
-    conv2d_last,
-    conv2d_last_backward,
-    conv_transpose2d_last,
-    conv_transpose2d_last_backward,
-    kernel_gradient_last,
-    offset_gradient_last,
+from npuq.nn.conv import (
+    conv2d,
+    conv2d_backward,
+    conv2d_bias_gradient,
+    conv2d_kernel_gradient,
+    conv_transpose2d,
+    conv_transpose2d_backward,
 )
 from npuq.nn.gdn import gdn, gdn_backward, inverse_gdn, inverse_gdn_backward
 from npuq.nn.non_negative import non_negative, non_negative_backward_straight_through
@@ -26,8 +26,8 @@ SMALLEST_BETA = 1e-6  # of GDN
 
 
 class Conv(NamedTuple):
-    """Kernels and offsets of a convolution, (C_out, C_in, k, k), or of a transposed one,
-    (C_in, C_out, k, k); and (C_out,)."""
+    """Kernels (C_out, C_in, k, k) and bias (C_out,) of a convolution; of a transposed one, kernels
+    (C_in, C_out, k, k)."""
 
     w: Array
     b: Array
@@ -41,20 +41,18 @@ class Gdn(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """How to compute one kind of step: what has no parameters to be trained."""
+    """One kind of convolution: its functions in `npuq.nn.conv`, and the numbers they go with."""
 
     forward: Callable[..., Array]
     backward: Callable[..., Any]
     static: dict[str, int]
 
 
-DOWN = Kind(conv2d_last, conv2d_last_backward, {"stride": 2, "padding": 2})
+DOWN = Kind(conv2d, conv2d_backward, {"stride": 2, "padding": 2})
 UP = Kind(
-    conv_transpose2d_last,
-    conv_transpose2d_last_backward,
-    {"stride": 2, "padding": 2, "output_padding": 1},
+    conv_transpose2d, conv_transpose2d_backward, {"stride": 2, "padding": 2, "output_padding": 1}
 )
-FLAT = Kind(conv2d_last, conv2d_last_backward, {"stride": 1, "padding": 1})
+FLAT = Kind(conv2d, conv2d_backward, {"stride": 1, "padding": 1})
 """5x5 and half the size; 5x5 and twice the size; 3x3 and the same size."""
 
 
@@ -64,10 +62,8 @@ def stack_forward(
 ) -> tuple[Array, list[Array]]:  # fmt: skip
     """Convolutions, with GDN (or its inverse) between them, or leaky ReLUs where `between` is None.
 
-    `slope` is that of the leaky ReLUs; `stack_backward` knows the usual one only.
-
     Returns:
-        The result, and the inputs of all steps, which `stack_backward` needs.
+        The result, and the inputs of all steps, which the way back needs.
     """
     kept = []
     for i, (conv, kind) in enumerate(zip(convs, kinds, strict=True)):
@@ -79,31 +75,41 @@ def stack_forward(
     return x, kept
 
 
-def stack_backward(
-    d_y: Array, kept: list[Array], convs: Sequence[Conv], kinds: Sequence[Kind],
-    between: Sequence[Gdn] | None, *, inverse: bool = False, needs_d_x: bool = True,
+def stack_backward_straight_through(
+    d_y: Array, kept: Sequence[Array], convs: Sequence[Conv], kinds: Sequence[Kind],
+    between: Sequence[Gdn] | None, *, inverse: bool = False, slope: float = 0.01,
+    needs_d_x: bool = True,
 ) -> tuple[Any, tuple[Conv, ...], tuple[Gdn, ...] | None]:  # fmt: skip
     """Gradients of `stack_forward`: d_x, d_convs and d_between (None where there is none).
 
-    Without `needs_d_x`, for a stack that begins with a convolution of pixels, d_x is None.
+    They are exact but for parameters of GDN below their bounds, to which what leads back up passes
+    (Ballé 2018, Sec. 2), see `npuq.nn.non_negative`.
+
+    Args:
+        d_y: the upstream gradient.
+        kept: what `stack_forward` kept; all that follows is as there.
+        needs_d_x: or else d_x is None, for a stack that begins with a convolution of pixels.
     """
+    inputs = list(kept)
     d_x: Any = d_y
     d_convs: list[Conv] = []
     d_between: list[Gdn] = []
-    inputs = list(kept)
     for i in reversed(range(len(convs))):
         kind, conv, x = kinds[i], convs[i], inputs.pop()
         if i > 0 or needs_d_x:
             d_x, d_w, d_b = kind.backward(d_x, x, conv.w, conv.b, **kind.static)
         else:
-            d_w = kernel_gradient_last(d_x, x, kernel=conv.w.shape[2:], **kind.static)
-            d_x, d_b = None, offset_gradient_last(d_x)
+            d_w = conv2d_kernel_gradient(d_x, x, kernel=conv.w.shape[2:], **kind.static)
+            d_x, d_b = None, conv2d_bias_gradient(d_x)
         d_convs.append(Conv(d_w, d_b))
-        if i > 0:
-            params = None if between is None else between[i - 1]
-            d_x, d_params = _between_backward(d_x, inputs.pop(), params, inverse)
-            if d_params is not None:
-                d_between.append(d_params)
+        if i == 0:
+            break
+        x = inputs.pop()
+        if between is None:
+            d_x = leaky_relu_backward(d_x, x, slope)
+        else:
+            d_x, d_gdn = _gdn_backward_straight_through(d_x, x, between[i - 1], inverse)
+            d_between.append(d_gdn)
     return d_x, tuple(d_convs[::-1]), None if between is None else tuple(d_between[::-1])
 
 
@@ -112,11 +118,9 @@ def _gdn(x: Array, params: Gdn, inverse: bool) -> Array:
     return function(x, non_negative(params.beta, SMALLEST_BETA), non_negative(params.gamma))
 
 
-def _between_backward(
-    d_y: Array, x: Array, params: Gdn | None, inverse: bool
-) -> tuple[Array, Gdn | None]:
-    if params is None:
-        return leaky_relu_backward(d_y, x), None
+def _gdn_backward_straight_through(
+    d_y: Array, x: Array, params: Gdn, inverse: bool
+) -> tuple[Array, Gdn]:
     function = inverse_gdn_backward if inverse else gdn_backward
     beta, gamma = non_negative(params.beta, SMALLEST_BETA), non_negative(params.gamma)
     d_x, d_beta, d_gamma = function(d_y, x, beta, gamma)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from npuq.backend import Array, xp_of
-from npuq.runtime.compile import use_reference
+from npuq.runtime.twins import has_twins
 
 
 class AdamState(NamedTuple):
@@ -70,9 +68,11 @@ def adam_step(
                 f"grads[{name!r}] has shape {grads[name].shape}; its parameter has {p.shape}"
             )
         rate = learning_rate[name] if isinstance(learning_rate, Mapping) else learning_rate
-        arrays = p, grads[name], state.m[name], state.v[name]
-        new_params[name], m[name], v[name] = _update_of(*arrays)(
-            *arrays,
+        new_params[name], m[name], v[name] = adam_update(
+            p,
+            grads[name],
+            state.m[name],
+            state.v[name],
             beta1=beta1,
             beta2=beta2,
             rate=float(rate),
@@ -83,7 +83,14 @@ def adam_step(
     return new_params, AdamState(step, m, v)
 
 
-def update_reference(
+def _check_shapes(p: Array, g: Array, m: Array, v: Array, **numbers: float) -> None:
+    if not p.shape == g.shape == m.shape == v.shape:
+        shapes = ", ".join(str(a.shape) for a in (p, g, m, v))
+        raise ValueError(f"p, g, m and v must have one shape, not {shapes}")
+
+
+@has_twins(check=_check_shapes)
+def adam_update(
     p: Array,
     g: Array,
     m: Array,
@@ -96,7 +103,7 @@ def update_reference(
     correction2: float,
     epsilon: float,
 ) -> tuple[Array, Array, Array]:
-    """One step of one parameter (Kingma & Ba 2015, Algorithm 1): the plain twin of the kernel.
+    """One step of one parameter (Kingma & Ba 2015, Algorithm 1). It has fast twins.
 
     Args:
         p, g, m, v: of one shape: parameter, gradient, moments.
@@ -110,18 +117,6 @@ def update_reference(
     v_new = (beta2 * v + (1 - beta2) * (g * g)).astype(p.dtype, copy=False)
     m_hat, v_hat = m_new / correction1, v_new / correction2
     return p - rate * m_hat / (xp_of(p).sqrt(v_hat) + epsilon), m_new, v_new
-
-
-def _update_of(*arrays: Array) -> Callable[..., tuple[Array, Array, Array]]:
-    """The kernel for contiguous float32 arrays on the host, the plain twin for all others."""
-    fast = all(
-        isinstance(a, np.ndarray) and a.dtype == np.float32 and a.flags.c_contiguous for a in arrays
-    )
-    if not fast or use_reference():
-        return update_reference
-    from npuq.kernels.cpu import adam
-
-    return adam.update
 
 
 def _check_names(

@@ -4,7 +4,8 @@
     inverse_gdn  y_i = x_i sqrt(n_i)
 
 at each pixel, channels last: one product of all pixels with gamma. With n > 0 both are smooth;
-`npuq.nn.non_negative` keeps beta and gamma where they must be while they are trained.
+`npuq.nn.non_negative` keeps beta and gamma where they must be while they are trained. The fast
+twins of these functions are in `npuq.kernels.cpu.gdn`.
 
 Shapes:
     x, y     (..., C), any shape before the channels
@@ -14,12 +15,26 @@ Shapes:
 
 from __future__ import annotations
 
-import numpy as np
-
 from npuq.backend import Array, xp_of
-from npuq.runtime.compile import use_reference
+from npuq.runtime.twins import has_twins
 
 
+def _check(x: Array, beta: Array, gamma: Array) -> None:
+    channels = x.shape[-1] if x.ndim else -1
+    if beta.shape != (channels,) or gamma.shape != (channels, channels):
+        raise ValueError(
+            f"x must be (..., C), beta (C,) and gamma (C, C), not {x.shape}, {beta.shape} and "
+            f"{gamma.shape}"
+        )
+
+
+def _check_backward(d_y: Array, x: Array, beta: Array, gamma: Array) -> None:
+    _check(x, beta, gamma)
+    if d_y.shape != x.shape:
+        raise ValueError(f"d_y must have the shape of x, {x.shape}, not {d_y.shape}")
+
+
+@has_twins(check=_check)
 def gdn(x: Array, beta: Array, gamma: Array) -> Array:
     """Divide each channel by the pooled activity of all (Ballé et al. 2016, Eq. 1).
 
@@ -32,14 +47,19 @@ def gdn(x: Array, beta: Array, gamma: Array) -> Array:
     Raises:
         ValueError: shapes that do not fit each other.
     """
-    return _normalize(x, beta, gamma, inverse=False)
+    return x / xp_of(x).sqrt(_pool(x, beta, gamma))
 
 
+@has_twins(check=_check_backward)
 def gdn_backward(d_y: Array, x: Array, beta: Array, gamma: Array) -> tuple[Array, Array, Array]:
     """Gradient of `gdn` (Ballé et al. 2016): d_x, d_beta, d_gamma."""
-    return _normalize_backward(d_y, x, beta, gamma, inverse=False)
+    n = _pool(x, beta, gamma)
+    root = xp_of(x).sqrt(n)
+    d_x, d_beta, d_gamma = _pool_backward(-0.5 * d_y * x / (root * n), x, gamma)
+    return d_y / root + d_x, d_beta, d_gamma
 
 
+@has_twins(check=_check)
 def inverse_gdn(x: Array, beta: Array, gamma: Array) -> Array:
     """Multiply each channel by the pooled activity of all (Ballé et al. 2016, Eq. 2).
 
@@ -52,65 +72,26 @@ def inverse_gdn(x: Array, beta: Array, gamma: Array) -> Array:
     Raises:
         ValueError: shapes that do not fit each other.
     """
-    return _normalize(x, beta, gamma, inverse=True)
+    return x * xp_of(x).sqrt(_pool(x, beta, gamma))
 
 
+@has_twins(check=_check_backward)
 def inverse_gdn_backward(
     d_y: Array, x: Array, beta: Array, gamma: Array
 ) -> tuple[Array, Array, Array]:
     """Gradient of `inverse_gdn` (Ballé et al. 2016): d_x, d_beta, d_gamma."""
-    return _normalize_backward(d_y, x, beta, gamma, inverse=True)
+    root = xp_of(x).sqrt(_pool(x, beta, gamma))
+    d_x, d_beta, d_gamma = _pool_backward(0.5 * d_y * x / root, x, gamma)
+    return d_y * root + d_x, d_beta, d_gamma
 
 
-def _normalize(x: Array, beta: Array, gamma: Array, *, inverse: bool) -> Array:
-    _check(x, beta, gamma)
-    rows = x.reshape(-1, x.shape[-1])
-    if _is_fast(rows, beta, gamma):
-        from npuq.kernels.cpu import gdn as kernel
-
-        y = kernel.normalize(*_contiguous(rows, beta, gamma), inverse=inverse)
-    else:
-        root = xp_of(x).sqrt((rows * rows) @ gamma.T + beta)
-        y = rows * root if inverse else rows / root
-    return y.reshape(x.shape)
+def _pool(x: Array, beta: Array, gamma: Array) -> Array:
+    """n."""
+    return beta + (x * x) @ gamma.T
 
 
-def _normalize_backward(
-    d_y: Array, x: Array, beta: Array, gamma: Array, *, inverse: bool
-) -> tuple[Array, Array, Array]:
-    _check(x, beta, gamma)
-    if d_y.shape != x.shape:
-        raise ValueError(f"d_y must have the shape of x, {x.shape}, not {d_y.shape}")
-    rows, d_rows = x.reshape(-1, x.shape[-1]), d_y.reshape(-1, x.shape[-1])
-    if _is_fast(rows, d_rows, beta, gamma):
-        from npuq.kernels.cpu import gdn as kernel
-
-        arrays = _contiguous(d_rows, rows, beta, gamma)
-        d_x, d_beta, d_gamma = kernel.normalize_backward(*arrays, inverse=inverse)
-        return d_x.reshape(x.shape), d_beta, d_gamma
-    squares = rows * rows
-    norm = squares @ gamma.T + beta
-    root = xp_of(x).sqrt(norm)
-    d_norm = 0.5 * d_rows * rows / root if inverse else -0.5 * d_rows * rows / (root * norm)
-    # n depends on x as well: beside what reaches x by itself, 2 x gamma' d_norm
-    d_x = (d_rows * root if inverse else d_rows / root) + 2 * rows * (d_norm @ gamma)
-    return d_x.reshape(x.shape), d_norm.sum(axis=0), d_norm.T @ squares
-
-
-def _is_fast(*arrays: Array) -> bool:
-    """Whether the kernels can be used: float32 on the host."""
-    on_host = all(isinstance(a, np.ndarray) and a.dtype == np.float32 for a in arrays)
-    return on_host and not use_reference()
-
-
-def _contiguous(*arrays: Array) -> list[Array]:
-    return [np.ascontiguousarray(a) for a in arrays]
-
-
-def _check(x: Array, beta: Array, gamma: Array) -> None:
-    channels = x.shape[-1] if x.ndim else -1
-    if beta.shape != (channels,) or gamma.shape != (channels, channels):
-        raise ValueError(
-            f"x must be (..., C), beta (C,) and gamma (C, C), not {x.shape}, {beta.shape} and "
-            f"{gamma.shape}"
-        )
+def _pool_backward(d_n: Array, x: Array, gamma: Array) -> tuple[Array, Array, Array]:
+    """Gradients of `_pool`: d_x, d_beta, d_gamma."""
+    pixels = tuple(range(x.ndim - 1))
+    d_gamma = xp_of(x).tensordot(d_n, x * x, axes=(pixels, pixels))
+    return 2 * x * (d_n @ gamma), d_n.sum(axis=pixels), d_gamma

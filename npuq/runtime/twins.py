@@ -6,7 +6,7 @@ the same name and the same arguments. It lives in the module of the same name un
 choice follows from the arrays alone:
 
     where they lie      the host: kernels/cpu; a CUDA device: kernels/cuda
-    what they hold      the dtypes that the twin takes, all of one
+    what they hold      the dtypes that the twin takes: all of one, or each of its own
     anything else       what the twin's own `when` says of the arguments
 
 If there is no such twin, or it does not take them, or `NPUQ_KERNELS=reference` is set, the plain
@@ -59,21 +59,23 @@ def has_twins(*, check: Callable[..., Any] | None = None) -> Callable[[F], F]:
 
 
 def takes(*dtypes: Any, when: Callable[..., bool] | None = None) -> Callable[[F], F]:
-    """Decorator of a twin: it computes where all arrays are of one of these dtypes.
+    """Decorator of a twin: it computes where the arrays are of these dtypes.
 
     Args:
-        dtypes: of the arrays in the arguments, and in the tuples among them.
+        dtypes: each a dtype that all arrays have, in the arguments and in the tuples among them; or
+            a tuple of dtypes, those of the arrays one by one.
         when: asked last, with the arguments of the twin.
     """
-    allowed = {np.dtype(dtype) for dtype in dtypes}
+    for_all = {np.dtype(dtype) for dtype in dtypes if not isinstance(dtype, tuple)}
+    one_by_one = [[np.dtype(d) for d in dtype] for dtype in dtypes if isinstance(dtype, tuple)]
 
     def decorate(function: F) -> F:
         def answer(args: tuple[Any, ...], static: dict[str, Any]) -> bool:
-            arrays = list(arrays_in(args))
+            arrays = list(arrays_in((args, tuple(static.values()))))
+            found = [array.dtype for array in arrays]
+            fits = (len(set(found)) == 1 and found[0] in for_all) or found in one_by_one
             one_place = len({xp_of(array) for array in arrays}) == 1
-            found = {array.dtype for array in arrays}
-            fits = one_place and len(found) == 1 and found <= allowed
-            return fits and (when is None or when(*args, **static))
+            return fits and one_place and (when is None or when(*args, **static))
 
         function.takes = answer  # type: ignore[attr-defined]
         return function

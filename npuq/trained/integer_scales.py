@@ -10,9 +10,10 @@ integers once, when a model is saved, and both sides compute with that:
     X_{l+1} = leaky((S_l + half) >> shift_l)    a fixed-point number with FRACTION bits again
     index = how many thresholds the last X reaches
 
-Integers are held in float64, so that fast matrix products serve. They are exact, in whatever order
-a library adds up, as long as no sum leaves [-2^53, 2^53]: of any part of the terms of S_l, the
-absolute value is at most
+Integers are held in float64, so that fast matrix products serve. What `npuq.nn.conv` adds up in
+float64 are the products of weights and inputs and nothing else, which is exact, in whatever order a
+library adds, as long as no sum leaves [-2^53, 2^53]: of any part of the terms of S_l, the absolute
+value is at most
 
     sum |W_l| max |X_l| + |B_l|,   max |X_0| = 512 LARGEST,   max |X_l| = LARGEST 2^FRACTION,
 
@@ -33,7 +34,7 @@ import numpy as np
 from npuq.backend import Array, xp_of
 from npuq.errors import ModelError
 from npuq.models.layers import Conv
-from npuq.nn.conv_last import conv2d_exact, conv_transpose2d_exact
+from npuq.nn.conv import conv2d, conv_transpose2d
 
 INPUT_FRACTION = 9  # bits: u = (2n + 1)/512 - 1/2
 FRACTION = 16  # bits after the point of what the layers pass on
@@ -47,7 +48,7 @@ EXACT = 2.0**53
 
 
 class IntegerLayer(NamedTuple):
-    """Integers as float64: kernels, offsets, and by how many bits sums are shifted down."""
+    """Integers as float64: kernels, biases, and by how many bits sums are shifted down."""
 
     w: Array
     b: Array
@@ -140,9 +141,9 @@ def fixed_point_scales(w: Array, scales: IntegerScales) -> Array:
     for i, layer in enumerate(scales.layers):
         w_i, b_i = xp.asarray(layer.w), xp.asarray(layer.b)
         if i < 2:
-            sums = conv_transpose2d_exact(x, w_i, b_i, stride=2, padding=2, output_padding=1)
+            sums = conv_transpose2d(x, w_i, b_i, stride=2, padding=2, output_padding=1)
         else:
-            sums = conv2d_exact(x, w_i, b_i, stride=1, padding=1)
+            sums = conv2d(x, w_i, b_i, stride=1, padding=1)
         # dividing by a power of two is exact, and so is floor
         x = xp.floor((sums + 2.0 ** (layer.shift - 1)) / 2.0**layer.shift)
         x = xp.clip(x, -float(LARGEST << FRACTION), float(LARGEST << FRACTION))

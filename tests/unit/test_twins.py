@@ -85,6 +85,21 @@ def test_a_function_without_a_twin_computes_itself() -> None:
     assert alone(3.0) == "plain"  # no array at all
 
 
+def test_dtypes_of_the_arrays_one_by_one() -> None:
+    @takes(np.float64, (np.float32, np.uint8, np.float32))
+    def twin(x: Any, pair: Pair, *, n: Any = None) -> None: ...
+
+    def fits(*dtypes: Any, **static: Any) -> bool:
+        return twin.takes(arrays(*dtypes), static)  # type: ignore[attr-defined, no-any-return]
+
+    assert fits(np.float32, np.uint8, np.float32)
+    assert fits(np.float64, np.float64, np.float64)
+    assert not fits(np.float32, np.float32, np.uint8)  # the same, in another order
+    assert not fits(np.float32, np.float32, np.float32)
+    assert not fits(np.float32, np.uint8, np.float32, n=np.zeros(1, np.uint8))  # one too many
+    assert not fits(np.float64, np.float64, np.float64, n=np.zeros(1, np.float32))  # by its name
+
+
 def test_arrays_are_found_in_tuples() -> None:
     a, b, c = (np.zeros(n) for n in range(3))
     assert [x.size for x in arrays_in((a, [Pair(b, (c, 3, None, "x"))]))] == [0, 1, 2]

@@ -1,7 +1,4 @@
-"""Adam's update of one parameter, in one pass over its arrays.
-
-The plain twin is `npuq.nn.adam.update_reference`, where NumPy passes over memory ten times.
-"""
+"""The fast twin of `npuq.nn.adam.adam_update`: one pass over memory, where NumPy makes ten."""
 
 from __future__ import annotations
 
@@ -10,13 +7,14 @@ import numpy as np
 from npuq.backend import Array
 from npuq.runtime.compile import jit
 from npuq.runtime.threads import for_each_range
+from npuq.runtime.twins import takes
 
 SMALL = 1 << 16  # numbers; below, one thread is done before a second has begun
 
 
 # No sum depends on how the loop is divided, so that threads cannot change the result.
 @jit(fastmath={"contract"}, error_model="numpy")
-def _update(  # type: ignore[no-untyped-def]
+def _update(
     p, g, m, v, beta1, beta2, one_less_beta1, one_less_beta2, rate, correction, epsilon,
     p_new, m_new, v_new,
 ):  # fmt: skip
@@ -26,22 +24,24 @@ def _update(  # type: ignore[no-untyped-def]
         p_new[i] = p[i] - rate * m_new[i] / (np.sqrt(correction * v_new[i]) + epsilon)
 
 
-def update(  # type: ignore[no-untyped-def]
-    p, g, m, v, *, beta1, beta2, rate, correction1, correction2, epsilon
+@takes(np.float32)
+def adam_update(
+    p: Array,
+    g: Array,
+    m: Array,
+    v: Array,
+    *,
+    beta1: float,
+    beta2: float,
+    rate: float,
+    correction1: float,
+    correction2: float,
+    epsilon: float,
 ) -> tuple[Array, Array, Array]:
-    """One step of one parameter (Kingma & Ba 2015, Algorithm 1), as `update_reference`.
-
-    Args:
-        p, g, m, v: float32, contiguous, of one shape: parameter, gradient, moments.
-        beta1, beta2, rate, epsilon: of the algorithm.
-        correction1, correction2: 1 - beta1^t and 1 - beta2^t.
-
-    Returns:
-        The new p, m and v.
-    """
-    new = tuple(np.empty_like(p) for _ in range(3))
+    """Fast twin of `npuq.nn.adam.adam_update`."""
+    p_new, m_new, v_new = (np.empty(p.shape, p.dtype) for _ in range(3))
     flat = [a.reshape(-1) for a in (p, g, m, v)]
-    flat_new = [a.reshape(-1) for a in new]
+    flat_new = [a.reshape(-1) for a in (p_new, m_new, v_new)]
     numbers = beta1, beta2, 1 - beta1, 1 - beta2, rate / correction1, 1 / correction2, epsilon
     scalars = tuple(map(np.float32, numbers))
 
@@ -53,4 +53,4 @@ def update(  # type: ignore[no-untyped-def]
         run(0, p.size)
     else:
         for_each_range(run, p.size)
-    return new[0], new[1], new[2]
+    return p_new, m_new, v_new

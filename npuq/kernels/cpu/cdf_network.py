@@ -21,17 +21,17 @@ FAST = {"reassoc", "contract", "nsz", "arcp"}
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def _three(w, at):  # type: ignore[no-untyped-def]
+def _three(w, at):
     return w[at], w[at + 1], w[at + 2]
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def _nine(w, at):  # type: ignore[no-untyped-def]
+def _nine(w, at):
     return _three(w, at) + _three(w, at + 3) + _three(w, at + 6)
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def layers_of(w):  # type: ignore[no-untyped-def]
+def layers_of(w):
     """The packed weights of one channel by layer: (H, b, a) three times, then H and b."""
     return (
         _three(w, 0), _three(w, 3), _three(w, 6),
@@ -42,7 +42,7 @@ def layers_of(w):  # type: ignore[no-untyped-def]
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def _affine(H, b, x):  # type: ignore[no-untyped-def]
+def _affine(H, b, x):
     """b + H x, of three inputs."""
     return (
         b[0] + H[0] * x[0] + H[1] * x[1] + H[2] * x[2],
@@ -52,18 +52,18 @@ def _affine(H, b, x):  # type: ignore[no-untyped-def]
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def _tanhs(h):  # type: ignore[no-untyped-def]
+def _tanhs(h):
     return tanh(h[0]), tanh(h[1]), tanh(h[2])
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def _bend(h, a, t):  # type: ignore[no-untyped-def]
+def _bend(h, a, t):
     """g(h) = h + a t, t = tanh(h)."""
     return h[0] + a[0] * t[0], h[1] + a[1] * t[1], h[2] + a[2] * t[2]
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def network(y, layers):  # type: ignore[no-untyped-def]
+def network(y, layers):
     """The logit of the CDF at y, and each layer's tanh t and output x, for the way back."""
     H1, b1, a1, H2, b2, a2, H3, b3, a3, H4, b4 = layers
     h = (b1[0] + H1[0] * y, b1[1] + H1[1] * y, b1[2] + H1[2] * y)
@@ -80,7 +80,7 @@ def network(y, layers):  # type: ignore[no-untyped-def]
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def _affine_backward(d, H):  # type: ignore[no-untyped-def]
+def _affine_backward(d, H):
     """The transpose of H, times d."""
     return (
         H[0] * d[0] + H[3] * d[1] + H[6] * d[2],
@@ -90,7 +90,7 @@ def _affine_backward(d, H):  # type: ignore[no-untyped-def]
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def _bend_backward(d, a, t):  # type: ignore[no-untyped-def]
+def _bend_backward(d, a, t):
     """d g'(h), with g' = 1 + a (1 - t^2)."""
     return (
         d[0] * (ONE + a[0] * (ONE - t[0] * t[0])),
@@ -100,17 +100,17 @@ def _bend_backward(d, a, t):  # type: ignore[no-untyped-def]
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def _plus(total, d):  # type: ignore[no-untyped-def]
+def _plus(total, d):
     return total[0] + d[0], total[1] + d[1], total[2] + d[2]
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def _plus_product(total, d, t):  # type: ignore[no-untyped-def]
+def _plus_product(total, d, t):
     return total[0] + d[0] * t[0], total[1] + d[1] * t[1], total[2] + d[2] * t[2]
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def _plus_outer(total, d, x):  # type: ignore[no-untyped-def]
+def _plus_outer(total, d, x):
     return (
         total[0] + d[0] * x[0], total[1] + d[0] * x[1], total[2] + d[0] * x[2],
         total[3] + d[1] * x[0], total[4] + d[1] * x[1], total[5] + d[1] * x[2],
@@ -119,7 +119,7 @@ def _plus_outer(total, d, x):  # type: ignore[no-untyped-def]
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def network_backward(d_logit, y, kept, layers, sums):  # type: ignore[no-untyped-def]
+def network_backward(d_logit, y, kept, layers, sums):
     """`network` read upwards: d_y, and the gradients of the weights added to `sums`."""
     H1, _, a1, H2, _, a2, H3, _, a3, H4, _ = layers
     t1, x1, t2, x2, t3, x3 = kept

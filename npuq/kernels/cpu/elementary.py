@@ -20,7 +20,7 @@ ONE, _NINE = np.float32(1), np.float32(9)
 
 
 @jit(inline="always", error_model="numpy")
-def tanh(x):  # type: ignore[no-untyped-def]
+def tanh(x):
     """Hyperbolic tangent of a float32."""
     x = min(max(x, -_NINE), _NINE)
     s = x * x
@@ -37,7 +37,7 @@ _TWO = np.float32(2)
 
 
 @jit(error_model="numpy", forceinline=True)
-def log_in_place(x, exponent):  # type: ignore[no-untyped-def]
+def log_in_place(x, exponent):
     """Natural logarithm of each positive, normal float32 of a contiguous array, in place.
 
     x = 2^e m with m in [sqrt(1/2), sqrt(2)), read off the bits; log m = 2 artanh((m - 1)/(m + 1)),

@@ -1,7 +1,6 @@
-"""GDN and its gradient in tiles of pixels, so that all that lies between stays in the cache.
+"""Fast twins of `npuq.nn.gdn`, in tiles of pixels: all that lies between stays in the cache.
 
-The plain twins are the lines of `npuq.nn.gdn`. Arrays are float32 and contiguous, (P, C): pixels,
-channels; beta (C,), gamma (C, C).
+Within, arrays are float32 and contiguous, (P, C): pixels, channels; beta (C,), gamma (C, C).
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from npuq.runtime.blas import map_products
 from npuq.runtime.compile import jit
 from npuq.runtime.scratch import scratch
 from npuq.runtime.threads import divided
+from npuq.runtime.twins import takes
 
 TILE = 1 << 15  # numbers
 NAMES = "points", "sums", "combined"  # of memory that convolutions use as well
@@ -23,7 +23,7 @@ _FAST = {"contract", "arcp", "nsz"}
 
 
 @jit(fastmath=_FAST)
-def _square(x, squares):  # type: ignore[no-untyped-def]
+def _square(x, squares):
     for i in range(np.uintp(len(x))):
         x_i, square = x[i], squares[i]
         for c in range(np.uintp(x_i.size)):
@@ -31,7 +31,7 @@ def _square(x, squares):  # type: ignore[no-untyped-def]
 
 
 @jit(fastmath=_FAST, error_model="numpy")
-def _normalize(x, pooled, beta, inverse, y):  # type: ignore[no-untyped-def]
+def _normalize(x, pooled, beta, inverse, y):
     """y = x / sqrt(n) or x sqrt(n), n = pooled + beta."""
     for i in range(np.uintp(len(x))):
         x_i, pooled_i, y_i = x[i], pooled[i], y[i]
@@ -44,7 +44,7 @@ def _normalize(x, pooled, beta, inverse, y):  # type: ignore[no-untyped-def]
 
 
 @jit(fastmath=_FAST, error_model="numpy")
-def _normalize_backward(d_y, x, pooled, beta, inverse, d_norm, d_x):  # type: ignore[no-untyped-def]
+def _normalize_backward(d_y, x, pooled, beta, inverse, d_norm, d_x):
     """Gradients with respect to n, and to x where n is held; `pooled` is overwritten.
 
     Each loop writes to one array only, or LLVM would have too many to compare before it dares to
@@ -67,7 +67,7 @@ def _normalize_backward(d_y, x, pooled, beta, inverse, d_norm, d_x):  # type: ig
 
 
 @jit(fastmath=_FAST, error_model="numpy")
-def _add_through(x, through, d_x):  # type: ignore[no-untyped-def]
+def _add_through(x, through, d_x):
     """d_x += 2 x through."""
     for i in range(np.uintp(len(x))):
         x_i, through_i, d_x_i = x[i], through[i], d_x[i]
@@ -76,7 +76,7 @@ def _add_through(x, through, d_x):  # type: ignore[no-untyped-def]
 
 
 @jit(fastmath=_FAST, error_model="numpy")
-def _normalize_part(x, beta, transposed, inverse, squares, pooled, y):  # type: ignore[no-untyped-def]
+def _normalize_part(x, beta, transposed, inverse, squares, pooled, y):
     """y of some pixels, tile by tile; `squares` and `pooled` are one tile."""
     for start in range(0, len(x), len(squares)):
         size = min(len(squares), len(x) - start)
@@ -87,7 +87,7 @@ def _normalize_part(x, beta, transposed, inverse, squares, pooled, y):  # type: 
 
 
 @jit(fastmath=_FAST, error_model="numpy")
-def _normalize_backward_part(  # type: ignore[no-untyped-def]
+def _normalize_backward_part(
     d_y, x, beta, gamma, transposed, inverse, squares, pooled, d_norm, d_x, d_beta, d_gamma
 ):
     """d_x of some pixels, tile by tile; d_beta and d_gamma are added to."""
@@ -114,40 +114,69 @@ def _normalize_backward_part(  # type: ignore[no-untyped-def]
         _add_through(x_t, pooled_t, d_x_t)
 
 
-def normalize(x: Array, beta: Array, gamma: Array, *, inverse: bool) -> Array:
-    """y of GDN, or of its inverse (Ballé et al. 2016)."""
-    y = np.empty_like(x)
+@takes(np.float32)
+def gdn(x: Array, beta: Array, gamma: Array) -> Array:
+    """Fast twin of `npuq.nn.gdn.gdn`."""
+    return _forward(x, beta, gamma, inverse=False)
+
+
+@takes(np.float32)
+def gdn_backward(d_y: Array, x: Array, beta: Array, gamma: Array) -> tuple[Array, Array, Array]:
+    """Fast twin of `npuq.nn.gdn.gdn_backward`."""
+    return _backward(d_y, x, beta, gamma, inverse=False)
+
+
+@takes(np.float32)
+def inverse_gdn(x: Array, beta: Array, gamma: Array) -> Array:
+    """Fast twin of `npuq.nn.gdn.inverse_gdn`."""
+    return _forward(x, beta, gamma, inverse=True)
+
+
+@takes(np.float32)
+def inverse_gdn_backward(
+    d_y: Array, x: Array, beta: Array, gamma: Array
+) -> tuple[Array, Array, Array]:
+    """Fast twin of `npuq.nn.gdn.inverse_gdn_backward`."""
+    return _backward(d_y, x, beta, gamma, inverse=True)
+
+
+def _forward(x: Array, beta: Array, gamma: Array, *, inverse: bool) -> Array:
+    rows, beta = _rows(x), np.ascontiguousarray(beta)
     transposed = np.ascontiguousarray(gamma.T)
-    tile = _tile(x)
+    y = np.empty_like(rows)
 
     def compute(part: slice) -> None:
-        squares, pooled = (scratch(name, tile, x.dtype) for name in NAMES[:2])
-        _normalize_part(x[part], beta, transposed, inverse, squares, pooled, y[part])
+        squares, pooled = (scratch(name, _tile(rows), rows.dtype) for name in NAMES[:2])
+        _normalize_part(rows[part], beta, transposed, inverse, squares, pooled, y[part])
 
-    map_products(compute, _parts(x))
-    return y
+    map_products(compute, _parts(rows))
+    return y.reshape(x.shape)
 
 
-def normalize_backward(
+def _backward(
     d_y: Array, x: Array, beta: Array, gamma: Array, *, inverse: bool
 ) -> tuple[Array, Array, Array]:
-    """Gradients of `normalize`: d_x, d_beta, d_gamma."""
-    d_x = np.empty_like(x)
-    transposed = np.ascontiguousarray(gamma.T)
-    tile = _tile(x)
+    d_rows, rows, beta = _rows(d_y), _rows(x), np.ascontiguousarray(beta)
+    gamma, transposed = np.ascontiguousarray(gamma), np.ascontiguousarray(gamma.T)
+    d_x = np.empty_like(rows)
 
     def compute(part: slice) -> tuple[Array, Array]:
         d_beta, d_gamma = np.zeros_like(beta), np.zeros_like(gamma)
-        squares, pooled, d_norm = (scratch(name, tile, x.dtype) for name in NAMES)
+        squares, pooled, d_norm = (scratch(name, _tile(rows), rows.dtype) for name in NAMES)
         _normalize_backward_part(
-            d_y[part], x[part], beta, gamma, transposed, inverse, squares, pooled, d_norm,
+            d_rows[part], rows[part], beta, gamma, transposed, inverse, squares, pooled, d_norm,
             d_x[part], d_beta, d_gamma,
         )  # fmt: skip
         return d_beta, d_gamma
 
-    sums = map_products(compute, _parts(x))
+    sums = map_products(compute, _parts(rows))
     d_beta, d_gamma = (np.sum(parts, axis=0) for parts in zip(*sums, strict=True))
-    return d_x, d_beta, d_gamma
+    return d_x.reshape(x.shape), d_beta, d_gamma
+
+
+def _rows(x: Array) -> Array:
+    """Pixels by channels, contiguous."""
+    return np.ascontiguousarray(x.reshape(-1, x.shape[-1]))
 
 
 def _tile(x: Array) -> tuple[int, int]:

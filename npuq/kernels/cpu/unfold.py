@@ -1,24 +1,80 @@
-"""Convolutions of one window by the definition, in one call, so that no thread waits for another.
+"""Convolutions by the products of the definition: all that an output is made of, side by side.
 
-The plain twin is `npuq.nn.conv`; see `npuq.nn.unfold`. `unfolded` is working memory of the caller.
+A convolution is then one product of rows of kh kw C numbers with a matrix (Dumoulin & Visin 2016,
+Sec. 4.1), for one window at a time, in one compiled call, so that no thread waits for another.
 
-Shapes:
-    window     (n, rows, columns, C)
+Shapes of n images or parts of them:
+    window     (n, rows, columns, C), see `npuq.kernels.cpu.windows`
     outputs    (n, H', W', C_out)
-    kernel     (k k C, C_out)
-    unfolded   (n H' W', k k C)
+    matrix     (kh kw C, C_out): the kernels
+    unfolded   (n H' W', kh kw C), memory to work in
 """
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
+from npuq.backend import Array
 from npuq.runtime.compile import jit
+from npuq.runtime.scratch import scratch
+
+
+class Unfolded:
+    """A convolution of `npuq.nn.conv` as one product (Dumoulin & Visin 2016, Sec. 4.1).
+
+    Attributes:
+        taps: height and width of the kernel.
+        stride: of the convolution.
+        side: of a tile of outputs.
+        matrix_shape: of the kernels as a matrix.
+    """
+
+    side = 1
+
+    def __init__(self, shape: tuple[int, ...], stride: int) -> None:
+        """For kernels of `shape`, (C_out, C_in, kh, kw)."""
+        self.channels, self.taps, self.stride = shape[:2], shape[2:], stride
+        self.matrix_shape = math.prod(shape[1:]), shape[0]
+
+    def as_matrix(self, w: Array) -> Array:
+        """Kernels as a matrix."""
+        return np.ascontiguousarray(w.transpose(2, 3, 1, 0)).reshape(self.matrix_shape)
+
+    def gradient_from_matrix(self, d_matrix: Array) -> Array:
+        """The transpose of `as_matrix`: gradients of the kernels."""
+        d_w = d_matrix.reshape(*self.taps, *self.channels[::-1])
+        return np.ascontiguousarray(d_w.transpose(3, 2, 0, 1))
+
+    def correlate(self, window: Array, matrix: Array, bias: Array, outputs: Array) -> None:
+        """Write the outputs of a window, plus bias (C_out,)."""
+        unfolded = self._unfolded(outputs)
+        _correlate(window, matrix, self.taps, self.stride, bias, outputs, unfolded)
+
+    def spread(self, d_outputs: Array, matrix: Array, d_window: Array) -> None:
+        """The transpose of `correlate` in the window, added to d_window."""
+        unfolded = self._unfolded(d_outputs)
+        _spread(d_outputs, matrix, self.taps, self.stride, d_window, unfolded)
+
+    def add_products(
+        self, window: Array, d_outputs: Array, d_matrix: Array, *, overwrite: bool
+    ) -> None:
+        """The transpose of `correlate` in the matrix, added to d_matrix or written to it."""
+        unfolded = self._unfolded(d_outputs)
+        products = d_matrix if overwrite else scratch("sums", d_matrix.shape, d_matrix.dtype)
+        _multiply(window, d_outputs, self.taps, self.stride, products, unfolded)
+        if not overwrite:
+            d_matrix += products
+
+    def _unfolded(self, outputs: Array) -> Array:
+        shape = math.prod(outputs.shape[:3]), self.matrix_shape[0]
+        return scratch("points", shape, outputs.dtype)
 
 
 @jit()
-def _unfold(window, taps, stride, shape, unfolded):  # type: ignore[no-untyped-def]
-    """Lay all that an output is made of side by side (Dumoulin & Visin 2016, Sec. 4.1)."""
+def _unfold(window, taps, stride, shape, unfolded):
+    """Lay all that an output is made of side by side."""
     n, rows, columns = shape
     C = window.shape[3]
     across = taps[1] * C  # pixels that are neighbours in memory as well
@@ -34,7 +90,7 @@ def _unfold(window, taps, stride, shape, unfolded):  # type: ignore[no-untyped-d
 
 
 @jit()
-def _fold(unfolded, taps, stride, shape, d_window):  # type: ignore[no-untyped-def]
+def _fold(unfolded, taps, stride, shape, d_window):
     """The transpose of `_unfold`, added to d_window."""
     n, rows, columns = shape
     C = d_window.shape[3]
@@ -51,36 +107,24 @@ def _fold(unfolded, taps, stride, shape, d_window):  # type: ignore[no-untyped-d
 
 
 @jit()
-def correlate(window, kernel, taps, stride, b, outputs, unfolded):  # type: ignore[no-untyped-def]
-    """Write the outputs of a window, plus b (C_out,) (Dumoulin & Visin 2016, Sec. 4.1)."""
-    flat = outputs.reshape((len(unfolded), len(b)))
+def _correlate(window, matrix, taps, stride, bias, outputs, unfolded):
+    flat = outputs.reshape((len(unfolded), len(bias)))
     _unfold(window, taps, stride, outputs.shape[:3], unfolded)
-    np.dot(unfolded, kernel, flat)
+    np.dot(unfolded, matrix, flat)
     for t in range(len(flat)):
         output = flat[t]
-        for c in range(np.uintp(len(b))):
-            output[c] += b[c]
+        for c in range(np.uintp(len(bias))):
+            output[c] += bias[c]
 
 
 @jit()
-def spread(d_outputs, kernel, taps, stride, d_window, unfolded):  # type: ignore[no-untyped-def]
-    """The transpose of `correlate` in the window, added to d_window."""
-    np.dot(d_outputs.reshape((len(unfolded), d_outputs.shape[3])), kernel.T, unfolded)
+def _spread(d_outputs, matrix, taps, stride, d_window, unfolded):
+    np.dot(d_outputs.reshape((len(unfolded), d_outputs.shape[3])), matrix.T, unfolded)
     _fold(unfolded, taps, stride, d_outputs.shape[:3], d_window)
 
 
 @jit()
-def add_products(  # type: ignore[no-untyped-def]
-    window, d_outputs, taps, stride, d_kernel, overwrite, unfolded, products
-):
-    """The transpose of `correlate` in the kernel, added to d_kernel; `products` is of its shape."""
+def _multiply(window, d_outputs, taps, stride, products, unfolded):
     _unfold(window, taps, stride, d_outputs.shape[:3], unfolded)
     flat = d_outputs.reshape((len(unfolded), d_outputs.shape[3]))
-    if overwrite:
-        np.dot(unfolded.T, flat, d_kernel)
-        return
     np.dot(unfolded.T, flat, products)
-    for t in range(len(d_kernel)):
-        to, product = d_kernel[t], products[t]
-        for c in range(np.uintp(len(to))):
-            to[c] += product[c]

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from npuq.backend import Array
+from npuq.kernels.cpu.unfold import Unfolded
+from npuq.kernels.cpu.winograd import Winograd
 from npuq.runtime.scratch import scratch
 from npuq.runtime.threads import divided
 
@@ -27,11 +29,12 @@ class Part(NamedTuple):
 
 
 class Windows:
-    """Tiles and windows for one size of image and of kernel.
+    """Tiles and windows for one size of image and one method to multiply by kernels.
 
     Attributes:
-        size, kernel: height and width.
-        stride, padding, side: see above.
+        size: height and width of the image.
+        padding: rows and columns of zeros on each side of it.
+        side: of a tile of outputs.
         output: height and width of the output.
         tiles: rows and columns of tiles; the last may reach over the edge of the output.
         step: from tile to tile, pixels.
@@ -39,17 +42,9 @@ class Windows:
         cover_image: whether each pixel lies in a window.
     """
 
-    def __init__(
-        self,
-        size: tuple[int, ...],
-        kernel: tuple[int, ...],
-        *,
-        stride: int,
-        padding: int,
-        side: int,
-    ) -> None:
-        self.size, self.kernel = size, kernel
-        self.stride, self.padding, self.side = stride, padding, side
+    def __init__(self, size: tuple[int, ...], method: Unfolded | Winograd, padding: int) -> None:
+        kernel, stride, side = method.taps, method.stride, method.side
+        self.size, self.padding, self.side = size, padding, side
         self.output = tuple(
             (n + 2 * padding - k) // stride + 1 for n, k in zip(size, kernel, strict=True)
         )
@@ -88,8 +83,8 @@ class Windows:
         window[:, to_rows, to_columns] = x[part.images, from_rows, from_columns]
         return window
 
-    def put(self, window: Array, b: Array, part: Part, x: Array) -> Array:
-        """Write a window, plus b (C,), to x, but for the rows that it shares with the next part.
+    def put(self, window: Array, bias: Array, part: Part, x: Array) -> Array:
+        """Write a window, plus bias (C,), to x, but for the rows that it shares with the next part.
 
         Returns:
             The rows that it shares, (n, overlap, columns, C), for `add_shared`.
@@ -98,7 +93,7 @@ class Windows:
         own = window.shape[1] - (0 if is_last else self.overlap[0])
         (from_rows, to_rows), (from_columns, to_columns) = self._inside(part, window[:, :own])
         to = x[part.images, to_rows, to_columns]
-        np.add(window[:, from_rows, from_columns], b, out=to)
+        np.add(window[:, from_rows, from_columns], bias, out=to)
         return window[:, own:].copy()
 
     def add_shared(self, shared: Array, part: Part, x: Array) -> None:

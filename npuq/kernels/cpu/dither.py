@@ -1,21 +1,31 @@
-"""The dither's counters and Philox4x32-10 of them in one loop.
-
-The plain twin is `npuq.coding.dither.dither_words_reference`.
-"""
+"""The fast twin of `npuq.coding.dither.dither_words`: counters and Philox4x32-10 in one loop."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from npuq.backend import Array
+from npuq.coding.philox import MULTIPLIERS, round_keys
 from npuq.runtime.compile import jit
+from npuq.runtime.twins import takes
 
 _LOW, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 
 
+@takes(np.uint32)
+def dither_words(
+    channels: int, rows: int, blocks: int, first_block: int, first_row: int, tensor: int,
+    key: Array, first_channel: int = 0,
+) -> Array:  # fmt: skip
+    """Fast twin of `npuq.coding.dither.dither_words`."""
+    words = np.empty((channels, rows, blocks, 4), np.uint32)
+    multipliers = np.array(MULTIPLIERS, np.uint64)
+    _fill(first_block, first_row, first_channel, tensor, round_keys(key), multipliers, words)
+    return words
+
+
 @jit(error_model="numpy")
-def dither_words(  # type: ignore[no-untyped-def]
-    first_block, first_row, first_channel, tensor, keys, multipliers, words
-):
+def _fill(first_block, first_row, first_channel, tensor, keys, multipliers, words):
     """Fill words (C, rows, blocks, 4) uint32; keys (rounds, 2) and multipliers (2,) uint64.
 
     32-bit words are held in 64 bits, where the products are exact.
