@@ -51,10 +51,9 @@ def measure(
 
     def gradients(arrays: dict[str, Any]) -> tuple[float, dict[str, Any]]:
         model = with_arrays(params, arrays)
-        loss, forward = hyperprior.loss_forward(
-            model, x, u_1, u_2, lmbda=LMBDA, softness=Softness()
-        )
-        return loss.loss, named_arrays(hyperprior.loss_backward(forward, model, lmbda=LMBDA))
+        args, static = (model, x, u_1, u_2), {"lmbda": LMBDA, "softness": Softness()}
+        loss, kept = hyperprior.loss_forward(*args, **static)
+        return loss.loss, named_arrays(hyperprior.loss_backward(1.0, kept, *args, **static))
 
     def ours() -> None:
         state[:] = adam_step(state[0], gradients(state[0])[1], state[1], 1e-4)

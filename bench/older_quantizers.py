@@ -38,8 +38,8 @@ from npuq.paper.older_quantizers import dithered_pixels, stochastic_round
 from npuq.trained.file import load_model
 from npuq.trained.model import Model
 from npuq.training.loop import noise_of_validation
+from npuq.training.objectives import objective_of
 from npuq.training.options import TrainingOptions, softness_at
-from npuq.training.trainees import trainee_of
 
 HERE = Path(__file__).parent
 SEED = 0
@@ -101,12 +101,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def promised(model: Model, images: Sequence[Array]) -> dict[str, float]:
     """Means of the loss that was trained, at its last softness."""
     options = TrainingOptions(**model.training["options"])
-    trainee = trainee_of(options)
+    objective = objective_of(options)
     softness = softness_at(options, options.steps)
     losses = [
-        trainee.loss(
+        objective.loss(
             model.params,
-            trainee.inputs(image[None], noise_of_validation(number)),
+            objective.inputs(image[None], noise_of_validation(number)),
             options.lmbda,
             softness,
         )

@@ -41,8 +41,9 @@ def _measure(softness: Softness) -> dict[str, Any]:
     def gradients(arrays: dict[str, Any]) -> tuple[float, dict[str, Any]]:
         model = with_arrays(params, arrays)
         blocks = linear.images_to_blocks(images)
-        loss, forward = linear.loss_forward(model, blocks, u, lmbda=LMBDA, softness=softness)
-        return loss.loss, named_arrays(linear.loss_backward(forward, model, blocks, lmbda=LMBDA))
+        args, static = (model, blocks, u), {"lmbda": LMBDA, "softness": softness}
+        loss, kept = linear.loss_forward(*args, **static)
+        return loss.loss, named_arrays(linear.loss_backward(1.0, kept, *args, **static))
 
     def ours() -> None:
         state[:] = adam_step(state[0], gradients(state[0])[1], state[1], 1e-4)

@@ -28,8 +28,8 @@ from npuq.io.images import list_images, read_image
 from npuq.nn.parameters import named_arrays, with_arrays
 from npuq.trained.file import load_model, make_model, save_model
 from npuq.training.checkpoint import load_branch, saved_run
+from npuq.training.objectives import objective_of
 from npuq.training.options import TrainingOptions
-from npuq.training.trainees import trainee_of
 
 HERE = Path(__file__).parent
 SNAPSHOT = HERE / "trunk" / "trunk.npz"
@@ -121,12 +121,12 @@ def snapshot(args: argparse.Namespace) -> None:
     checkpoint = args.run / "checkpoint.npz"
     run = saved_run(checkpoint)
     options = TrainingOptions(**run.options | {"size": tuple(run.options["size"])})
-    trainee = trainee_of(options)
-    like = trainee.initial(None)
+    objective = objective_of(options)
+    like = objective.initial(None)
     average = load_branch(checkpoint, named_arrays(like)).average
     crops = options.seed + run.step * options.batch_size
     model = make_model(
-        trainee.to_model(with_arrays(like, average)),
+        objective.to_model(with_arrays(like, average)),
         alpha=0.0,
         lmbda=options.lmbda,
         name=run.provenance["name"],

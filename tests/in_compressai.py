@@ -122,15 +122,17 @@ def our_hyperprior_loss(
     params: Any, x: Any, u_1: Any, u_2: Any, *, lmbda: float, softness: Softness
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The same of ours."""
-    loss, forward = hyperprior.loss_forward(params, x, u_1, u_2, lmbda=lmbda, softness=softness)
-    y, w = forward.v_kept[0], forward.w_kept[0]
+    args = params, x, u_1, u_2
+    static: Any = {"lmbda": lmbda, "softness": softness}
+    loss, kept = hyperprior.loss_forward(*args, **static)
+    y, w = kept.v_kept[0], kept.w_kept[0]
     sigma, mu, _ = hyperprior.hyper_synthesise(w, params)
     values = loss._asdict() | {
         "y": y, "v": hyperprior.hyper_analyse(y, params)[0], "w": w, "sigma": sigma, "mu": mu,
-        "r": forward.coded.r, "bits": forward.coded.bits, "hyper_bits": forward.hyper.bits,
-        "x_hat": forward.error + x,
+        "r": kept.coded.r, "bits": kept.coded.bits, "hyper_bits": kept.hyper.bits,
+        "x_hat": kept.error + x,
     }  # fmt: skip
-    return values, state_dict(hyperprior.loss_backward(forward, params, lmbda=lmbda))
+    return values, state_dict(hyperprior.loss_backward(1.0, kept, *args, **static))
 
 
 # --- models of CompressAI, imported -------------------------------------------------------------

@@ -43,6 +43,7 @@ from npuq.nn.conv_last import (
 )
 from npuq.nn.conv_transpose import conv_transpose2d, conv_transpose2d_backward
 from npuq.nn.gdn import gdn, gdn_backward, inverse_gdn, inverse_gdn_backward
+from npuq.nn.location_scale import standardize, standardize_backward
 from npuq.nn.non_negative import (
     lower_bound,
     lower_bound_backward,
@@ -186,6 +187,7 @@ OPERATIONS: list[Operation] = [
         in_torch.nonparametric,
         step=1e-2,  # logits of 1e5, of which gradients of a and b are the last digits; no curvature
     ),
+    Operation("nn.standardize", standardize, standardize_backward, _location_scale_args),
     Operation(
         "nn.logistic.logits",
         logistic.logits,

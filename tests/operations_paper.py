@@ -1,4 +1,4 @@
-"""The rows of the table of operations that come from `npuq.paper` and the linear model.
+"""The rows of the table of operations that come from `npuq.paper` and the models.
 
 Coefficients keep a distance from integers and half-integers, where the second derivatives of s and
 of r jump; the neighbourhood of those points is in rows of its own, with smaller steps.
@@ -16,6 +16,10 @@ import unequal
 from operation import Operation, normal_array, values
 
 from npuq.backend import xp_of
+from npuq.models.conditional_rate import (
+    conditional_bits,
+    conditional_bits_backward_straight_through,
+)
 from npuq.models.linear import (
     CHANNELS,
     analyse,
@@ -23,6 +27,7 @@ from npuq.models.linear import (
     synthesise,
     synthesise_backward,
 )
+from npuq.models.older_rate import older_quantize, older_quantize_backward_straight_through
 from npuq.nn import logistic, nonparametric, normal
 from npuq.paper.channel import uniform_noise_channel, uniform_noise_channel_backward
 from npuq.paper.conditional_mean import conditional_mean, conditional_mean_backward
@@ -40,6 +45,12 @@ from npuq.paper.soft_round import (
     soft_round_conditional_mean_backward,
     soft_round_inverse,
     soft_round_inverse_backward,
+)
+from npuq.paper.soft_rounded_channel import (
+    noisy_rate_bits,
+    noisy_rate_bits_backward,
+    noisy_reconstruction,
+    noisy_reconstruction_backward,
 )
 
 ALPHAS = (0.0, 1.0, 7.0, 16.0)
@@ -142,6 +153,78 @@ def _interval_rows() -> list[Operation]:
     ]
 
 
+def _noise_for(rng: np.random.Generator, y: Any, alpha: float) -> Any:
+    """Noise that takes s_alpha(y) to a z of such fractions as `_coefficients` have."""
+    s = soft_round(y, alpha)
+    z = np.floor(2 * (s + rng.random(y.shape) - 0.5)) / 2 + rng.uniform(0.08, 0.42, y.shape)
+    return (z - s).astype(y.dtype)
+
+
+def _channel_args(make: Callable[[float], Make] | None, alpha: float, **static: Any) -> Make:
+    """(y, u), and the parameters that `make` has beside y; alpha too goes into `static`."""
+
+    def make_args(rng: np.random.Generator, dtype: Any) -> Any:
+        (y, *params), more = ((_coefficients(rng, dtype, 3, 7),), {})
+        if make is not None:
+            (y, *params), more = make(alpha)(rng, dtype)
+        return (y, _noise_for(rng, y, alpha), *params), more | {"alpha": alpha} | static
+
+    return make_args
+
+
+def _channel_rows() -> list[Operation]:
+    """Rate and reconstruction of coefficients before rounding and noise; u has no gradient."""
+    families: list[tuple[str, Callable[[float], Make]]] = [
+        ("normal", functools.partial(_location_scale_args, normal)),
+        ("nonparametric", _nonparametric_args),
+    ]
+    rates = [
+        Operation(
+            f"paper.noisy_rate_bits/{name}, alpha {alpha:g}",
+            noisy_rate_bits,
+            noisy_rate_bits_backward,
+            _channel_args(make, alpha),
+            wrt=(0, 2),
+            step=1e-4,
+        )
+        for name, make in families
+        for alpha in (0.0, 3.0)
+    ]
+    reconstructions = [
+        Operation(
+            f"paper.noisy_reconstruction/alpha {alpha:g}, alpha_r {alpha_r:g}",
+            noisy_reconstruction,
+            noisy_reconstruction_backward,
+            _channel_args(None, alpha, alpha_r=alpha_r),
+            wrt=(0,),
+            step=1e-4,
+        )
+        for alpha, alpha_r in ((0.0, 0.0), (3.0, 3.0), (2.0, 5.0))
+    ]
+    return rates + reconstructions
+
+
+def _residual_args(alpha: float) -> Make:
+    """Residuals, noise and scales above their bound, where the straight-through one is exact."""
+
+    def make(rng: np.random.Generator, dtype: Any) -> Any:
+        t = _coefficients(rng, dtype, 2, 3, 4)
+        sigma = (0.3 + rng.random(t.shape)).astype(dtype)
+        return (t, _noise_for(rng, t, alpha), sigma), {"alpha": alpha}
+
+    return make
+
+
+def _older_args(quantizer: str) -> Make:
+    def make(rng: np.random.Generator, dtype: Any) -> Any:
+        y = _coefficients(rng, dtype, 3, 5)
+        u = (rng.random(y.shape) - 0.5).astype(dtype)
+        return (y, u), {"quantizer": quantizer, "alpha": 3.0}
+
+    return make
+
+
+@functools.wraps(mse_backward)
 def _mse_backward(d_mse: Any, x: Any, x_hat: Any) -> Any:
     return mse_backward(float(d_mse), x, x_hat)
 
@@ -173,6 +256,28 @@ PAPER_OPERATIONS: list[Operation] = [
     ),
     *_interval_rows(),
     *_rate_rows(),
+    *_channel_rows(),
+    *(
+        Operation(
+            f"models.conditional_bits/alpha {alpha:g}",
+            conditional_bits,
+            conditional_bits_backward_straight_through,
+            _residual_args(alpha),
+            wrt=(0, 2),
+            step=1e-4,
+        )
+        for alpha in (0.0, 3.0)
+    ),
+    *(
+        Operation(
+            f"models.older_quantize/{quantizer}",
+            older_quantize,
+            older_quantize_backward_straight_through,
+            _older_args(quantizer),
+            wrt=(0,),
+        )
+        for quantizer in ("annealed", "shared-noise")  # which are differentiable
+    ),
     Operation(
         "paper.conditional_mean",
         conditional_mean,

@@ -40,11 +40,6 @@ FRAMEWORKS = {"torch", "tensorflow", "jax", "keras", "compressai"}
 FOREIGN = {"exchange/state_dict.py": {"torch"}}  # may import them to read and write their files
 OPTIONAL = {"PIL", "matplotlib", "tqdm", "cupy", "cupyx"}
 
-# `f_backward` that does not take the forward's arguments, and why.
-OTHER_ARGUMENTS = {
-    "training/coordinates.py:to_model_backward": "to_model is linear: only gradients enter",
-}
-
 FILES = sorted(PACKAGE.rglob("*.py"))
 FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -163,13 +158,11 @@ def arguments(function: ast.FunctionDef) -> tuple[list[str], list[str]]:
     return names, [a.arg for a in spec.kwonlyargs]
 
 
-BACKWARDS = [
-    (path, function)
-    for folder in ("paper", "nn", "models")
-    for path in sorted((PACKAGE / folder).glob("*.py"))
-    for function in public_functions(parse(path))
-    if "_backward" in function.name
-]
+SURROGATES = ("_expected", "_straight_through")
+"""What a gradient is called, after `_backward`, that is not the derivative of its forward."""
+
+FUNCTIONS = [(path, function) for path in FILES for function in public_functions(parse(path))]
+BACKWARDS = [(path, function) for path, function in FUNCTIONS if "_backward" in function.name]
 
 
 @pytest.mark.parametrize(
@@ -178,30 +171,33 @@ BACKWARDS = [
 def test_backward_takes_the_gradient_and_then_the_forwards_arguments(
     path: Path, function: ast.FunctionDef
 ) -> None:
+    """`d_y`, then all arguments of `f`, by name and in order; no function is exempt.
+
+    Where the forward is a part of a model that keeps things for the way back, `f_forward`, what it
+    kept comes second, and may hold its first argument. A surrogate says so in its name; that of a
+    function of another file may know the argument before the noise, under another name. Some
+    gradients can be left out, by `needs_d_...`.
+    """
     forward_name, surrogate = function.name.split("_backward")
-    everywhere = {
-        other.name: other
-        for folder in ("paper", "nn", "models")
-        for file in sorted((PACKAGE / folder).glob("*.py"))
-        for other in public_functions(parse(file))
-    }
+    assert surrogate in ("", *SURROGATES)
     here = {other.name: other for other in public_functions(parse(path))}
-    if f"{relative(path)}:{function.name}" in OTHER_ARGUMENTS:
-        assert forward_name in here
-        return
-    if f"{forward_name}_forward" in here:
-        return  # a model's backward takes what its forward kept
-    positional, keywords = arguments(function)
-    assert positional[0].startswith("d_")
-    if surrogate:  # another file's function, whose argument it may know before the noise
-        assert surrogate in ("_expected", "_straight_through")
-        forward = everywhere[forward_name]
-        assert len(positional) - 1 == len(arguments(forward)[0])
-        assert re.search(r"Eqs?\. \(|Sec\. ", ast.get_docstring(function) or "")
+    elsewhere = {other.name: other for _, other in FUNCTIONS} if surrogate else {}
+    keeps = f"{forward_name}_forward" in here
+    forward = (elsewhere | here)[f"{forward_name}_forward" if keeps else forward_name]
+
+    (d, *positional), keywords = arguments(function)
+    expected, expected_keywords = arguments(forward)
+    assert d.startswith("d_")
+    if keeps:
+        assert positional.pop(0) == "kept"
+        assert positional in (expected, expected[1:])
+    elif forward.name in here:
+        assert positional == expected
     else:
-        forward = here[forward_name]
-        assert positional[1:] == arguments(forward)[0]
-    assert keywords == arguments(forward)[1]
+        assert len(positional) == len(expected)
+    assert [name for name in keywords if not name.startswith("needs_d_")] == expected_keywords
+    if surrogate:
+        assert re.search(r"Eqs?\. \(|Secs?\. ", ast.get_docstring(function) or "")
 
 
 # --- docstrings ---------------------------------------------------------------------------------

@@ -201,7 +201,7 @@ def _check_start(start: Model, options: TrainingOptions) -> None:
     Raises:
         NpuqError: it is of another kind or size.
     """
-    from npuq.training.trainees import check_start
+    from npuq.training.objectives import check_start
 
     try:
         check_start(start.params, options)

@@ -1,25 +1,31 @@
-"""The middle of the hyperprior model: Eq. 24, and the rate of Eq. 23, with all gradients.
+"""The channel of the hyperprior model: the rate of Eq. 23 for the residuals of Eq. 24, in one call.
 
 Residuals t = y - mu are soft-rounded, sent over the uniform noise channel and coded by a normal
 density of the residual with mean 0:
 
     s = s_alpha(t),   z = s + u,   bits = -log2 p_{s(T)+U}(z),   r = r_alpha_r(z),
 
-T ~ N(0, sigma). It is `npuq.models.noisy_rate` with another density, one whose scale is known for
-each coefficient by itself. Arrays of one shape, any float dtype and device.
+T ~ N(0, sigma), where sigma is known for each coefficient by itself and has a lower bound. It is
+`npuq.models.noisy_rate` with this density; values and gradients are returned together for the
+same reason. Arrays of one shape, any float dtype and device.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from npuq.backend import Array, xp_of
-from npuq.models.noisy_rate import Softness, is_fast, rate_and_gradients
+from npuq.models.noisy_rate import Softness, reconstruction_and_slope
 from npuq.nn import normal
 from npuq.nn.non_negative import lower_bound, lower_bound_backward_straight_through
-from npuq.runtime.threads import for_each_range
+from npuq.paper.soft_rounded_channel import (
+    noisy_rate_bits,
+    noisy_rate_bits_backward,
+    noisy_rate_bits_backward_expected,
+)
+from npuq.runtime.twins import has_twins
 
 SMALLEST_SCALE = float(np.float32(0.11))
 """Below it the noise hides what is left of a scale (Ballé et al. 2018 stop there as well).
@@ -46,9 +52,65 @@ class ConditionalRate(NamedTuple):
     dr_dt: Array
 
 
+def conditional_bits(t: Array, u: Array, sigma: Array, *, alpha: float = 0.0) -> Array:
+    """-log2 p_{s(T)+U}(s_alpha(t) + u) with T ~ N(0, sigma): Eqs. (22) and (23).
+
+    Args:
+        t: residuals y - mu.
+        u: noise in [-1/2, 1/2).
+        sigma: standard deviations; below 0.11 they count as 0.11.
+        alpha: softness.
+
+    Returns:
+        Bits; NaN where a scale is, which is no error: a training that diverges ends in its own
+        words.
+    """
+    t, params = _normal(t, sigma)
+    return noisy_rate_bits(t, u, params, cdf=normal, alpha=alpha)
+
+
+def conditional_bits_backward_straight_through(
+    d_bits: Array, t: Array, u: Array, sigma: Array, *, alpha: float = 0.0
+) -> tuple[Array, Array]:
+    """Gradients of `conditional_bits`, Eqs. (22) and (23), along the sampled path: d_t and d_sigma.
+
+    Exact but for scales below 0.11, where the gradient passes if it leads upwards, see
+    `npuq.nn.non_negative.lower_bound_backward_straight_through`.
+    """
+    t, params = _normal(t, sigma)
+    d_t, d = noisy_rate_bits_backward(d_bits, t, u, params, cdf=normal, alpha=alpha)
+    return d_t, lower_bound_backward_straight_through(d.scale, sigma, SMALLEST_SCALE)
+
+
+def conditional_bits_backward_expected(
+    d_bits: Array, t: Array, u: Array, sigma: Array, *, alpha: float = 0.0
+) -> tuple[Array, Array]:
+    """As `conditional_bits_backward_straight_through`, but for d_t the noise is integrated out.
+
+    By Eq. (17), Sec. 4.2; the scales' gradient stays that of this u.
+    """
+    t, params = _normal(t, sigma)
+    d_t, d = noisy_rate_bits_backward_expected(d_bits, t, u, params, cdf=normal, alpha=alpha)
+    return d_t, lower_bound_backward_straight_through(d.scale, sigma, SMALLEST_SCALE)
+
+
+def check_conditional_rate(t: Array, u: Array, sigma: Array, softness: Softness) -> None:
+    """Check the arguments of `conditional_rate`: compiled loops look at no bounds.
+
+    Raises:
+        ValueError: shapes differ, or a softness is negative or NaN.
+        TypeError: a softness is no number at all.
+    """
+    if not t.shape == u.shape == sigma.shape:
+        raise ValueError(
+            f"t, u and sigma must have one shape, not {t.shape}, {u.shape} and {sigma.shape}"
+        )
+    softness.alphas()
+
+
+@has_twins(check=check_conditional_rate, returns=ConditionalRate)
 def conditional_rate(t: Array, u: Array, sigma: Array, softness: Softness) -> ConditionalRate:
     """Rate, reconstruction and gradients of residuals (Eqs. 23 and 24).
-
 
     Args:
         t: residuals y - mu.
@@ -61,48 +123,30 @@ def conditional_rate(t: Array, u: Array, sigma: Array, softness: Softness) -> Co
         ConditionalRate.
 
     Raises:
-        ValueError: shapes differ, or a softness is negative or NaN.
+        ValueError, TypeError: see `check_conditional_rate`.
 
-    Numerics: the compiled kernel computes what is float32, on the host and of softness 0 or from
-        0.01 to 80, in float64 within itself, good for sigma up to 1e12. All else goes to the plain
-        twin.
+    Numerics: of the dtype of the arrays. The compiled twin, `npuq.kernels.cpu.conditional_rate`,
+        takes what is float32, with softnesses of 0 or from 0.01 to 80, and computes in float64
+        within itself, good for sigma up to 1e12.
     """
-    if not t.shape == u.shape == sigma.shape:
-        raise ValueError(
-            f"t, u and sigma must have one shape, not {t.shape}, {u.shape} and {sigma.shape}"
-        )
-    alphas = softness.alphas()
-    if not is_fast(alphas, t, u, sigma):
-        return conditional_rate_reference(t, u, sigma, softness)
-    from npuq.kernels.cpu import conditional_rate as conditional
+    alpha, _ = softness.alphas()
+    one = xp_of(t).ones_like(t)
 
-    t_flat, u_flat, sigma_flat = (np.ascontiguousarray(a).reshape(-1) for a in (t, u, sigma))
-    found = ConditionalRate(*(np.empty(t.shape, t.dtype) for _ in ConditionalRate._fields))
-    r, bits, d_t, d_sigma, dr_dt = (a.reshape(-1) for a in found)
+    bits = conditional_bits(t, u, sigma, alpha=alpha)
+    bits_backward = (
+        conditional_bits_backward_expected
+        if softness.expected_rate
+        else conditional_bits_backward_straight_through
+    )
+    d_t, d_sigma = bits_backward(one, t, u, sigma, alpha=alpha)
 
-    def run(start: int, stop: int) -> None:
-        part = slice(start, stop)
-        conditional.conditional_rate(
-            t_flat[part], u_flat[part], sigma_flat[part], *alphas, softness.expected_rate,
-            softness.expected_distortion, SMALLEST_SCALE,
-            r[part], bits[part], d_t[part], d_sigma[part], dr_dt[part],
-        )  # fmt: skip
-
-    for_each_range(run, t.size)
-    return found
-
-
-def conditional_rate_reference(
-    t: Array, u: Array, sigma: Array, softness: Softness
-) -> ConditionalRate:
-    """The plain twin of `conditional_rate`, of any float dtype and device (Eqs. 23 and 24)."""
-    cdf: Any = normal
-    xp = xp_of(t)
-    # a scale that is no number makes the rate none, as in the kernel, and is no error: a training
-    # that diverges ends in its own words
-    t = xp.where(xp.isnan(sigma), sigma, t)
-    scale = xp.fmax(lower_bound(sigma, SMALLEST_SCALE), t.dtype.type(SMALLEST_SCALE))
-    params = normal.Params(xp.zeros((), t.dtype), scale)
-    r, bits, d_t, dr_dt, d_params = rate_and_gradients(t, u, params, softness, cdf=cdf)
-    d_sigma = lower_bound_backward_straight_through(d_params.scale, sigma, SMALLEST_SCALE)
+    r, dr_dt = reconstruction_and_slope(t, u, softness)
     return ConditionalRate(r, bits, d_t, d_sigma, dr_dt)
+
+
+def _normal(t: Array, sigma: Array) -> tuple[Array, normal.Params]:
+    """The residuals, and their law N(0, sigma). NaN in a scale moves to its residual: a law has
+    none, and raises."""
+    xp = xp_of(t)
+    scale = xp.fmax(lower_bound(sigma, SMALLEST_SCALE), t.dtype.type(SMALLEST_SCALE))
+    return xp.where(xp.isnan(sigma), sigma, t), normal.Params(xp.zeros((), t.dtype), scale)

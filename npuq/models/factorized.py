@@ -48,9 +48,11 @@ def init(
     Raises:
         ValueError: a width is not positive.
     """
-    transforms = hyperprior.init(rng, channels=channels, latents=latents, dtype=dtype, means=False)
+    like = hyperprior.init(rng, channels=channels, latents=latents, dtype=dtype, means=False)
     density = nonparametric.init(rng, latents, widths=hyperprior.DENSITY_WIDTHS, dtype=dtype)
-    return FactorizedParams(*transforms[:4], density)  # type: ignore[arg-type]
+    return FactorizedParams(
+        like.analysis, like.analysis_gdn, like.synthesis, like.synthesis_gdn, density
+    )
 
 
 def shapes(*, channels: int, latents: int) -> FactorizedParams:
@@ -59,6 +61,8 @@ def shapes(*, channels: int, latents: int) -> FactorizedParams:
     Raises:
         ValueError: a width is not positive.
     """
-    transforms = hyperprior.shapes(channels=channels, latents=latents, means=False)
+    like = hyperprior.shapes(channels=channels, latents=latents, means=False)
     density = nonparametric.shapes(latents, hyperprior.DENSITY_WIDTHS)
-    return FactorizedParams(*transforms[:4], density)  # type: ignore[arg-type]
+    return FactorizedParams(
+        like.analysis, like.analysis_gdn, like.synthesis, like.synthesis_gdn, density
+    )

@@ -74,8 +74,8 @@ class Loss(NamedTuple):
     hyper_bpp: float
 
 
-class Forward(NamedTuple):
-    """What the backward pass needs of the forward pass."""
+class Kept(NamedTuple):
+    """What `loss_backward` needs of the forward pass."""
 
     y_kept: list[Array]
     v_kept: list[Array]
@@ -237,7 +237,7 @@ def loss_forward(
     *,
     lmbda: float,
     softness: Softness,
-) -> tuple[Loss, Forward]:
+) -> tuple[Loss, Kept]:
     """The rate-distortion loss of a batch (Eqs. 21, 23 and 24).
 
     Args:
@@ -272,47 +272,58 @@ def loss_forward(
     hyper_bpp = float(hyper.bits.sum()) / pixels
     bpp = hyper_bpp + float(coded.bits.sum(dtype=np.float64)) / pixels
     mse = PEAK**2 * float(xp_of(x).vdot(error, error)) / error.size
-    forward = Forward(y_kept, v_kept, w_kept, x_kept, hyper, coded, error)
-    return Loss(bpp + lmbda * mse, bpp, mse, hyper_bpp), forward
+    kept = Kept(y_kept, v_kept, w_kept, x_kept, hyper, coded, error)
+    return Loss(bpp + lmbda * mse, bpp, mse, hyper_bpp), kept
 
 
-def loss_backward(forward: Forward, params: HyperpriorParams, *, lmbda: float) -> HyperpriorParams:
+def loss_backward(
+    d_loss: float,
+    kept: Kept,
+    params: HyperpriorParams,
+    x: Array,
+    u_1: Array,
+    u_2: Array,
+    *,
+    lmbda: float,
+    softness: Softness,
+) -> HyperpriorParams:
     """Gradients of the loss: `loss_forward` read upwards (Eqs. 17, 20, 21, 24).
 
     Args:
-        forward: what `loss_forward` kept.
-        params: the model.
-        lmbda: lambda.
+        d_loss: the upstream gradient, 1 where the loss is what is minimised.
+        kept: what `loss_forward` kept: with the values of both channels, their derivatives.
+        params, x, u_1, u_2, lmbda, softness: as in `loss_forward`.
 
     Returns:
         Gradients in the type of the parameters.
     """
-    coded, hyper = forward.coded, forward.hyper
-    per_pixel = 1 / _pixels(forward.error)
-    d_x_hat = forward.error * (2 * lmbda * PEAK**2 / forward.error.size)
+    d_bits, d_mse = d_loss / _pixels(x), d_loss * lmbda
+    coded, hyper = kept.coded, kept.hyper
+    d_x_hat = kept.error * (2 * d_mse * PEAK**2 / kept.error.size)
     d_decoded, d_synthesis, d_synthesis_gdn = stack_backward_straight_through(
-        d_x_hat, forward.x_kept, params.synthesis, SYNTHESIS, params.synthesis_gdn, inverse=True
+        d_x_hat, kept.x_kept, params.synthesis, SYNTHESIS, params.synthesis_gdn, inverse=True
     )
     # the decoder sees r(t) + mu with t = y - mu
-    d_t = coded.d_t * per_pixel + coded.dr_dt * d_decoded
+    d_t = coded.dr_dt * d_decoded + d_bits * coded.d_t
     d_mu = d_decoded - d_t
-    d_sigma = coded.d_sigma * per_pixel
+    d_sigma = d_bits * coded.d_sigma
     d_w, d_hyper_synthesis, _ = stack_backward_straight_through(
         xp_of(d_mu).concatenate((d_sigma, d_mu), axis=-1),
-        forward.w_kept,
+        kept.w_kept,
         params.hyper_synthesis,
         HYPER_SYNTHESIS,
         None,
     )
-    d_v = d_w + _from_rows(hyper.d_y, d_w.shape) * per_pixel
+    # w = v + u_1, and the rate of w
+    d_v = d_w + d_bits * _from_rows(hyper.d_y, d_w.shape)
+    d_density = {name: d_bits * d for name, d in named_arrays(hyper.d_density).items()}
     d_y, d_hyper_analysis, _ = stack_backward_straight_through(
-        d_v, forward.v_kept, params.hyper_analysis, HYPER_ANALYSIS, None
+        d_v, kept.v_kept, params.hyper_analysis, HYPER_ANALYSIS, None
     )
     _, d_analysis, d_analysis_gdn = stack_backward_straight_through(
-        d_y + d_t, forward.y_kept, params.analysis, ANALYSIS, params.analysis_gdn, needs_d_x=False
+        d_y + d_t, kept.y_kept, params.analysis, ANALYSIS, params.analysis_gdn, needs_d_x=False
     )
     assert d_analysis_gdn is not None and d_synthesis_gdn is not None
-    d_density = {name: d * per_pixel for name, d in named_arrays(hyper.d_density).items()}
     return HyperpriorParams(
         d_analysis,
         d_analysis_gdn,
@@ -320,7 +331,7 @@ def loss_backward(forward: Forward, params: HyperpriorParams, *, lmbda: float) -
         d_synthesis_gdn,
         d_hyper_analysis,
         d_hyper_synthesis,
-        with_arrays(hyper.d_density, d_density),
+        with_arrays(params.hyper_density, d_density),
     )
 
 

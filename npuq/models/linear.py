@@ -159,9 +159,11 @@ def analyse(blocks: Array, analysis: Array) -> Array:
     return analysis.reshape(CHANNELS, CHANNELS) @ blocks
 
 
-def analyse_backward(d_y: Array, blocks: Array, analysis: Array) -> tuple[Array, Array]:
-    """Gradients of `analyse` (Sec. 5.1): (d_blocks, d_analysis)."""
-    d_blocks = analysis.reshape(CHANNELS, CHANNELS).T @ d_y
+def analyse_backward(
+    d_y: Array, blocks: Array, analysis: Array, *, needs_d_blocks: bool = True
+) -> tuple[Array | None, Array]:
+    """Gradients of `analyse` (Sec. 5.1): (d_blocks, d_analysis); pixels seldom need theirs."""
+    d_blocks = analysis.reshape(CHANNELS, CHANNELS).T @ d_y if needs_d_blocks else None
     return d_blocks, (d_y @ blocks.T).reshape(analysis.shape)
 
 
@@ -184,8 +186,8 @@ def synthesise_backward(d_blocks: Array, r: Array, synthesis: Array) -> tuple[Ar
     return d_r, (r @ d_blocks.T).reshape(synthesis.shape)
 
 
-class Forward(NamedTuple):
-    """What the backward pass needs of the forward pass."""
+class Kept(NamedTuple):
+    """What `loss_backward` needs of the forward pass."""
 
     y: Array
     coded: NoisyRate
@@ -200,7 +202,7 @@ def loss_forward(
     lmbda: float,
     softness: Softness,
     quantizer: str = "noise",
-) -> tuple[Loss, Forward]:
+) -> tuple[Loss, Kept]:
     """The rate-distortion loss of a batch: Eqs. (2) and (21).
 
     Args:
@@ -224,34 +226,39 @@ def loss_forward(
     error -= blocks
     bpp = float(coded.bits.sum()) / _pixels(blocks)
     mse = float(xp_of(error).vdot(error, error)) / error.size
-    return Loss(bpp + lmbda * mse, bpp, mse), Forward(y, coded, error)
+    return Loss(bpp + lmbda * mse, bpp, mse), Kept(y, coded, error)
 
 
 def loss_backward(
-    forward: Forward, params: LinearParams, blocks: Array, *, lmbda: float
+    d_loss: float,
+    kept: Kept,
+    params: LinearParams,
+    blocks: Array,
+    u: Array,
+    *,
+    lmbda: float,
+    softness: Softness,
+    quantizer: str = "noise",
 ) -> LinearParams:
     """Gradients of the loss: `loss_forward` read upwards (Eqs. 17, 20, 21).
 
     Args:
-        forward: what `loss_forward` kept.
-        params: the model.
-        blocks: (192, n) pixels.
-        lmbda: lambda.
+        d_loss: the upstream gradient, 1 where the loss is what is minimised.
+        kept: what `loss_forward` kept: with the values of the channel, its derivatives.
+        params, blocks, u, lmbda, softness, quantizer: as in `loss_forward`.
 
     Returns:
         Gradients in the type of the parameters.
     """
-    per_pixel = 1 / _pixels(blocks)
-    coded = forward.coded
-    # Per pixel only at the end, where it is cheap: `d_error` is a number times the error, and what
-    # is large, (192, n), is not multiplied by numbers. Pixels need no gradient.
-    d_error = 2 * lmbda / (blocks.size * per_pixel)
-    d_r, d_synthesis = synthesise_backward(forward.error, coded.r, params.synthesis * d_error)
+    d_bits, d_mse = d_loss / _pixels(blocks), d_loss * lmbda
+    coded = kept.coded
+    d_error = (2 * d_mse / kept.error.size) * kept.error
+    d_r, d_synthesis = synthesise_backward(d_error, coded.r, params.synthesis)
     d_y = coded.dr_dy * d_r
-    d_y += coded.d_y
-    d_analysis = (d_y @ blocks.T).reshape(params.analysis.shape)
-    gradients = LinearParams(d_analysis, d_synthesis * d_error, coded.d_density)
-    return with_arrays(gradients, {k: d * per_pixel for k, d in named_arrays(gradients).items()})
+    d_y += d_bits * coded.d_y
+    d_density = {name: d_bits * d for name, d in named_arrays(coded.d_density).items()}
+    _, d_analysis = analyse_backward(d_y, blocks, params.analysis, needs_d_blocks=False)
+    return LinearParams(d_analysis, d_synthesis, with_arrays(params.density, d_density))
 
 
 def _pixels(blocks: Array) -> int:

@@ -19,6 +19,8 @@ Shapes: as there.
 
 from __future__ import annotations
 
+from typing import Any
+
 from npuq.backend import Array, xp_of
 from npuq.models.noisy_rate import NoisyRate, Softness, noisy_rate
 from npuq.nn.nonparametric import NonparametricParams
@@ -65,22 +67,57 @@ def older_rate(
         Theis et al. bound P([y]) by the density of [y] + u; Agustsson et al. average the code
         lengths of all centres, of vectors, with the weights of the soft assignment.
     """
-    z, dz_dy = _quantized(y, u, quantizer, alpha)
+    static: Any = {"quantizer": quantizer, "alpha": alpha}
+    z = older_quantize(y, u, **static)
     at_z = noisy_rate(z, xp_of(z).zeros_like(z), density, Softness())
+    dz_dy = older_quantize_backward_straight_through(xp_of(y).ones_like(y), y, u, **static)
     return at_z._replace(d_y=at_z.d_y * dz_dy, dr_dy=dz_dy)
 
 
-def _quantized(y: Array, u: Array, quantizer: str, alpha: float) -> tuple[Array, Array]:
-    """z, and its derivative with respect to y or what is taken for it."""
-    one = xp_of(y).ones_like(y)
+def older_quantize(y: Array, u: Array, *, quantizer: str, alpha: float) -> Array:
+    """z of the table above: what an older quantizer makes of coefficients (Secs. 2, 3.2 and 4.1).
+
+    Args:
+        y: coefficients.
+        u: noise of their shape.
+        quantizer: one of OLDER_QUANTIZERS.
+        alpha: softness of "annealed".
+
+    Raises:
+        ValueError: unknown quantizer, or the shapes differ.
+    """
     if quantizer == "stochastic":
-        return stochastic_round(y, u), stochastic_round_backward_straight_through(one, y, u)
+        return stochastic_round(y, u)
     if quantizer == "straight-through":
-        return round_half_up(y), round_half_up_backward_straight_through(one, y)
+        return round_half_up(y)
     if quantizer == "annealed":
-        return soft_round(y, alpha), soft_round_backward(one, y, alpha)
+        return soft_round(y, alpha)
     if quantizer == "shared-shift":
-        return dithered_round(y, u), dithered_round_backward_straight_through(one, y, u)
+        return dithered_round(y, u)
     if quantizer == "shared-noise":
-        return uniform_noise_channel(y, u), uniform_noise_channel_backward(one, y, u)[0]
-    raise ValueError(f"quantizer must be one of {', '.join(OLDER_QUANTIZERS)}, not {quantizer!r}")
+        return uniform_noise_channel(y, u)
+    raise _unknown(quantizer)
+
+
+def older_quantize_backward_straight_through(
+    d_z: Array, y: Array, u: Array, *, quantizer: str, alpha: float
+) -> Array:
+    """Gradient of `older_quantize` with respect to y (Secs. 2 and 4.1).
+
+    Exact where z is differentiable, for "annealed" and "shared-noise"; straight through elsewhere.
+    """
+    if quantizer == "stochastic":
+        return stochastic_round_backward_straight_through(d_z, y, u)
+    if quantizer == "straight-through":
+        return round_half_up_backward_straight_through(d_z, y)
+    if quantizer == "annealed":
+        return soft_round_backward(d_z, y, alpha)
+    if quantizer == "shared-shift":
+        return dithered_round_backward_straight_through(d_z, y, u)
+    if quantizer == "shared-noise":
+        return uniform_noise_channel_backward(d_z, y, u)[0]
+    raise _unknown(quantizer)
+
+
+def _unknown(quantizer: str) -> ValueError:
+    return ValueError(f"quantizer must be one of {', '.join(OLDER_QUANTIZERS)}, not {quantizer!r}")

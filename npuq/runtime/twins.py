@@ -31,13 +31,19 @@ PLACES = {"numpy": "npuq.kernels.cpu", "cupy": "npuq.kernels.cuda"}
 """The folders of twins, by the library of the arrays."""
 
 
-def has_twins(*, check: Callable[..., Any] | None = None) -> Callable[[F], F]:
+def has_twins(
+    *,
+    check: Callable[..., Any] | None = None,
+    returns: Callable[..., Any] | None = None,
+) -> Callable[[F], F]:
     """Decorator of a plain function: a fast twin computes in its place where one takes the arrays.
 
     The plain function itself stays at `.plain`.
 
     Args:
         check: called with the arguments first, whoever computes: compiled loops look at no bounds.
+        returns: the NamedTuple that the plain function returns, if it does. Its twins, which know
+            nothing of models, return the members of it in a tuple.
     """
 
     def decorate(function: F) -> F:
@@ -49,7 +55,8 @@ def has_twins(*, check: Callable[..., Any] | None = None) -> Callable[[F], F]:
                 check(*args, **static)
             twin = None if use_reference() else twin_of(module, name, args)
             if twin is not None and twin.takes(args, static):  # type: ignore[attr-defined]
-                return twin(*args, **static)
+                result = twin(*args, **static)
+                return result if returns is None else returns(*result)
             return function(*args, **static)
 
         choose.plain = function  # type: ignore[attr-defined]
@@ -94,8 +101,8 @@ def arrays_in(value: Any) -> Iterator[Any]:
     if isinstance(value, tuple | list):
         for part in value:
             yield from arrays_in(part)
-    elif hasattr(value, "dtype") and hasattr(value, "shape"):
-        yield value
+    elif hasattr(value, "dtype") and hasattr(value, "shape") and not isinstance(value, np.generic):
+        yield value  # but not numbers of NumPy's
 
 
 @functools.cache

@@ -44,34 +44,37 @@ def coordinates(kind: str, step: float) -> Coordinates:
     """
     if kind not in ("frequency", "pixel"):
         raise ValueError(f"coordinates must be 'frequency' or 'pixel', not {kind!r}")
-    basis = block_dct() if kind == "frequency" else np.eye(CHANNELS)
-    return Coordinates(basis / step, basis * step)
+    F = block_dct() if kind == "frequency" else np.eye(CHANNELS)
+    return Coordinates(F / step, F * step)
 
 
-def to_model(trained: LinearParams, frame: Coordinates) -> LinearParams:
+def to_model(trained: LinearParams, basis: Coordinates) -> LinearParams:
     """The model that the trained weights stand for: W = W' F / D, V = D V' F (Sec. 5.1)."""
     return trained._replace(
-        analysis=_times(trained.analysis, frame.analysis),
-        synthesis=_times(trained.synthesis, frame.synthesis),
+        analysis=_times(trained.analysis, basis.analysis),
+        synthesis=_times(trained.synthesis, basis.synthesis),
     )
 
 
-def to_model_backward(gradients: LinearParams, frame: Coordinates) -> LinearParams:
-    """Gradients with respect to the trained weights: those of the model times the transposes.
+def to_model_backward(
+    d_model: LinearParams, trained: LinearParams, basis: Coordinates
+) -> LinearParams:
+    """Gradients of `to_model` (Sec. 5.1): those of the model times the transposes.
 
-    Backward of `to_model`, which is linear (Sec. 5.1): only the gradients enter.
+    The map is linear, so that they do not depend on `trained`.
     """
-    return gradients._replace(
-        analysis=_times(gradients.analysis, frame.analysis.T),
-        synthesis=_times(gradients.synthesis, frame.synthesis.T),
+    return trained._replace(
+        analysis=_times(d_model.analysis, basis.analysis.T),
+        synthesis=_times(d_model.synthesis, basis.synthesis.T),
+        density=d_model.density,
     )
 
 
-def from_model(params: LinearParams, frame: Coordinates) -> LinearParams:
+def from_model(params: LinearParams, basis: Coordinates) -> LinearParams:
     """The inverse of `to_model`; F is orthonormal, so F / D and D F are inverse transposes."""
     return params._replace(
-        analysis=_times(params.analysis, frame.synthesis.T),
-        synthesis=_times(params.synthesis, frame.analysis.T),
+        analysis=_times(params.analysis, basis.synthesis.T),
+        synthesis=_times(params.synthesis, basis.analysis.T),
     )
 
 

@@ -32,10 +32,10 @@ from npuq.training.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
+from npuq.training.objectives import Noise, Objective, objective_of
 from npuq.training.options import TrainingOptions, learning_rates_at, lmbda_at, softness_at
 from npuq.training.photographs import BatchSource, batches
 from npuq.training.run_folder import alone_in
-from npuq.training.trainees import Noise, Trainee, trainee_of
 
 _NOISE = 1  # stream of randomness within a seed
 _VALIDATION_NOISE = 0x6E6F6973
@@ -68,7 +68,7 @@ def _noise(seed: list[int]) -> Noise:
 def training_step(
     state: TrainingState,
     like: Any,
-    trainee: Trainee,
+    objective: Objective[Any],
     inputs: tuple[Array, ...],
     options: TrainingOptions,
 ) -> tuple[TrainingState, Loss]:
@@ -77,14 +77,14 @@ def training_step(
     Args:
         state: before the step.
         like: any parameters of the model; they give the structure.
-        trainee: the model.
-        inputs: what it takes, see `npuq.training.trainees`.
+        objective: the loss to minimise.
+        inputs: what it takes, see `npuq.training.objectives`.
         options: of the run.
 
     Returns:
         The state after the step, and the loss before it.
     """
-    loss, gradients = trainee.losses(
+    loss, gradients = objective.loss_and_gradient(
         with_arrays(like, state.params),
         inputs,
         lmbda_at(options, state.step),
@@ -103,7 +103,7 @@ def training_step(
         state.params,
         clipped(named, length, options.clip_norm),
         state.adam,
-        {name: getattr(rates, trainee.group(name)) for name in state.params},
+        {name: getattr(rates, objective.group(name)) for name in state.params},
     )
     average = state.average
     if options.average_steps:
@@ -112,7 +112,7 @@ def training_step(
 
 
 def validation_loss(
-    trainee: Trainee, model: Any, images: Array, options: TrainingOptions, step: int
+    objective: Objective[Any], model: Any, images: Array, options: TrainingOptions, step: int
 ) -> Loss:
     """The loss on held-out images, with lambda and alpha of the step and always the same noise."""
     if not len(images):
@@ -120,9 +120,9 @@ def validation_loss(
     device = _device(model)
     losses = []
     for number, image in enumerate(images):
-        inputs = trainee.inputs(image[None], noise_of_validation(number))
+        inputs = objective.inputs(image[None], noise_of_validation(number))
         losses.append(
-            trainee.loss(
+            objective.loss(
                 model,
                 tuple(to_device(a, device) for a in inputs),
                 lmbda_at(options, step),
@@ -177,8 +177,8 @@ def train(
         KeyboardInterrupt: passed on, after a checkpoint was written.
     """
     folder, provenance = Path(folder), provenance or {}
-    trainee = trainee_of(options, device)
-    like = trainee.initial(model)
+    objective = objective_of(options, device)
+    like = objective.initial(model)
     params = named_arrays(like)
     with alone_in(folder, resume=resume):
         if resume:
@@ -187,17 +187,17 @@ def train(
             state = load_branch(Path(branch_from), params)
         else:
             state = TrainingState(0, params, adam_init(params), {}, [])
-        run = _Run(trainee, like, validation, folder, options, provenance)
+        run = _Run(objective, like, validation, folder, options, provenance)
         stop = options.steps if stop_after is None else min(stop_after, options.steps)
         state = run.train(_moved(state, device), source, stop, device, checkpoint_every, progress)
-    trained = trainee.to_model(with_arrays(like, _result(state, options)))
+    trained = objective.to_model(with_arrays(like, _result(state, options)))
     return with_arrays(trained, {k: to_host(a) for k, a in named_arrays(trained).items()})
 
 
 class _Run(NamedTuple):
     """What stays the same from step to step."""
 
-    trainee: Trainee
+    objective: Objective[Any]
     like: Any
     validation: Array
     folder: Path
@@ -221,8 +221,10 @@ class _Run(NamedTuple):
             with np.errstate(all="ignore"):
                 for step, batch in steps:
                     noise = noise_of_step(options.seed, step)
-                    inputs = tuple(to_device(a, device) for a in self.trainee.inputs(batch, noise))
-                    after, loss = training_step(state, self.like, self.trainee, inputs, options)
+                    inputs = tuple(
+                        to_device(a, device) for a in self.objective.inputs(batch, noise)
+                    )
+                    after, loss = training_step(state, self.like, self.objective, inputs, options)
                     if not math.isfinite(loss.loss):
                         raise TrainingError(_diverged(loss.loss, step, options))
                     row_due = after.step % checkpoint_every == 0 or after.step == options.steps
@@ -250,8 +252,8 @@ class _Run(NamedTuple):
         options = self.options
         if not all(bool(xp_of(a).isfinite(a).all()) for a in state.params.values()):
             raise TrainingError(_diverged(math.nan, step, options))
-        now = self.trainee.to_model(with_arrays(self.like, _result(state, options)))
-        held_out = validation_loss(self.trainee, now, self.validation, options, step)
+        now = self.objective.to_model(with_arrays(self.like, _result(state, options)))
+        held_out = validation_loss(self.objective, now, self.validation, options, step)
         row = [
             state.step, lmbda_at(options, step), softness_at(options, step).alpha,
             *(total / state.summed for total in state.sums), *held_out,

@@ -15,8 +15,8 @@ from operations import OPERATIONS, Operation, gradients, make
 
 from npuq.exchange.compressai import architecture, import_state
 from npuq.models import hyperprior
-from npuq.models.conditional_rate import conditional_rate, conditional_rate_reference
-from npuq.models.noisy_rate import noisy_rate, noisy_rate_reference
+from npuq.models.conditional_rate import conditional_rate
+from npuq.models.noisy_rate import noisy_rate
 from npuq.nn import nonparametric
 from npuq.nn.parameters import cast, named_arrays, with_arrays
 from npuq.runtime.compile import use_reference
@@ -71,7 +71,7 @@ def test_compiled_rows_are_what_pytorch_computed(operation: Operation) -> None:
 
 
 @SOFTNESS
-@pytest.mark.parametrize("function", [conditional_rate, conditional_rate_reference])
+@pytest.mark.parametrize("function", [conditional_rate, conditional_rate.plain])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_equation_23_is_what_compressai_computed(function: Any, dtype: Any, softness: str) -> None:
     """Bits, reconstructions and gradients, at scales below their bound too.
@@ -92,7 +92,7 @@ def test_equation_23_is_what_compressai_computed(function: Any, dtype: Any, soft
 
 
 @SOFTNESS
-@pytest.mark.parametrize("function", [noisy_rate, noisy_rate_reference])
+@pytest.mark.parametrize("function", [noisy_rate, noisy_rate.plain])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 1e-4), (np.float64, 1e-8)])
 def test_the_density_with_unequal_weights_is_what_pytorch_computed(
     function: Any, dtype: Any, tolerance: float, softness: str

@@ -83,10 +83,9 @@ def test_loss_and_gradients_agree_with_autograd(quantizer: str, softness: Softne
 
     blocks = linear.images_to_blocks(images, np.float64)
     noise = u.transpose(1, 0, 2, 3).reshape(linear.CHANNELS, -1)
-    ours, forward = linear.loss_forward(
-        params, blocks, noise, lmbda=LMBDA, softness=softness, quantizer=quantizer
-    )
-    gradients = named_arrays(linear.loss_backward(forward, params, blocks, lmbda=LMBDA))
+    static: Any = {"lmbda": LMBDA, "softness": softness, "quantizer": quantizer}
+    ours, kept = linear.loss_forward(params, blocks, noise, **static)
+    gradients = named_arrays(linear.loss_backward(1.0, kept, params, blocks, noise, **static))
 
     for mine, other in zip(ours, theirs, strict=True):
         assert mine == pytest.approx(other.item(), rel=1e-10)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from operations import OPERATIONS, Operation, differentiable, gradients, make, upstream
 
+import npuq
 from npuq.backend import Array
 from npuq.nn.parameters import named_arrays, with_arrays
 
@@ -80,8 +86,11 @@ def with_scaled_gradient(operation: Operation, name: str, factor: float) -> Oper
     def backward(d_y: Any, *args: Any, **static: Any) -> Any:
         result = operation.backward(d_y, *args, **static)
         grads = result if type(result) is tuple else (result,)
-        arrays = named_arrays(grads)
-        return with_arrays(grads, arrays | {name: arrays[name] * factor})
+        number, *path = name.split(".")
+        if operation.wrt is not None and len(grads) == len(operation.wrt):
+            number = str(operation.wrt.index(int(number)))
+        arrays, key = named_arrays(grads), ".".join([number, *path])
+        return with_arrays(grads, arrays | {key: arrays[key] * factor})
 
     return operation._replace(backward=backward)
 
@@ -98,3 +107,90 @@ def test_no_two_entries_of_an_argument_are_equal(operation: Operation) -> None:
 def test_names_are_unique() -> None:
     names = [operation.name for operation in OPERATIONS]
     assert len(names) == len(set(names))
+
+
+# --- the table is complete ----------------------------------------------------------------------
+
+ROOT = Path(__file__).parents[2]
+ELSEWHERE = {
+    # whole models, along random directions in each array, rate and distortion apart
+    "models.linear.loss_backward": (
+        "tests/gradcheck/test_linear_model.py::test_gradients_of_rate_and_distortion"
+    ),
+    "models.hyperprior.loss_backward": (
+        "tests/gradcheck/test_hyperprior.py::test_gradients_of_rate_and_distortion"
+    ),
+    "models.layers.stack_backward": (
+        "tests/unit/test_layers.py::test_a_stack_of_leaky_relus_there_and_back"
+    ),
+    # a linear map: its adjoint
+    "training.coordinates.to_model_backward": (
+        "tests/unit/test_linear_model.py::test_coordinates_are_a_change_of_basis"
+    ),
+    # What is no derivative of its forward, by intention: the tests say what it is instead.
+    "models.conditional_rate.conditional_bits_backward_expected": (
+        "tests/property/test_conditional_rate.py::test_expected_gradients_are_noise_averages"
+    ),
+    "nn.non_negative.lower_bound_backward_straight_through": (
+        "tests/unit/test_nn_gdn.py::test_gradients_at_the_bounds_are_those_of_the_field"
+    ),
+    "nn.non_negative.non_negative_backward_straight_through": (
+        "tests/unit/test_nn_gdn.py::test_gradients_at_the_bounds_are_those_of_the_field"
+    ),
+    "paper.channel.round_half_up_backward_straight_through": (
+        "tests/property/test_paper_channel.py"
+        "::test_straight_through_is_the_expected_derivative_of_rounding"
+    ),
+    "paper.expected_gradient.rate_bits_backward_expected": (
+        "tests/unit/test_paper_expected_gradient.py"
+        "::test_expected_rate_gradient_is_the_noise_average"
+    ),
+    "paper.expected_gradient.soft_round_conditional_mean_backward_expected": (
+        "tests/unit/test_paper_expected_gradient.py::test_equation_20_is_exact_for_linear_losses"
+    ),
+    "paper.older_quantizers.dithered_round_backward_straight_through": (
+        "tests/property/test_paper_older_quantizers.py"
+        "::test_straight_through_is_the_derivative_of_the_mean"
+    ),
+    "paper.older_quantizers.stochastic_round_backward_straight_through": (
+        "tests/property/test_paper_older_quantizers.py"
+        "::test_straight_through_is_the_derivative_of_the_mean"
+    ),
+    "paper.soft_rounded_channel.noisy_rate_bits_backward_expected": (
+        "tests/unit/test_paper_expected_gradient.py"
+        "::test_soft_rounding_before_the_noise_keeps_its_derivative"
+    ),
+    "paper.soft_rounded_channel.noisy_reconstruction_backward_expected": (
+        "tests/unit/test_paper_expected_gradient.py"
+        "::test_soft_rounding_before_the_noise_keeps_its_derivative"
+    ),
+}
+"""Backwards that are in no row of the table, and the test that says what they compute."""
+
+
+def backwards() -> Iterator[tuple[str, Any]]:
+    """All public `..._backward...` of the package by name, functions and methods of classes.
+
+    But for those of compiled twins, which are held to their plain functions.
+    """
+    for info in pkgutil.walk_packages(npuq.__path__, "npuq."):
+        if info.name.startswith("npuq.kernels.") or info.name == "npuq.__main__":
+            continue
+        module = importlib.import_module(info.name)
+        classes = [c for _, c in inspect.getmembers(module, inspect.isclass)]
+        for holder in (module, *(c for c in classes if not getattr(c, "_is_protocol", False))):
+            for name, function in inspect.getmembers(holder, inspect.isfunction):
+                is_here = function.__module__ == module.__name__ and not name.startswith("_")
+                if "_backward" in name and is_here:
+                    place = module.__name__.removeprefix("npuq.")
+                    yield f"{place}.{function.__qualname__}", inspect.unwrap(function)
+
+
+def test_every_backward_is_in_the_table_or_another_test_is_named() -> None:
+    rows = {inspect.unwrap(getattr(o.backward, "__func__", o.backward)) for o in OPERATIONS}
+    found = dict(backwards())
+    assert len(found) > 30
+    assert {name for name, function in found.items() if function not in rows} == ELSEWHERE.keys()
+    for test in ELSEWHERE.values():
+        file, _, function = test.partition("::")
+        assert f"def {function}(" in (ROOT / file).read_text(encoding="utf-8"), test

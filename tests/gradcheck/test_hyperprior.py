@@ -16,8 +16,14 @@ from slopes import check_slopes
 
 from npuq.models import hyperprior
 from npuq.models.conditional_rate import SMALLEST_SCALE
+from npuq.models.layers import stack_forward
 from npuq.models.noisy_rate import Softness
+from npuq.nn import nonparametric, normal
+from npuq.nn.non_negative import lower_bound
 from npuq.nn.parameters import named_arrays, with_arrays
+from npuq.paper.channel import uniform_noise_channel
+from npuq.paper.density import rate_bits
+from npuq.paper.loss import mse, rate_distortion, soft_rounded_loss
 from npuq.paper.soft_round import soft_round, soft_round_conditional_mean, soft_round_inverse
 
 N, M = 3, 4
@@ -101,6 +107,36 @@ def test_every_stage_is_its_equation(softness: Softness) -> None:
     np.testing.assert_allclose(means, expected["mu"], rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("softness", SOFTNESS, ids=str)
+def test_the_loss_is_that_of_the_paper(softness: Softness) -> None:
+    """Eq. 21 of the residuals of Eq. 24 with the law of Eq. 23, and of the hyper-latents Eq. 2:
+    functions of `npuq.paper`, and the four transforms."""
+    params, x, u_1, u_2 = case(2, 3)
+    alpha, alpha_r = softness.alphas()
+    y, _ = stack_forward(x, params.analysis, hyperprior.ANALYSIS, params.analysis_gdn)
+    v, _ = hyperprior.hyper_analyse(y, params)
+    w = uniform_noise_channel(v, u_1)
+    hyper_bits = rate_bits(np.moveaxis(w, -1, 0), params.hyper_density, cdf=nonparametric).sum()
+    sigma, mu, _ = hyperprior.hyper_synthesise(w, params)
+    law = normal.Params(np.zeros(()), lower_bound(sigma, SMALLEST_SCALE))
+
+    def g(r: Any) -> Any:
+        layers = params.synthesis, hyperprior.SYNTHESIS, params.synthesis_gdn
+        return 255 * stack_forward(r + mu, *layers, inverse=True)[0]
+
+    bits, distortion = soft_rounded_loss(
+        255 * x, u_2, lambda _: y - mu, g,
+        lambda z: rate_bits(z, law, cdf=normal, alpha=alpha), mse, alpha=alpha, alpha_r=alpha_r,
+    )  # fmt: skip
+    pixels = x[..., 0].size
+    rate = hyper_bits + bits
+    loss = rate_distortion(rate, distortion, lmbda=LMBDA, pixels=pixels)
+    found, _ = hyperprior.loss_forward(params, x, u_1, u_2, lmbda=LMBDA, softness=softness)
+    # the same functions; sums of thousands of terms in another order
+    expected = loss, rate / pixels, distortion, hyper_bits / pixels
+    assert found == pytest.approx(expected, rel=1e-12)
+
+
 @pytest.mark.parametrize(
     ("softness", "grid"), [*zip(SOFTNESS, [(1, 2), (2, 1), (2, 3)], strict=True)], ids=str
 )
@@ -114,9 +150,12 @@ def test_gradients_of_rate_and_distortion(softness: Softness, grid: tuple[int, i
         loss, _ = hyperprior.loss_forward(model, x, u_1, u_2, lmbda=LMBDA, softness=softness)
         return {"rate": loss.bpp, "distortion": loss.mse}
 
-    _, forward = hyperprior.loss_forward(params, x, u_1, u_2, lmbda=LMBDA, softness=softness)
+    _, kept = hyperprior.loss_forward(params, x, u_1, u_2, lmbda=LMBDA, softness=softness)
     rate, both = (
-        named_arrays(hyperprior.loss_backward(forward, params, lmbda=lmbda)) for lmbda in (0.0, 1.0)
+        named_arrays(
+            hyperprior.loss_backward(1.0, kept, params, x, u_1, u_2, lmbda=lmbda, softness=softness)
+        )
+        for lmbda in (0.0, 1.0)
     )
     # the loss is linear in lambda, and the distortion by far the larger part of it at 1
     distortion = {name: both[name] - rate[name] for name in both}
@@ -135,9 +174,9 @@ def test_expected_gradients_replace_what_reaches_the_encoder() -> None:
     params, x, u_1, u_2 = case()
     found = []
     for expected in (False, True):
-        softness = Softness(5.0, 5.0, expected, expected)
-        loss, forward = hyperprior.loss_forward(params, x, u_1, u_2, lmbda=LMBDA, softness=softness)
-        found.append((loss, hyperprior.loss_backward(forward, params, lmbda=LMBDA)))
+        static: Any = {"lmbda": LMBDA, "softness": Softness(5.0, 5.0, expected, expected)}
+        loss, kept = hyperprior.loss_forward(params, x, u_1, u_2, **static)
+        found.append((loss, hyperprior.loss_backward(1.0, kept, params, x, u_1, u_2, **static)))
     (loss, sampled), (loss_too, expected_gradients) = found
     assert loss == loss_too
     for name in ("synthesis", "synthesis_gdn"):

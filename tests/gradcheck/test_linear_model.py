@@ -15,8 +15,11 @@ from slopes import check_slopes
 from npuq.backend import Array
 from npuq.models import linear
 from npuq.models.linear import LinearParams
-from npuq.models.noisy_rate import Softness, noisy_rate_reference
+from npuq.models.noisy_rate import Softness, noisy_rate
+from npuq.nn import nonparametric
 from npuq.nn.parameters import named_arrays, with_arrays
+from npuq.paper.density import rate_bits
+from npuq.paper.loss import mse, noisy_loss, rate_distortion, soft_rounded_loss
 from npuq.paper.soft_round import (
     soft_round,
     soft_round_backward,
@@ -63,11 +66,36 @@ def test_every_stage_is_its_equation(softness: Softness) -> None:
     bpp, mse = bits.sum() / (64 * BLOCKS), np.mean((x_hat - blocks) ** 2)
     expected = (bpp + LMBDA * mse, bpp, mse, y, r, bits.sum(axis=1), x_hat - blocks)
 
-    loss, forward = linear.loss_forward(params, blocks, u, lmbda=LMBDA, softness=softness)
-    found = (*loss, forward.y, forward.coded.r, forward.coded.bits, forward.error)
+    loss, kept = linear.loss_forward(params, blocks, u, lmbda=LMBDA, softness=softness)
+    found = (*loss, kept.y, kept.coded.r, kept.coded.bits, kept.error)
     for ours, value in zip(found, expected, strict=True):
         # sums of 192 terms in another order, and differences of CDFs of 1e-5: 1e-16 by 1e5
         np.testing.assert_allclose(ours, value, rtol=1e-9, atol=1e-10 * np.max(np.abs(value)))
+
+
+@pytest.mark.parametrize("softness", [softness for name, softness in CASES if name == "noise"])
+def test_the_loss_is_that_of_the_paper(softness: Softness) -> None:
+    """Eq. 21, `npuq.paper.loss`, of this model's transforms and densities; Eq. 2 at alpha 0."""
+    params, blocks, u = model()
+    alpha, alpha_r = softness.alphas()
+
+    def f(x: Array) -> Array:
+        return linear.analyse(x, params.analysis)
+
+    def g(r: Array) -> Array:
+        return linear.synthesise(r, params.synthesis)
+
+    def bits(z: Array) -> Array:
+        return rate_bits(z, params.density, cdf=nonparametric, alpha=alpha)
+
+    losses = [soft_rounded_loss(blocks, u, f, g, bits, mse, alpha=alpha, alpha_r=alpha_r)]
+    if alpha == 0:
+        losses.append(noisy_loss(blocks, u, f, g, bits, mse))
+    found, _ = linear.loss_forward(params, blocks, u, lmbda=LMBDA, softness=softness)
+    for rate, distortion in losses:
+        loss = rate_distortion(rate, distortion, lmbda=LMBDA, pixels=64 * BLOCKS)
+        # the same functions in the same order; sums of 400 terms in another one
+        assert found == pytest.approx((loss, rate / (64 * BLOCKS), distortion), rel=1e-13)
 
 
 @pytest.mark.parametrize(("quantizer", "softness"), CASES, ids=str)
@@ -84,9 +112,9 @@ def test_gradients_of_rate_and_distortion(quantizer: str, softness: Softness) ->
         loss, _ = linear.loss_forward(moved, blocks, u, lmbda=LMBDA, **static)
         return {"rate": loss.bpp, "distortion": loss.mse}
 
-    _, forward = linear.loss_forward(params, blocks, u, lmbda=LMBDA, **static)
+    _, kept = linear.loss_forward(params, blocks, u, lmbda=LMBDA, **static)
     rate, both = (
-        named_arrays(linear.loss_backward(forward, params, blocks, lmbda=lmbda))
+        named_arrays(linear.loss_backward(1.0, kept, params, blocks, u, lmbda=lmbda, **static))
         for lmbda in (0.0, 1.0)
     )
     gradients = {"rate": rate, "distortion": {name: both[name] - rate[name] for name in both}}
@@ -108,8 +136,8 @@ def test_expected_rate_gradient_is_the_average_over_the_noise() -> None:
     u = (np.arange(n) + 0.5) / n - 0.5
     every = np.broadcast_to(u, (3, n)).copy()
     for alpha in (0.0, 2.0, 4.0):
-        sampled = noisy_rate_reference(np.repeat(y, n, 1), every, density, Softness(alpha, alpha))
-        expected = noisy_rate_reference(
+        sampled = noisy_rate.plain(np.repeat(y, n, 1), every, density, Softness(alpha, alpha))
+        expected = noisy_rate.plain(
             y, np.full_like(y, 0.3), density, Softness(alpha, alpha, expected_rate=True)
         )
         np.testing.assert_allclose(
@@ -121,9 +149,7 @@ def test_expected_distortion_gradient_is_straight_through() -> None:
     """Eq. 20 inside the model: dr/dy = s'(y), as the expected derivative of r is 1."""
     params, _, u = model()
     y = np.random.default_rng(3).normal(0, 2, u.shape)
-    expected = noisy_rate_reference(
-        y, u, params.density, Softness(3.0, 9.0, expected_distortion=True)
-    )
-    sampled = noisy_rate_reference(y, u, params.density, Softness(3.0, 9.0))
+    expected = noisy_rate.plain(y, u, params.density, Softness(3.0, 9.0, expected_distortion=True))
+    sampled = noisy_rate.plain(y, u, params.density, Softness(3.0, 9.0))
     np.testing.assert_array_equal(expected.r, sampled.r)
     np.testing.assert_array_equal(expected.dr_dy, soft_round_backward(np.ones_like(y), y, 3.0))

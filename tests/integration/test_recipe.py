@@ -24,9 +24,9 @@ from npuq.nn.parameters import named_arrays, with_arrays
 from npuq.trained.file import load_model
 from npuq.training.checkpoint import TrainingState, load_branch, load_checkpoint
 from npuq.training.loop import TO_JUDGE, averaged, is_outlier, training_step
+from npuq.training.objectives import Objective, objective_of
 from npuq.training.options import TrainingOptions
 from npuq.training.run_folder import alone_in
-from npuq.training.trainees import Trainee, trainee_of
 
 RECIPE = dataclasses.replace(
     HYPERPRIOR, coordinates="frequency", warmup_steps=3, rate_schedule="constant",
@@ -35,7 +35,7 @@ RECIPE = dataclasses.replace(
 
 
 def state_of(folder: Path, options: TrainingOptions) -> TrainingState:
-    like = named_arrays(trainee_of(options).initial(None))
+    like = named_arrays(objective_of(options).initial(None))
     return load_checkpoint(folder / "checkpoint.npz", options, {}, like)
 
 
@@ -87,16 +87,16 @@ def test_an_outlier_is_longer_than_so_many_medians() -> None:
 
 
 class Bumpy:
-    """A trainee whose gradient is a thousand times as long in one step."""
+    """An objective whose gradient is a thousand times as long in one step."""
 
-    def __init__(self, trainee: Trainee, at: int) -> None:
-        self.trainee, self.at, self.step = trainee, at, 0
+    def __init__(self, objective: Objective, at: int) -> None:
+        self.objective, self.at, self.step = objective, at, 0
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.trainee, name)
+        return getattr(self.objective, name)
 
-    def losses(self, *args: Any) -> tuple[Loss, Any]:
-        loss, gradients = self.trainee.losses(*args)
+    def loss_and_gradient(self, *args: Any) -> tuple[Loss, Any]:
+        loss, gradients = self.objective.loss_and_gradient(*args)
         factor = 1000.0 if self.step == self.at else 1.0
         self.step += 1
         return loss, with_arrays(
@@ -106,15 +106,15 @@ class Bumpy:
 
 def test_a_step_with_an_outlying_gradient_changes_nothing_and_is_counted() -> None:
     options = dataclasses.replace(OPTIONS, skip_ratio=10.0, average_steps=5, steps=100)
-    trainee: Any = Bumpy(trainee_of(options), TO_JUDGE + 1)
-    like = trainee.initial(None)
+    objective: Any = Bumpy(objective_of(options), TO_JUDGE + 1)
+    like = objective.initial(None)
     params = named_arrays(like)
     state = TrainingState(0, params, adam_init(params), {}, [])
     images = np.stack([image[:32, :32] for image in PHOTOGRAPHS])
-    inputs = trainee.inputs(images, lambda tensor, shape: np.zeros(shape, np.float32))
+    inputs = objective.inputs(images, lambda tensor, shape: np.zeros(shape, np.float32))
     for step in range(TO_JUDGE + 3):
         before = state
-        state, loss = training_step(state, like, trainee, inputs, options)
+        state, loss = training_step(state, like, objective, inputs, options)
         moved = any(not np.array_equal(state.params[n], before.params[n]) for n in params)
         skips = step == TO_JUDGE + 1
         assert moved != skips

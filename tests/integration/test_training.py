@@ -34,10 +34,10 @@ from npuq.training.loop import (
     noise_of_validation,
     train,
 )
+from npuq.training.objectives import objective_of
 from npuq.training.options import PRESETS, TrainingOptions
 from npuq.training.photographs import training_batch
 from npuq.training.run_folder import check_folder
-from npuq.training.trainees import trainee_of
 
 OPTIONS = TrainingOptions(
     steps=12, batch_size=2, crop=32, smaller_side=(40, 60), alpha_start=1.0, alpha_end=16.0, seed=3
@@ -150,8 +150,8 @@ def test_the_hyperprior_model_resumes_bit_for_bit_as_well(tmp_path: Path) -> Non
 
 
 def test_encoder_and_decoder_rest_at_first_and_all_parameters_move_then(tmp_path: Path) -> None:
-    trainee = trainee_of(HYPERPRIOR)
-    start = named_arrays(trainee.to_model(trainee.initial(None)))
+    objective = objective_of(HYPERPRIOR)
+    start = named_arrays(objective.to_model(objective.initial(None)))
     resting = named_arrays(run(tmp_path, HYPERPRIOR, stop_after=3))
     moved = named_arrays(run(tmp_path, HYPERPRIOR, resume=True))
     for name, array in start.items():
@@ -222,7 +222,7 @@ def test_damage_anywhere_in_a_checkpoint_is_refused_or_without_effect(tmp_path: 
     run(tmp_path, stop_after=1)
     checkpoint = tmp_path / "checkpoint.npz"
     whole = checkpoint.read_bytes()
-    like = named_arrays(trainee_of(OPTIONS).initial(None))
+    like = named_arrays(objective_of(OPTIONS).initial(None))
     expected = load_checkpoint(checkpoint, OPTIONS, {}, like)
     rng = np.random.default_rng(0)
     # the directory at the end says how to read the rest, and is short: half of the damage is there
@@ -329,14 +329,14 @@ def test_a_folder_that_cannot_be_written_in_is_noticed_before_the_work(
 
 def test_a_model_to_start_from_must_be_of_the_kind_and_size() -> None:
     hyper = TrainingOptions(model="hyperprior", size=(3, 4), crop=64, start="random")
-    wide = trainee_of(dataclasses.replace(hyper, size=(4, 4))).initial(None)
+    wide = objective_of(dataclasses.replace(hyper, size=(4, 4))).initial(None)
     with pytest.raises(ValueError, match="3 channels and at most 4 latents, not 4 and 4"):
-        trainee_of(hyper).initial(wide)
-    many = trainee_of(dataclasses.replace(hyper, size=(3, 6))).initial(None)
+        objective_of(hyper).initial(wide)
+    many = objective_of(dataclasses.replace(hyper, size=(3, 6))).initial(None)
     with pytest.raises(ValueError, match="at most 4 latents, not 3 and 6"):
-        trainee_of(hyper).initial(many)
+        objective_of(hyper).initial(many)
     with pytest.raises(ValueError, match="LinearParams"):
-        trainee_of(OPTIONS).initial(wide)
+        objective_of(OPTIONS).initial(wide)
 
 
 def test_a_diverging_run_stops_with_one_error_and_no_warnings(tmp_path: Path) -> None:
@@ -363,7 +363,7 @@ def test_streams_of_randomness_have_nothing_in_common(monkeypatch: pytest.Monkey
         training_batch(PHOTOGRAPHS, seed=3, step=step, batch_size=1, crop=8)
         dead_leaves.dead_leaves_batch(seed=3, step=step, batch_size=3, crop=8)
     dead_leaves.dead_leaves_validation(seed=3, count=3, crop=8)
-    trainee_of(OPTIONS).initial(None)
+    objective_of(OPTIONS).initial(None)
     # the first number of each generator, as zeros at the end of a seed change nothing
     assert len({rng(seed).random() for seed in seeds}) == len(seeds) == 20
     # those of photographs are what the models that come with npuq were trained with

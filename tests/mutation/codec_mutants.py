@@ -177,9 +177,9 @@ CODEC_MUTANTS: list[Mutant] = [
     ),
     Mutant(
         "widths: the kernel is for others than the models that are shipped",
-        "npuq/models/noisy_rate.py",
-        "KERNEL_WIDTHS = (3, 3, 3)",
-        "KERNEL_WIDTHS = (3, 3, 3, 3)",
+        "npuq/kernels/cpu/cdf_network.py",
+        "WIDTHS = (3, 3, 3)",
+        "WIDTHS = (3, 3, 3, 3)",
         ("tests/unit/test_shipped.py",),
     ),
     Mutant(

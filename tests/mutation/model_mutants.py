@@ -49,7 +49,7 @@ HYPERPRIOR_MUTANTS = [
     *each_law(
         "hyperprior: the hyper-latents' rate has no gradient",
         HYPERPRIOR,
-        "d_v = d_w + _from_rows(hyper.d_y, d_w.shape) * per_pixel",
+        "d_v = d_w + d_bits * _from_rows(hyper.d_y, d_w.shape)",
         "d_v = d_w",
         SLOPES,
         FROZEN_LOSS,
@@ -57,8 +57,8 @@ HYPERPRIOR_MUTANTS = [
     *each_law(
         "hyperprior: the gradient of the hyper-latents' rate has the wrong sign",
         HYPERPRIOR,
-        "d_v = d_w + _from_rows",
-        "d_v = d_w - _from_rows",
+        "d_v = d_w + d_bits",
+        "d_v = d_w - d_bits",
         SLOPES,
         FROZEN_LOSS,
     ),
@@ -135,15 +135,15 @@ HYPERPRIOR_MUTANTS = [
     *each_law(
         "hyperprior: the scales' gradient has the wrong sign",
         HYPERPRIOR,
-        "d_sigma = coded.d_sigma * per_pixel",
-        "d_sigma = -coded.d_sigma * per_pixel",
+        "d_sigma = d_bits * coded.d_sigma",
+        "d_sigma = -d_bits * coded.d_sigma",
         SLOPES,
         FROZEN_LOSS,
     ),
     *each_law(
         "hyperprior: the density's gradient is of bits, not of bits per pixel",
         HYPERPRIOR,
-        "{name: d * per_pixel for name, d in named_arrays(hyper.d_density).items()}",
+        "{name: d_bits * d for name, d in named_arrays(hyper.d_density).items()}",
         "named_arrays(hyper.d_density)",
         SLOPES,
         FROZEN_LOSS,
@@ -151,7 +151,7 @@ HYPERPRIOR_MUTANTS = [
     *each_law(
         "hyperprior: the rate of the coefficients does not reach the encoder",
         HYPERPRIOR,
-        "d_t = coded.d_t * per_pixel + coded.dr_dt * d_decoded",
+        "d_t = coded.dr_dt * d_decoded + d_bits * coded.d_t",
         "d_t = coded.dr_dt * d_decoded",
         SLOPES,
         FROZEN_LOSS,
@@ -193,22 +193,22 @@ LINEAR_MUTANTS = [
     *each_law(
         "linear: the rate has no gradient",
         LINEAR,
-        "    d_y += coded.d_y\n",
+        "    d_y += d_bits * coded.d_y\n",
         "",
         LINEAR_SLOPES,
     ),
     *each_law(
         "linear: the rate's gradient has the wrong sign",
         LINEAR,
-        "d_y += coded.d_y",
-        "d_y -= coded.d_y",
+        "d_y += d_bits * coded.d_y",
+        "d_y -= d_bits * coded.d_y",
         LINEAR_SLOPES,
     ),
     *each_law(
         "linear: half the distortion's gradient",
         LINEAR,
-        "d_error = 2 * lmbda /",
-        "d_error = lmbda /",
+        "d_error = (2 * d_mse /",
+        "d_error = (d_mse /",
         LINEAR_SLOPES,
     ),
     *each_law(
@@ -312,9 +312,9 @@ DENSITY_MUTANTS = [
     ),
     *each_law(
         "density kernel: H packed transposed",
-        "npuq/models/noisy_rate.py",
-        "softplus(H).reshape(channels, -1), b.reshape",
-        "softplus(H).swapaxes(1, 2).reshape(channels, -1), b.reshape",
+        NETWORK,
+        "[softplus(H).reshape(channels, -1), b.reshape",
+        "[softplus(H).swapaxes(1, 2).reshape(channels, -1), b.reshape",
         KERNEL,
         FROZEN_DENSITY,
     ),
@@ -364,15 +364,15 @@ DENSITY_MUTANTS = [
     *each_law(
         "conditional kernel: the scale's bound is no bound",
         "npuq/kernels/cpu/conditional_rate.py",
-        "max(np.float64(sigma[i]), smallest)",
+        "max(np.float64(sigma[i]), SMALLEST_SCALE)",
         "abs(np.float64(sigma[i])) + 0.01",
         EQUATION_23,
     ),
     *each_law(
         "conditional kernel: below the bound the gradient leads downwards",
         "npuq/kernels/cpu/conditional_rate.py",
-        "sigma[i] >= smallest or d_scale < 0",
-        "sigma[i] >= smallest or d_scale > 0",
+        "sigma[i] >= SMALLEST_SCALE or d_scale < 0",
+        "sigma[i] >= SMALLEST_SCALE or d_scale > 0",
         EQUATION_23,
     ),
     *each_law(
@@ -385,8 +385,10 @@ DENSITY_MUTANTS = [
     *each_law(
         "conditional twin: the bound's gradient is the exact one",
         "npuq/models/conditional_rate.py",
-        "d_sigma = lower_bound_backward_straight_through(d_params.scale, sigma, SMALLEST_SCALE)",
-        "d_sigma = d_params.scale * (sigma >= SMALLEST_SCALE)",
+        "d_t, d = noisy_rate_bits_backward(d_bits, t, u, params, cdf=normal, alpha=alpha)\n"
+        "    return d_t, lower_bound_backward_straight_through(d.scale, sigma, SMALLEST_SCALE)",
+        "d_t, d = noisy_rate_bits_backward(d_bits, t, u, params, cdf=normal, alpha=alpha)\n"
+        "    return d_t, d.scale * (sigma >= SMALLEST_SCALE)",
         EQUATION_23,
     ),
 ]

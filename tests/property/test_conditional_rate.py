@@ -12,13 +12,16 @@ from scipy import stats
 from strategies import NOISES, each, noises
 
 from npuq.backend import Array
+from npuq.kernels.cpu import conditional_rate as kernel
+from npuq.kernels.cpu.noisy_rate import ALPHAS as KERNEL_ALPHAS
 from npuq.models.conditional_rate import (
     SMALLEST_SCALE,
     ConditionalRate,
+    conditional_bits_backward_expected,
+    conditional_bits_backward_straight_through,
     conditional_rate,
-    conditional_rate_reference,
 )
-from npuq.models.noisy_rate import KERNEL_ALPHA, Softness
+from npuq.models.noisy_rate import Softness
 from npuq.runtime.compile import use_reference
 
 BOUND = float(np.float32(SMALLEST_SCALE))
@@ -38,9 +41,9 @@ GIVEN_SOFTNESS = (
     Softness(7.0, None, True, True),
     Softness(13.0, 16.0, True, False),
     Softness(0.5, 0.0, False, True),
-    Softness(KERNEL_ALPHA[0], 16.0, True, True),
+    Softness(KERNEL_ALPHAS[0], 16.0, True, True),
 )
-ALPHAS = st.sampled_from((0.0, KERNEL_ALPHA[0], 1.0, 16.0)) | st.floats(KERNEL_ALPHA[0], 16)
+ALPHAS = st.sampled_from((0.0, KERNEL_ALPHAS[0], 1.0, 16.0)) | st.floats(KERNEL_ALPHAS[0], 16)
 SOFTNESS = st.sampled_from(GIVEN_SOFTNESS) | st.builds(
     Softness, ALPHAS, st.none() | ALPHAS, st.booleans(), st.booleans()
 )
@@ -51,11 +54,12 @@ COLUMNS = [
     for sigma in NASTY_SCALES
 ]
 
+BOTH = conditional_rate, conditional_rate.plain
 compiled = pytest.mark.skipif(use_reference(), reason="kernels are switched off")
 
 
 def float64(t: Array, u: Array, sigma: Array, softness: Softness) -> ConditionalRate:
-    return conditional_rate_reference(*(a.astype(float) for a in (t, u, sigma)), softness)
+    return conditional_rate.plain(*(a.astype(float) for a in (t, u, sigma)), softness)
 
 
 @compiled
@@ -87,7 +91,7 @@ def test_the_kernel_is_its_twin_in_float64(
 @compiled
 @given(
     columns=st.lists(st.tuples(RESIDUALS, noises(), SCALES), min_size=1, max_size=20),
-    softness=st.builds(Softness, *[st.sampled_from((0.0, 18.0, 40.0, 64.0, KERNEL_ALPHA[1]))] * 2),
+    softness=st.builds(Softness, *[st.sampled_from((0.0, 18.0, 40.0, 64.0, KERNEL_ALPHAS[1]))] * 2),
 )
 def test_the_kernel_is_its_twin_where_it_is_hardest(
     columns: list[tuple[float, float, float]], softness: Softness
@@ -126,8 +130,23 @@ def test_the_gradient_of_a_small_scale_leads_upwards_only() -> None:
     assert found.d_sigma[1] < 0
 
 
+def test_the_kernel_has_the_bound_of_its_plain_twin() -> None:
+    assert kernel.SMALLEST_SCALE == SMALLEST_SCALE
+
+
+@pytest.mark.parametrize("softness", GIVEN_SOFTNESS, ids=str)
+def test_a_scale_that_is_no_number_makes_its_rate_none_and_no_other(
+    softness: Softness,
+) -> None:
+    t, sigma = np.array([0.25, 0.75], np.float32), np.array([np.nan, 1.0], np.float32)
+    found = (function(t, 0 * t, sigma, softness) for function in BOTH)
+    for rate in found:
+        assert np.isnan([rate.bits[0], rate.d_t[0]]).all()
+        assert np.isfinite([*rate.r, *rate.dr_dt, rate.bits[1], rate.d_t[1], rate.d_sigma[1]]).all()
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("function", [conditional_rate, conditional_rate_reference])
+@pytest.mark.parametrize("function", BOTH)
 def test_a_scale_at_the_bound_has_its_gradient(function, dtype) -> None:  # type: ignore[no-untyped-def]
     """0.11 of float32, wherever it goes: in float64 it must not be below the bound."""
     t, sigma = np.array([0.25], dtype), np.array([np.float32(0.11)], dtype)
@@ -160,6 +179,26 @@ def test_gradients_are_differences(seed: int, softness: Softness) -> None:
         np.testing.assert_allclose(gradient[clear], expected, rtol=1e-5, atol=1e-5)
     up, down = (float64(t, u, sigma_64 + d, softness) for d in (h, -h))
     np.testing.assert_allclose(found.d_sigma, (up.bits - down.bits) / (2 * h), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 2.0, 4.0])
+def test_expected_gradients_are_noise_averages(alpha: float) -> None:
+    """Eq. (17) of residuals; scales, one of them below its bound, keep the gradient of this u.
+
+    A midpoint rule over u, whose error is a slope's change over one of n = 4000 pieces: (d/dz)^2 of
+    the sampled gradient, at alpha 4 up to 1e3 near half-integers, divided by 24 n^2, below 1e-5.
+    """
+    n = 4000
+    t, sigma = np.array([[0.2], [-1.3], [2.45], [0.4]]), np.array([[0.7], [2.0], [1.1], [0.05]])
+    every = np.broadcast_to((np.arange(n) + 0.5) / n - 0.5, (4, n))
+    many = [np.repeat(a, n, axis=1) for a in (t, sigma)]
+    d = np.repeat([[1.0], [-2.0], [3.0], [0.5]], n, axis=1)
+    sampled, _ = conditional_bits_backward_straight_through(d, many[0], every, many[1], alpha=alpha)
+    u = np.full_like(t, 0.3)
+    d_t, d_sigma = conditional_bits_backward_expected(d[:, :1], t, u, sigma, alpha=alpha)
+    np.testing.assert_allclose(d_t[:, 0], sampled.mean(axis=1), rtol=0, atol=1e-4)
+    _, same = conditional_bits_backward_straight_through(d[:, :1], t, u, sigma, alpha=alpha)
+    np.testing.assert_array_equal(d_sigma, same)
 
 
 @compiled

@@ -35,6 +35,12 @@ def inputs() -> Any:
     return x, u_1, rng.random((2, 8, 4, NEW)) - 0.5
 
 
+def gradient(params: Any, inputs: Any) -> Any:
+    static: Any = {"lmbda": 0.01, "softness": Softness()}
+    _, kept = hyperprior.loss_forward(params, *inputs, **static)
+    return hyperprior.loss_backward(1.0, kept, params, *inputs, **static)
+
+
 def test_a_grown_model_computes_the_same(small: Any, inputs: Any) -> None:
     x, u_1, u_2 = inputs
     large = grow_latents(small, NEW, np.random.default_rng(0))
@@ -60,8 +66,7 @@ def test_whatever_is_new_can_learn(small: Any, inputs: Any) -> None:
     """All new kernels have gradients, but those that wait for the ones after them to move."""
     large = grow_latents(small, NEW, np.random.default_rng(0))
     for _ in range(3):
-        _, forward = hyperprior.loss_forward(large, *inputs, lmbda=0.01, softness=Softness())
-        gradients = hyperprior.loss_backward(forward, large, lmbda=0.01)
+        gradients = gradient(large, inputs)
         moved = {
             n: a - 1e-3 * np.sign(named_arrays(gradients)[n])
             for n, a in named_arrays(large).items()
@@ -81,8 +86,7 @@ def test_scales_follow_as_soon_as_the_new_latents_grow(small: Any, inputs: Any) 
     w = large.analysis[-1].w.copy()
     w[OLD:] *= 200
     large = large._replace(analysis=(*large.analysis[:-1], large.analysis[-1]._replace(w=w)))
-    _, forward = hyperprior.loss_forward(large, *inputs, lmbda=0.01, softness=Softness())
-    d_scales = hyperprior.loss_backward(forward, large, lmbda=0.01).hyper_synthesis[-1].w[OLD:NEW]
+    d_scales = gradient(large, inputs).hyper_synthesis[-1].w[OLD:NEW]
     assert np.abs(d_scales).max(axis=(1, 2, 3)).min() > 0
 
 

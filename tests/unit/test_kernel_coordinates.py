@@ -17,8 +17,8 @@ from npuq.nn.parameters import cast, named_arrays, with_arrays
 from npuq.training.checkpoint import TrainingState
 from npuq.training.coordinates import kernel_frequencies, kernels_of_frequencies
 from npuq.training.loop import training_step
+from npuq.training.objectives import objective_of
 from npuq.training.options import TrainingOptions
-from npuq.training.trainees import trainee_of
 
 
 @pytest.fixture
@@ -53,8 +53,8 @@ def test_gradients_are_those_of_the_coordinates() -> None:
     <gradient of frequencies, d> = <gradient of kernels, C^T d C>.
     """
     options = TrainingOptions(model="hyperprior", size=(3, 4), crop=64, start="random")
-    frequency = trainee_of(options)
-    pixel = trainee_of(dataclasses.replace(options, coordinates="pixel"))
+    frequency = objective_of(options)
+    pixel = objective_of(dataclasses.replace(options, coordinates="pixel"))
     trained = cast(frequency.initial(None), np.float64)
     images = np.stack([picture(64, 128, 1)])
     rng = np.random.default_rng(1)
@@ -62,8 +62,8 @@ def test_gradients_are_those_of_the_coordinates() -> None:
     inputs = (images / 255.0, *noise)
     model = frequency.to_model(trained)
     (loss, ours), (same, theirs) = (
-        trainee.losses(params, inputs, 0.001, Softness())
-        for trainee, params in ((frequency, trained), (pixel, model))
+        objective.loss_and_gradient(params, inputs, 0.001, Softness())
+        for objective, params in ((frequency, trained), (pixel, model))
     )
     assert loss == same
     for (name, d_frequencies), d_kernels in zip(
@@ -88,12 +88,12 @@ def test_adam_goes_another_way_in_other_coordinates() -> None:
     found = []
     for coordinates in ("frequency", "pixel"):
         chosen = dataclasses.replace(options, coordinates=coordinates)
-        trainee = trainee_of(chosen)
-        like = trainee.initial(None)
-        inputs = trainee.inputs(images, lambda tensor, shape: np.zeros(shape, np.float32))
+        objective = objective_of(chosen)
+        like = objective.initial(None)
+        inputs = objective.inputs(images, lambda tensor, shape: np.zeros(shape, np.float32))
         state = TrainingState(0, named_arrays(like), adam_init(named_arrays(like)), {}, [])
-        after, _ = training_step(state, like, trainee, inputs, chosen)
-        start, end = (trainee.to_model(with_arrays(like, s.params)) for s in (state, after))
+        after, _ = training_step(state, like, objective, inputs, chosen)
+        start, end = (objective.to_model(with_arrays(like, s.params)) for s in (state, after))
         found.append((start.analysis[1].w, end.analysis[1].w))
     (start, frequency), (same, pixel) = found
     np.testing.assert_allclose(start, same, atol=1e-6)

@@ -20,13 +20,14 @@ import unequal
 
 from npuq.backend import Array
 from npuq.errors import SettingError
-from npuq.kernels.cpu import elementary
+from npuq.kernels.cpu import cdf_network, elementary
 from npuq.kernels.cpu import noisy_rate as cpu
 from npuq.models import noisy_rate as model
 from npuq.models.conditional_rate import conditional_rate
-from npuq.models.noisy_rate import NoisyRate, Softness, noisy_rate_reference
+from npuq.models.noisy_rate import NoisyRate, Softness
 from npuq.nn.nonparametric import NonparametricParams
 from npuq.nn.parameters import named_arrays, with_arrays
+from npuq.paper.soft_round import soft_round
 from npuq.runtime.compile import use_reference
 from npuq.runtime.threads import for_each_range, map_in_threads, thread_count
 
@@ -81,7 +82,7 @@ def test_soft_rounding_to_its_documented_error(alpha: float) -> None:
     y = np.concatenate([y, 70 * y, 1e4 * y]).astype(np.float32)
     s, slope = np.empty_like(y), np.empty_like(y)
     cpu._soft_round(y, alpha, s, slope)
-    error = abs(s - model.soft_round(y.astype(np.float64), alpha))
+    error = abs(s - soft_round(y.astype(np.float64), alpha))
     assert np.all(error <= np.maximum(1e-6, 2 * np.spacing(abs(y))) * max(1, alpha / 2))
 
 
@@ -97,9 +98,7 @@ def case(
 
 def compiled(y: Array, u: Array, density: NonparametricParams, softness: Softness) -> NoisyRate:
     """The kernel, also where the environment asks for the plain twin."""
-    alphas, expected = softness.alphas(), softness[2:]
-    r, bits, d_y, dr_dy, d_weights = cpu.noisy_rate(y, u, model._pack(density), *alphas, *expected)
-    return NoisyRate(r, bits, d_y, dr_dy, model._unpack_backward(d_weights, density))
+    return NoisyRate(*cpu.noisy_rate(y, u, density, softness))
 
 
 def wide(density: NonparametricParams) -> NonparametricParams:
@@ -109,7 +108,8 @@ def wide(density: NonparametricParams) -> NonparametricParams:
 
 def in_float64(y: Array, u: Array, density: Any, softness: Softness) -> NoisyRate:
     # z = s + u is rounded to float32 in the kernel; the reference gets the same noise.
-    return noisy_rate_reference(y.astype(np.float64), u.astype(np.float64), wide(density), softness)
+    y, u = y.astype(np.float64), u.astype(np.float64)
+    return model.noisy_rate.plain(y, u, wide(density), softness)
 
 
 def assert_close(actual: NoisyRate, expected: NoisyRate, steepness: float) -> None:
@@ -129,7 +129,7 @@ def test_kernel_agrees_with_its_plain_twin_in_float64(softness: Softness) -> Non
     y, u, density = case(300 if COMPILED else 40)
     # Keep z a little away from half-integers, where the slope of r is sinh(alpha)/alpha and of
     # a width e^-alpha: float32 cannot say where in it a coefficient lies.
-    s = model.soft_round(y.astype(np.float64), softness.alpha)
+    s = soft_round(y.astype(np.float64), softness.alpha)
     z = s + u
     near = abs(z - np.floor(z) - 0.5) < 0.01
     u = np.where(near & (u > 0), u - np.float32(0.03), np.where(near, u + np.float32(0.03), u))
@@ -280,13 +280,14 @@ def test_the_environment_has_no_third_kind_of_kernels(monkeypatch: pytest.Monkey
 
 def test_the_environment_chooses_the_plain_twin(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
-    real = cpu.noisy_rate
+    real = cpu._channels
 
     def counted(*args: Any) -> Any:
         calls.append("kernel")
         return real(*args)
 
-    monkeypatch.setattr(cpu, "noisy_rate", counted)
+    monkeypatch.setattr(cpu, "_channels", counted)
+    monkeypatch.setenv("NPUQ_THREADS", "1")
     monkeypatch.setenv("NUMBA_DISABLE_JIT", "0")  # which would ask for the plain twin too
     y, u, density = case(3)
     monkeypatch.setenv("NPUQ_KERNELS", "reference")
@@ -327,9 +328,13 @@ def test_the_softness_of_r_is_that_of_s_where_none_is_given(
             assert np.any(other["r"] != given["r"])
 
 
-@pytest.mark.parametrize("function", [model.noisy_rate, noisy_rate_reference])
-def test_arguments_that_do_not_fit_are_refused(function: Any) -> None:
+@pytest.mark.parametrize("kernels", ["fast", "reference"])
+def test_arguments_that_do_not_fit_are_refused(
+    kernels: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NPUQ_KERNELS", kernels)
     y, u, density = case(5)
+    function = model.noisy_rate
     for bad_y, bad_u in [(y, u[:, :4]), (y[:1], u[:1]), (np.tile(y, (2, 1)), np.tile(u, (2, 1)))]:
         with pytest.raises(ValueError, match=r"\(2, n\).*not \(\d, 5\) and \(\d, [45]\)"):
             function(bad_y, bad_u, density, Softness())
@@ -356,16 +361,16 @@ def test_float32_is_good_at_the_ends_of_softness(alpha: float) -> None:
 def test_packing_is_undone_by_its_gradient() -> None:
     """Each packed weight's gradient arrives at the parameter that it came from."""
     _, _, density = case(1, (2, 4))
-    packed = model._pack(density)
+    packed = cdf_network.packed(density)
     assert packed.dtype == np.float32
     direction = np.random.default_rng(1).standard_normal(packed.shape).astype(np.float32)
-    gradients = model._unpack_backward(direction, density)
+    gradients = cdf_network.packed_backward(direction, density)
     step = 1e-2
     for name, array in named_arrays(density).items():
         moved = {n: a + (step if n == name else 0) for n, a in named_arrays(density).items()}
         less = {n: a - (step if n == name else 0) for n, a in named_arrays(density).items()}
-        change = model._pack(with_arrays(density, moved)) - model._pack(with_arrays(density, less))
-        slope = float((change * direction).sum()) / (2 * step)
+        up, down = (cdf_network.packed(with_arrays(density, d)) for d in (moved, less))
+        slope = float(((up - down) * direction).sum()) / (2 * step)
         # float32 differences over a step of 1e-2: 1e-4
         assert slope == pytest.approx(
             float(named_arrays(gradients)[name].sum()), rel=1e-2, abs=3e-3

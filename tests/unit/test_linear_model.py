@@ -92,9 +92,9 @@ def test_loss_is_bits_per_pixel_plus_lambda_mse() -> None:
     params = linear.init(np.random.default_rng(2), start="jpeg", step=8.0, dtype=np.float64)
     blocks = linear.images_to_blocks(pictures(1, 16, 16), np.float64)
     u = np.random.default_rng(3).random(blocks.shape) - 0.5
-    loss, forward = linear.loss_forward(params, blocks, u, lmbda=0.25, softness=Softness())
+    loss, kept = linear.loss_forward(params, blocks, u, lmbda=0.25, softness=Softness())
     assert loss.loss == pytest.approx(loss.bpp + 0.25 * loss.mse, rel=1e-14)
-    assert loss.bpp == pytest.approx(forward.coded.bits.sum() / 256, rel=1e-14)
+    assert loss.bpp == pytest.approx(kept.coded.bits.sum() / 256, rel=1e-14)
     # The transforms are inverse to each other: the error is the noise, seen through the synthesis.
     noise = linear.synthesise(u, params.synthesis)
     assert loss.mse == pytest.approx(np.mean(noise**2), rel=1e-12)
@@ -103,18 +103,18 @@ def test_loss_is_bits_per_pixel_plus_lambda_mse() -> None:
 @pytest.mark.parametrize("kind", ["frequency", "pixel"])
 def test_coordinates_are_a_change_of_basis(kind: str) -> None:
     rng = np.random.default_rng(4)
-    frame = coordinates(kind, 6.0)
+    basis = coordinates(kind, 6.0)
     params = linear.init(rng, dtype=np.float64)
     # from_model undoes to_model, in both orders
     for there, back in [(to_model, from_model), (from_model, to_model)]:
-        for name, array in named_arrays(back(there(params, frame), frame)).items():
+        for name, array in named_arrays(back(there(params, basis), basis)).items():
             np.testing.assert_allclose(array, named_arrays(params)[name], rtol=0, atol=1e-13)
     # <to_model(w), d> = <w, to_model_backward(d)>: the adjoint
     d = params._replace(
         analysis=rng.standard_normal(params.analysis.shape),
         synthesis=rng.standard_normal(params.synthesis.shape),
     )
-    model, gradients = to_model(params, frame), to_model_backward(d, frame)
+    model, gradients = to_model(params, basis), to_model_backward(d, params, basis)
     for field in ("analysis", "synthesis"):
         left = np.vdot(getattr(model, field), getattr(d, field))
         right = np.vdot(getattr(params, field), getattr(gradients, field))

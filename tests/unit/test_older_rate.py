@@ -18,8 +18,8 @@ from npuq.nn import nonparametric
 from npuq.nn.parameters import named_arrays
 from npuq.paper.density import rate_bits
 from npuq.training.loop import noise_of_step
+from npuq.training.objectives import objective_of
 from npuq.training.options import TrainingOptions
-from npuq.training.trainees import trainee_of
 
 LMBDA = 0.0125
 ALPHA = 8.0
@@ -75,7 +75,7 @@ def test_shared_noise_is_one_number_for_each_image(quantizer: str) -> None:
     alpha = softness_for(quantizer).alpha
     options = TrainingOptions(quantizer=quantizer, alpha_start=alpha, alpha_end=alpha)
     images = np.stack([picture(16, 24, seed) for seed in range(3)])
-    _, u = trainee_of(options).inputs(images, noise_of_step(0, 0))
+    _, u = objective_of(options).inputs(images, noise_of_step(0, 0))
     assert u.shape == (linear.CHANNELS, 3 * 6) and u.dtype == np.float32
     by_image = u.reshape(linear.CHANNELS, 3, 6)
     if quantizer in SHARED:

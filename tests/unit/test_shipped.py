@@ -13,7 +13,7 @@ import pytest
 from npuq.coding.container import METHODS
 from npuq.kernels.cpu import cdf_network
 from npuq.models import conditional_rate, hyperprior, linear, noisy_rate
-from npuq.models.noisy_rate import KERNEL_WIDTHS, Softness
+from npuq.models.noisy_rate import Softness
 from npuq.nn import nonparametric
 from npuq.nn.nonparametric import NonparametricParams
 from npuq.nn.parameters import named_arrays
@@ -66,24 +66,24 @@ def test_shipped_models_never_wait_for_the_plain_density(
     model = shipped_model(method, quality, kind)
     assert all(a.dtype == np.float32 for a in named_arrays(model.params).values())
     if kind == LINEAR:
-        assert widths(model.params.density) == KERNEL_WIDTHS
+        assert widths(model.params.density) == cdf_network.WIDTHS
     else:
         assert widths(model.params.hyper_density) == hyperprior.DENSITY_WIDTHS
 
-    def no_twin(*args: Any) -> Any:
-        raise AssertionError("the plain twin computes")
+    def no_twin(*args: Any, **static: Any) -> Any:
+        raise AssertionError("the plain function computes")
 
     softness = Softness(model.alpha, model.alpha_r, model.alpha > 0, model.alpha > 0)
     monkeypatch.setenv("NPUQ_KERNELS", "fast")
     monkeypatch.setenv("NUMBA_DISABLE_JIT", "0")  # which would ask for the plain twins too
     if kind == LINEAR:
-        monkeypatch.setattr(noisy_rate, "noisy_rate_reference", no_twin)
-    monkeypatch.setattr(conditional_rate, "conditional_rate_reference", no_twin)
+        monkeypatch.setattr(noisy_rate, "noisy_rate_bits", no_twin)
+    monkeypatch.setattr(conditional_rate, "conditional_bits", no_twin)
     assert np.isfinite(loss(model, softness))
 
 
 def test_fresh_models_have_the_widths_of_the_kernel_and_the_kernel_as_many_weights() -> None:
     rng = np.random.default_rng(0)
     for density in (nonparametric.init(rng, 2), linear.init(rng).density):
-        assert widths(density) == KERNEL_WIDTHS == (3, 3, 3)
-        assert noisy_rate._pack(density).shape[1] == cdf_network.WEIGHTS
+        assert widths(density) == cdf_network.WIDTHS == (3, 3, 3)
+        assert cdf_network.packed(density).shape[1] == cdf_network.WEIGHTS

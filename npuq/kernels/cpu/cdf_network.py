@@ -4,14 +4,22 @@
 usual ones, so that a loop over points becomes vector instructions that keep all of a point, and the
 sums of the gradients, in registers: no array in sight.
 
-A triple is three numbers; a 3 x 3 matrix H is nine, row by row.
+The weights of C channels come as one array (C, 43), `packed`: per layer the entries of softplus(H)
+row by row, then b, then tanh(a) (not for the last layer). A triple is three numbers; a 3 x 3 matrix
+H is nine, row by row.
 """
 
 from __future__ import annotations
 
+import numpy as np
+
+from npuq.backend import Array
 from npuq.kernels.cpu.elementary import ONE, tanh
+from npuq.nn.activations import softplus, softplus_backward
+from npuq.nn.nonparametric import NonparametricParams
 from npuq.runtime.compile import jit
 
+WIDTHS = (3, 3, 3)
 WEIGHTS = 43
 # Reordering sums lets reductions use vectors; infinities and NaN keep their meaning. NumPy's error
 # model, without an exception for each division by zero, lets divisions use them.
@@ -119,8 +127,8 @@ def _plus_outer(total, d, x):
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def network_backward(d_logit, y, kept, layers, sums):
-    """`network` read upwards: d_y, and the gradients of the weights added to `sums`."""
+def add_network_gradients(d_logit, y, kept, layers, sums):
+    """`network` read upwards: d_y, and `sums` with the gradients of the weights added to them."""
     H1, _, a1, H2, _, a2, H3, _, a3, H4, _ = layers
     t1, x1, t2, x2, t3, x3 = kept
     d_H1, d_b1, d_a1, d_H2, d_b2, d_a2, d_H3, d_b3, d_a3, d_H4, d_b4 = sums
@@ -146,3 +154,38 @@ def network_backward(d_logit, y, kept, layers, sums):
     d_H1 = _plus_product(d_H1, d, (y, y, y))
     d_y = H1[0] * d[0] + H1[1] * d[1] + H1[2] * d[2]
     return d_y, (d_H1, d_b1, d_a1, d_H2, d_b2, d_a2, d_H3, d_b3, d_a3, d_H4, d_b4)
+
+
+def is_written_out(density: NonparametricParams) -> bool:
+    """Whether a density's hidden widths are those that are written out here."""
+    return tuple(b.shape[1] for b in density.b[:-1]) == WIDTHS
+
+
+def packed(density: NonparametricParams) -> Array:
+    """The effective weights of a density, (C, w) for any widths."""
+    channels = len(density.H[0])
+    parts = []
+    for k, (H, b) in enumerate(zip(density.H, density.b, strict=True)):
+        parts += [softplus(H).reshape(channels, -1), b.reshape(channels, -1)]
+        if k < len(density.a):
+            parts.append(np.tanh(density.a[k]).reshape(channels, -1))
+    return np.concatenate(parts, axis=1)
+
+
+def packed_backward(d_weights: Array, density: NonparametricParams) -> NonparametricParams:
+    """Gradients of `packed`, with respect to the parameters before softplus and tanh."""
+    d_H, d_a, d_b, at = [], [], [], 0
+
+    def take(like: Array) -> Array:
+        nonlocal at
+        size = like[0].size
+        at += size
+        return d_weights[:, at - size : at].reshape(like.shape)
+
+    for k, (H, b) in enumerate(zip(density.H, density.b, strict=True)):
+        d_H.append(softplus_backward(take(H), H))
+        d_b.append(take(b).copy())
+        if k < len(density.a):
+            a = density.a[k]
+            d_a.append(take(a) * (1 - np.tanh(a) ** 2))
+    return NonparametricParams(tuple(d_H), tuple(d_a), tuple(d_b))

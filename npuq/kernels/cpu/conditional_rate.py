@@ -1,8 +1,8 @@
 """The rate of residuals under normal densities, each of its own scale, with all gradients.
 
-The plain twin is `npuq.models.conditional_rate.conditional_rate_reference`. Here a coefficient goes
-through everything by itself, in float64 and by the functions of the C library: there are few of
-them, a 40th of the numbers in the widest layer. With Q(x) = Phi(-x),
+Twin of `npuq.models.conditional_rate`. Here a coefficient goes through everything by itself, in
+float64 and by the functions of the C library: there are few of them, a 40th of the numbers in the
+widest layer. With Q(x) = Phi(-x),
 
     p = Q(a) - Q(b),    a = (|m| - 1/2) / sigma,    b = (|m| + 1/2) / sigma,    m = r_alpha(z),
 
@@ -12,10 +12,18 @@ and in the tail, a > 0, both have e^(-a^2/2) divided out, as they could be 0 in 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
+from npuq.backend import Array
+from npuq.kernels.cpu.noisy_rate import fit
 from npuq.runtime.compile import jit
+from npuq.runtime.threads import for_each_range
+from npuq.runtime.twins import takes
+
+SMALLEST_SCALE = float(np.float32(0.11))
+"""That of `npuq.models.conditional_rate`, which kernels do not know."""
 
 _SQRT_HALF, _SQRT_2_OVER_PI = math.sqrt(0.5), math.sqrt(2 / math.pi)
 _LN2 = math.log(2)
@@ -23,7 +31,7 @@ _FAR = 25.0  # where the series has converged to 1e-11 of itself, and the expone
 
 
 @jit(error_model="numpy", inline="always")
-def _scaled_tail(x):  # type: ignore[no-untyped-def]
+def _scaled_tail(x):
     """2 Q(x) e^(x^2/2) for x >= 0 (Abramowitz & Stegun 1964, 7.1.23)."""
     if x < _FAR:
         return math.erfc(x * _SQRT_HALF) * math.exp(0.5 * x * x)
@@ -32,7 +40,7 @@ def _scaled_tail(x):  # type: ignore[no-untyped-def]
 
 
 @jit(error_model="numpy", inline="always")
-def _rate(m, sigma):  # type: ignore[no-untyped-def]
+def _rate(m, sigma):
     """-log p, and its derivatives with respect to m and to sigma."""
     size = abs(m)
     a, b = (size - 0.5) / sigma, (size + 0.5) / sigma
@@ -51,7 +59,7 @@ def _rate(m, sigma):  # type: ignore[no-untyped-def]
 
 
 @jit(error_model="numpy", inline="always")
-def _conditional_mean(z, alpha):  # type: ignore[no-untyped-def]
+def _conditional_mean(z, alpha):
     """r_alpha (Eq. 14) and its derivative, as in `npuq.kernels.cpu.noisy_rate`."""
     if alpha == 0:
         return z, 1.0
@@ -64,32 +72,21 @@ def _conditional_mean(z, alpha):  # type: ignore[no-untyped-def]
 
 
 @jit(error_model="numpy")
-def conditional_rate(  # type: ignore[no-untyped-def]
-    t,
-    u,
-    sigma,
-    alpha,
-    alpha_r,
-    expected_rate,
-    expected_distortion,
-    smallest,
-    r,
-    bits,
-    d_t,
-    d_sigma,
-    dr_dt,
-):
-    """Rate and gradients of residuals (Eqs. 23 and 24); writes r, bits, d_t, d_sigma and dr_dt.
+def _residuals(inputs, alphas, expected_rate, expected_distortion, outputs):
+    """Rate and gradients of residuals (Eqs. 23 and 24).
 
     Args:
-        t, u, sigma: (n,) float32.
-        alpha, alpha_r: softness of s and of r, 0 or as `npuq.models.noisy_rate.KERNEL_ALPHA`.
+        inputs: t, u, sigma, each (n,) float32.
+        alphas: softness of s and of r.
         expected_rate, expected_distortion: use Eq. (17), Eq. (20).
-        smallest: scale that lower ones count as; their gradient passes only if it leads upwards.
+        outputs: r, bits, d_t, d_sigma, dr_dt, each (n,) float32: written to.
     """
+    t, u, sigma = inputs
+    alpha, alpha_r = alphas
+    r, bits, d_t, d_sigma, dr_dt = outputs
     half = 0.5 / math.tanh(0.5 * alpha) if alpha > 0 else 0.0
     for i in range(len(t)):
-        y, scale = np.float64(t[i]), max(np.float64(sigma[i]), smallest)
+        y, scale = np.float64(t[i]), max(np.float64(sigma[i]), SMALLEST_SCALE)
         s, s_slope = y, 1.0
         if alpha > 0:
             floor = np.floor(y)
@@ -103,5 +100,28 @@ def conditional_rate(  # type: ignore[no-untyped-def]
             d_s = _rate(y + 0.5, scale)[0] - _rate(y - 0.5, scale)[0]
         received, r_slope = (m, m_slope) if alpha_r == alpha else _conditional_mean(z, alpha_r)
         r[i], bits[i], d_t[i] = received, nats / _LN2, d_s * s_slope / _LN2
-        d_sigma[i] = d_scale / _LN2 if sigma[i] >= smallest or d_scale < 0 else 0.0
+        d_sigma[i] = d_scale / _LN2 if sigma[i] >= SMALLEST_SCALE or d_scale < 0 else 0.0
         dr_dt[i] = s_slope if expected_distortion else s_slope * r_slope
+
+
+@takes(np.float32, when=lambda t, u, sigma, softness: fit(softness))
+def conditional_rate(
+    t: Array, u: Array, sigma: Array, softness: Any
+) -> tuple[Array, Array, Array, Array, Array]:
+    """Twin of `npuq.models.conditional_rate.conditional_rate`, on all cores.
+
+    Returns:
+        The members of its `ConditionalRate`.
+    """
+    given = tuple(np.ascontiguousarray(a).reshape(-1) for a in (t, u, sigma))
+    found = tuple(np.empty(t.size, t.dtype) for _ in range(5))
+
+    def run(start: int, stop: int) -> None:
+        inputs, outputs = (tuple(a[start:stop] for a in arrays) for arrays in (given, found))
+        _residuals(
+            inputs, softness.alphas(), softness.expected_rate, softness.expected_distortion, outputs
+        )
+
+    for_each_range(run, t.size)
+    r, bits, d_t, d_sigma, dr_dt = (a.reshape(t.shape) for a in found)
+    return r, bits, d_t, d_sigma, dr_dt

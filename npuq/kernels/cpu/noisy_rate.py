@@ -1,7 +1,7 @@
 """The hot loop of training on CPUs: noise, soft rounding, rate and all their gradients in one pass.
 
-The plain twin is `npuq.models.noisy_rate.noisy_rate_reference`, which composes the functions of
-`npuq.paper` and `npuq.nn`; the formulas and their names are theirs. What differs here:
+Twin of `npuq.models.noisy_rate`, which composes `npuq.paper.soft_rounded_channel`, forward and
+backward; the formulas and their names are theirs. What differs here:
 
 * A block of 256 coefficients at a time goes through everything while it lies in the cache. Each
   stage is one loop over the block, which becomes vector instructions: the network of the CDF is
@@ -9,21 +9,36 @@ The plain twin is `npuq.models.noisy_rate.noisy_rate_reference`, which composes 
 * All is made of tanh, log and division. With T = tanh(x/2): sigmoid(x) = (1 + T)/2, and
   1 - e^-x = 2 T/(1 + T) without cancellation.
 
-Shapes: C channels, n coefficients of each; weights (C, 43): per layer the entries of softplus(H)
-row by row, then b, then tanh(a) (not for the last layer).
+Shapes: C channels, n coefficients of each; weights (C, 43) are the density's, effective ones, see
+`npuq.kernels.cpu.cdf_network`.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
-from npuq.kernels.cpu.cdf_network import FAST, WEIGHTS, layers_of, network, network_backward
+from npuq.backend import Array
+from npuq.kernels.cpu.cdf_network import (
+    FAST,
+    WEIGHTS,
+    add_network_gradients,
+    is_written_out,
+    layers_of,
+    network,
+    packed,
+    packed_backward,
+)
 from npuq.kernels.cpu.elementary import log_in_place, tanh
+from npuq.nn.nonparametric import NonparametricParams
 from npuq.runtime.compile import jit
 from npuq.runtime.threads import for_each_range
+from npuq.runtime.twins import takes
 
+ALPHAS = (0.01, 80.0)
+"""Softness beside 0: below, r loses its digits in float32; above is where float32 ends."""
 BLOCK = 256
 # Two habits below let LLVM make vectors of the loops. Indices are unsigned: else Numba compiles
 # Python's rule for negative ones, and arrays seem to reach into what lies beside them. And each
@@ -34,7 +49,7 @@ _BITS_PER_NAT = np.float32(1 / math.log(2))
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def _soft_round(y, alpha, s, slope):  # type: ignore[no-untyped-def]
+def _soft_round(y, alpha, s, slope):
     """s_alpha (Eq. 10) and its derivative, in the literal form.
 
     Its error is 1e-6, or two ulps of y where that is more, from |y| = 4 on; both times alpha / 2,
@@ -50,7 +65,7 @@ def _soft_round(y, alpha, s, slope):  # type: ignore[no-untyped-def]
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def _conditional_mean(z, alpha, r, slope, room):  # type: ignore[no-untyped-def]
+def _conditional_mean(z, alpha, r, slope, room):
     """r_alpha (Eq. 14) and its derivative.
 
     With z = n + w: r = n + log(((1 + 2w) + (1 - 2w) q) / ((1 + 2w) q + (1 - 2w))) / (2 alpha),
@@ -69,7 +84,7 @@ def _conditional_mean(z, alpha, r, slope, room):  # type: ignore[no-untyped-def]
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def _rate(m, w, product, d_m, d_w):  # type: ignore[no-untyped-def]
+def _rate(m, w, product, d_m, d_w):
     """`paper.density.interval_bits` about each m, with all its gradients.
 
     With logits a < b of the CDF at m - 1/2 and m + 1/2, and as sigmoid(b) - sigmoid(a) is
@@ -96,8 +111,8 @@ def _rate(m, w, product, d_m, d_w):  # type: ignore[no-untyped-def]
         product[p] = tg / (_ONE + tg) * (_ONE + abs(ta)) * (_ONE + abs(tb)) * _HALF
         shared = _ONE / tg - _ONE if b - a > _SMALLEST_GAP else _ZERO  # 2 / (e^gap - 1)
         d_a, d_b = _HALF * (_ONE + ta + shared), -_HALF * (_ONE - tb + shared)
-        d_low, sums = network_backward(d_a, m[p] - _HALF, kept_a, layers, sums)
-        d_high, sums = network_backward(d_b, m[p] + _HALF, kept_b, layers, sums)
+        d_low, sums = add_network_gradients(d_a, m[p] - _HALF, kept_a, layers, sums)
+        d_high, sums = add_network_gradients(d_b, m[p] + _HALF, kept_b, layers, sums)
         d_m[p] = d_low + d_high
     H1, b1, a1, H2, b2, a2, H3, b3, a3, H4, b4 = sums
     for i, total in enumerate(H1 + b1 + a1 + H2 + b2 + a2 + H3 + b3 + a3 + H4 + (b4,)):
@@ -106,7 +121,7 @@ def _rate(m, w, product, d_m, d_w):  # type: ignore[no-untyped-def]
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def _expected_rate(y, w, linear, product):  # type: ignore[no-untyped-def]
+def _expected_rate(y, w, linear, product):
     """Nats over [y, y + 1] less those over [y - 1, y] (Eq. 17), as linear + log(product)."""
     layers = layers_of(w)
     for p in range(np.uintp(len(y))):
@@ -121,30 +136,30 @@ def _expected_rate(y, w, linear, product):  # type: ignore[no-untyped-def]
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def _room():  # type: ignore[no-untyped-def]
+def _room():
     return np.empty(BLOCK, np.float32)
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def _copy(a, out):  # type: ignore[no-untyped-def]
+def _copy(a, out):
     for p in range(np.uintp(len(out))):
         out[p] = a[p]
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def _sum(a, b, out):  # type: ignore[no-untyped-def]
+def _sum(a, b, out):
     for p in range(np.uintp(len(out))):
         out[p] = a[p] + b[p]
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def _scaled_product(a, b, scale, out):  # type: ignore[no-untyped-def]
+def _scaled_product(a, b, scale, out):
     for p in range(np.uintp(len(out))):
         out[p] = a[p] * b[p] * scale
 
 
 @jit(fastmath=FAST, error_model="numpy", forceinline=True)
-def _total(a):  # type: ignore[no-untyped-def]
+def _total(a):
     total = _ZERO
     for p in range(np.uintp(len(a))):
         total += a[p]
@@ -152,7 +167,7 @@ def _total(a):  # type: ignore[no-untyped-def]
 
 
 @jit(fastmath=FAST, error_model="numpy")
-def _channels(  # type: ignore[no-untyped-def]
+def _channels(
     start, stop, y, u, weights, alpha, alpha_r, expected_rate, expected_distortion,
     r, bits, d_y, dr_dy, d_weights,
 ):  # fmt: skip
@@ -197,31 +212,34 @@ def _channels(  # type: ignore[no-untyped-def]
             d_weights[c, i] *= _BITS_PER_NAT
 
 
-def noisy_rate(  # type: ignore[no-untyped-def]
-    y, u, weights, alpha, alpha_r, expected_rate, expected_distortion
-):
-    """The kernel over all channels and cores.
+def fit(softness: Any) -> bool:
+    """Whether the formulas of compiled code are good for both softnesses of a `Softness`."""
+    low, high = ALPHAS
+    return all(alpha == 0 or low <= alpha <= high for alpha in softness.alphas())
 
-    Args:
-        y, u: (C, n) float32 coefficients and noise, contiguous, of one shape (not checked here).
-        weights: (C, 43) float32, packed effective weights of the CDF (see the top of the file).
-        alpha, alpha_r: softness of s and of r: 0, or from 0.01, below which r loses its digits in
-            float32, to 80, where float32 ends.
-        expected_rate, expected_distortion: use Eq. (17), Eq. (20).
+
+@takes(
+    np.float32,
+    when=lambda y, u, density, softness: is_written_out(density) and fit(softness),
+)
+def noisy_rate(
+    y: Array, u: Array, density: NonparametricParams, softness: Any
+) -> tuple[Array, Array, Array, Array, NonparametricParams]:
+    """Twin of `npuq.models.noisy_rate.noisy_rate`, over all channels and cores.
 
     Returns:
-        r (C, n) the reconstructions, bits (C,) float64, d_y (C, n) the gradient of all bits,
-        dr_dy (C, n), and d_weights (C, 43) with respect to the packed weights.
+        The members of its `NoisyRate`.
     """
-    channels = y.shape[0]
+    y, u = np.ascontiguousarray(y), np.ascontiguousarray(u)
+    weights, (alpha, alpha_r) = packed(density), softness.alphas()
     r, d_y, dr_dy = np.empty_like(y), np.empty_like(y), np.empty_like(y)
-    bits, d_weights = np.zeros(channels), np.zeros_like(weights)
+    bits, d_weights = np.zeros(len(y)), np.zeros_like(weights)
 
     def run(start: int, stop: int) -> None:
         _channels(
-            start, stop, y, u, weights, float(alpha), float(alpha_r),
-            bool(expected_rate), bool(expected_distortion), r, bits, d_y, dr_dy, d_weights,
+            start, stop, y, u, weights, alpha, alpha_r, bool(softness.expected_rate),
+            bool(softness.expected_distortion), r, bits, d_y, dr_dy, d_weights,
         )  # fmt: skip
 
-    for_each_range(run, channels)
-    return r, bits, d_y, dr_dy, d_weights
+    for_each_range(run, len(y))
+    return r, bits, d_y, dr_dy, packed_backward(d_weights, density)

@@ -1,13 +1,15 @@
-"""What training must know of a model: one class for each of the two of Sec. 5.1.
+"""What training minimises: the loss of each of the two models of Sec. 5.1, as the loop sees it.
 
-Training moves parameters in coordinates of its own (`npuq.training.coordinates`). A batch is made
-into arrays once, `inputs`; everything else is a pure function of parameters and inputs.
+An objective is a loss as a function of parameters, with its gradient. Training moves parameters in
+coordinates of its own (`npuq.training.coordinates`); those are called `trained` here, and `model`
+are the parameters of the model itself, which is what is saved. A batch is made into arrays once,
+`inputs`; everything else is a pure function of parameters and inputs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -34,45 +36,54 @@ from npuq.training.options import TrainingOptions
 Noise = Callable[[int, tuple[int, ...]], Array]
 """The noise of a tensor, by its number and its shape: uniform, float32, in [-1/2, 1/2)."""
 
+Params = TypeVar("Params")
+"""A model's parameters, a tree of arrays (`npuq.nn.parameters`)."""
+
 _INIT = 2  # stream of randomness within a seed
 
 
-class Trainee(Protocol):
-    """A model as the loop sees it. Parameters are trees of arrays, see `npuq.nn.parameters`."""
+class Objective(Protocol[Params]):
+    """A model's loss as the loop sees it."""
 
-    def initial(self, model: Any | None) -> Any:
-        """Where a run starts, in its coordinates: a given model, or a fresh initialisation."""
+    def initial(self, model: Params | None) -> Params:
+        """Where a run starts, in its coordinates: a given model, or a fresh initialisation.
 
-    def to_model(self, trained: Any) -> Any:
-        """The model's parameters."""
+        Raises:
+            ValueError: the model is not what the options say.
+        """
+
+    def to_model(self, trained: Params) -> Params:
+        """The model's parameters, of those in the run's coordinates."""
 
     def inputs(self, images: Array, noise: Noise) -> tuple[Array, ...]:
-        """The arrays that `losses` takes, on the host, of uint8 (N, H, W, 3) images."""
+        """The arrays that a loss takes beside parameters, on the host, of uint8 (N, H, W, 3)."""
 
-    def losses(
-        self, trained: Any, inputs: tuple[Array, ...], lmbda: float, softness: Softness
-    ) -> tuple[Loss, Any]:
-        """The loss of Eq. (2) or (21), and its gradient in the run's coordinates."""
+    def loss(
+        self, model: Params, inputs: tuple[Array, ...], lmbda: float, softness: Softness
+    ) -> Loss:
+        """The loss of Eq. (2) or (21), of a model's parameters."""
 
-    def loss(self, model: Any, inputs: tuple[Array, ...], lmbda: float, softness: Softness) -> Loss:
-        """The loss alone, of a model's parameters."""
+    def loss_and_gradient(
+        self, trained: Params, inputs: tuple[Array, ...], lmbda: float, softness: Softness
+    ) -> tuple[Loss, Params]:
+        """The same of parameters in the run's coordinates, and its gradient in these."""
 
     def group(self, name: str) -> str:
-        """The field of `LearningRates` that a parameter follows."""
+        """The field of `LearningRates` that the parameter of this name follows."""
 
 
-class LinearTrainee(NamedTuple):
-    """The linear model, in the coordinates that its options name."""
+class LinearObjective(NamedTuple):
+    """The loss of the linear model, in the coordinates that its options name."""
 
     options: TrainingOptions
-    frame: Coordinates
+    basis: Coordinates
 
     def initial(self, model: LinearParams | None) -> LinearParams:
-        """See Trainee."""
+        """A given model, or transforms as the options say, in the run's coordinates."""
         options = self.options
         if model is not None:
             check_start(model, options)
-        if model is None:
+        else:
             model = linear.init(
                 np.random.default_rng([options.seed, _INIT]),
                 start=options.start,
@@ -83,8 +94,8 @@ class LinearTrainee(NamedTuple):
         return cast(from_model(model, coordinates_of(options)), np.float32)
 
     def to_model(self, trained: LinearParams) -> LinearParams:
-        """See Trainee."""
-        return to_model(trained, self.frame)
+        """W and V of W' and V', see `npuq.training.coordinates`."""
+        return to_model(trained, self.basis)
 
     def inputs(self, images: Array, noise: Noise) -> tuple[Array, ...]:
         """Pixels and noise, (192, n) each; the noise is one number per image where it is shared."""
@@ -94,37 +105,31 @@ class LinearTrainee(NamedTuple):
         shift = np.repeat(noise(0, (len(images),)), blocks.shape[1] // len(images))
         return blocks, np.tile(shift, (linear.CHANNELS, 1))
 
-    def losses(
-        self, trained: LinearParams, inputs: tuple[Array, ...], lmbda: float, softness: Softness
-    ) -> tuple[Loss, LinearParams]:
-        """See Trainee."""
-        blocks, u = inputs
-        model = self.to_model(trained)
-        loss, forward = self._forward(model, (blocks, u), lmbda, softness)
-        gradients = linear.loss_backward(forward, model, blocks, lmbda=lmbda)
-        return loss, to_model_backward(gradients, self.frame)
-
     def loss(
         self, model: LinearParams, inputs: tuple[Array, ...], lmbda: float, softness: Softness
     ) -> Loss:
-        """See Trainee."""
-        return self._forward(model, inputs, lmbda, softness)[0]
+        """Eq. (2) or (21), or the loss with the options' older quantizer."""
+        return linear.loss_forward(model, *inputs, **self._static(lmbda, softness))[0]
+
+    def loss_and_gradient(
+        self, trained: LinearParams, inputs: tuple[Array, ...], lmbda: float, softness: Softness
+    ) -> tuple[Loss, LinearParams]:
+        """The loss, and its gradient with respect to W', V' and the density."""
+        model, static = self.to_model(trained), self._static(lmbda, softness)
+        loss, kept = linear.loss_forward(model, *inputs, **static)
+        d_model = linear.loss_backward(1.0, kept, model, *inputs, **static)
+        return loss, to_model_backward(d_model, trained, self.basis)
 
     def group(self, name: str) -> str:
-        """See Trainee."""
+        """One of "density", for its parameters, and "transform", for both matrices."""
         return "density" if name.startswith("density") else "transform"
 
-    def _forward(
-        self, model: LinearParams, inputs: tuple[Array, ...], lmbda: float, softness: Softness
-    ) -> tuple[Loss, linear.Forward]:
-        quantizer = self.options.quantizer
-        return linear.loss_forward(
-            model, *inputs, lmbda=lmbda, softness=softness, quantizer=quantizer
-        )
+    def _static(self, lmbda: float, softness: Softness) -> dict[str, Any]:
+        return {"lmbda": lmbda, "softness": softness, "quantizer": self.options.quantizer}
 
 
-class HyperpriorTrainee(NamedTuple):
-    """The hyperprior model."""
+class HyperpriorObjective(NamedTuple):
+    """The loss of the hyperprior model, its kernels as such or as their DCTs."""
 
     options: TrainingOptions
 
@@ -146,7 +151,7 @@ class HyperpriorTrainee(NamedTuple):
         return kernel_frequencies(model) if options.coordinates == "frequency" else model
 
     def to_model(self, trained: HyperpriorParams) -> HyperpriorParams:
-        """The model's parameters, of those in the run's coordinates."""
+        """Kernels of their DCTs, where these are trained."""
         if self.options.coordinates == "frequency":
             return kernels_of_frequencies(trained)
         return trained
@@ -159,25 +164,26 @@ class HyperpriorTrainee(NamedTuple):
         u_1 = noise(1, (count, height // 64, width // 64, channels))
         return x, u_1, noise(0, (count, height // 16, width // 16, latents))
 
-    def losses(
+    def loss(
+        self, model: HyperpriorParams, inputs: tuple[Array, ...], lmbda: float, softness: Softness
+    ) -> Loss:
+        """Eq. (21) with Eqs. (23) and (24); the rate of the hyper-latents is not told apart."""
+        return _total(hyperprior.loss_forward(model, *inputs, lmbda=lmbda, softness=softness)[0])
+
+    def loss_and_gradient(
         self, trained: HyperpriorParams, inputs: tuple[Array, ...], lmbda: float, softness: Softness
     ) -> tuple[Loss, HyperpriorParams]:
-        """See Trainee."""
+        """The loss, and its gradient with respect to kernels or their DCTs, and all the rest."""
         model = self.to_model(trained)
-        loss, forward = hyperprior.loss_forward(model, *inputs, lmbda=lmbda, softness=softness)
-        gradients = hyperprior.loss_backward(forward, model, lmbda=lmbda)
+        static: dict[str, Any] = {"lmbda": lmbda, "softness": softness}
+        loss, kept = hyperprior.loss_forward(model, *inputs, **static)
+        gradients = hyperprior.loss_backward(1.0, kept, model, *inputs, **static)
         if self.options.coordinates == "frequency":
             gradients = kernel_frequencies(gradients)
         return _total(loss), gradients
 
-    def loss(
-        self, model: HyperpriorParams, inputs: tuple[Array, ...], lmbda: float, softness: Softness
-    ) -> Loss:
-        """See Trainee."""
-        return _total(hyperprior.loss_forward(model, *inputs, lmbda=lmbda, softness=softness)[0])
-
     def group(self, name: str) -> str:
-        """See Trainee."""
+        """One of "density", that of the hyper-latents, "hyper" and "transform", for layers."""
         if name.startswith("hyper_density"):
             return "density"
         return "hyper" if name.startswith("hyper") else "transform"
@@ -202,12 +208,12 @@ def check_start(model: Any, options: TrainingOptions) -> None:
             )
 
 
-def trainee_of(options: TrainingOptions, device: str = "cpu") -> Trainee:
-    """The model that options are for, with what it needs on a device."""
+def objective_of(options: TrainingOptions, device: str = "cpu") -> Objective[Any]:
+    """The loss of the model that options are for, with what it needs on a device."""
     if options.model == "hyperprior":
-        return HyperpriorTrainee(options)
-    frame = coordinates_of(options)
-    return LinearTrainee(options, Coordinates(*(to_device(m, device) for m in frame)))
+        return HyperpriorObjective(options)
+    basis = coordinates_of(options)
+    return LinearObjective(options, Coordinates(*(to_device(m, device) for m in basis)))
 
 
 def coordinates_of(options: TrainingOptions) -> Coordinates:
