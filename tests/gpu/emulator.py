@@ -178,7 +178,7 @@ class Kernel:
             )
         for p, value in zip(self.parameters, values, strict=True):
             wanted, what = np.dtype(TYPES[p.kind][0]), type(value).__name__
-            if p.is_array and not (isinstance(value, np.ndarray) and value.ndim):
+            if p.is_array and not isinstance(value, np.ndarray):
                 raise TypeError(f"{self.name}: {p.name} must be an array, not {what}")
             if not p.is_array and not isinstance(value, np.generic):
                 raise TypeError(f"{self.name}: {p.name} must be a numpy.{wanted}, not {what}")

@@ -70,7 +70,7 @@ def stored(array: Any) -> int:
     return array.itemsize * math.prod(n for n, stride in repeated if stride)
 
 
-class ndarray:
+class ndarray:  # noqa: N801  (as CuPy's)
     """An array on the device; its values lie on the host, in `on_host`."""
 
     __array_priority__ = 100
@@ -383,9 +383,8 @@ def _module(name: str, own: dict[str, Any], functions: Any) -> types.ModuleType:
         function = getattr(functions, known, None)
         if isinstance(function, np.ufunc):
             setattr(module, known, elementwise(function))
-        elif isinstance(function, type) or isinstance(function, (int, float)) or function is None:
-            if hasattr(functions, known):  # dtypes and constants
-                setattr(module, known, function)
+        elif isinstance(function, (type, int, float)):  # dtypes and constants
+            setattr(module, known, function)
     for own_name, value in own.items():
         setattr(module, own_name, value)
 
@@ -408,7 +407,8 @@ def _own() -> dict[str, Any]:
         own[name] = lambda x, *a, _name=name, **k: getattr(x, _name)(*a, **k)
     runtime = types.SimpleNamespace(getDeviceCount=lambda: 1)
     return own | {
-        "ndarray": ndarray, "asarray": asarray, "array": lambda x, dtype=None: asarray(x, dtype).copy(),
+        "ndarray": ndarray, "asarray": asarray,
+        "array": lambda x, dtype=None: asarray(x, dtype).copy(),
         "ascontiguousarray": ascontiguousarray, "asnumpy": lambda x: x.get(), "clip": clip,
         "where": where, "nonzero": nonzero, "flatnonzero": lambda x: nonzero(x.ravel())[0],
         "matmul": matmul, "dot": matmul, "tensordot": tensordot, "vdot": vdot,
@@ -416,6 +416,7 @@ def _own() -> dict[str, Any]:
         "split": lambda x, n, axis=0: [ndarray(part) for part in np.split(unwrapped(x), n, axis)],
         "searchsorted": elementwise(np.searchsorted), "RawModule": RawModule,
         "result_type": lambda *x: np.result_type(*map(unwrapped, x)), "dtype": np.dtype,
+        "newaxis": None,
         "cuda": types.SimpleNamespace(runtime=runtime),
     }  # fmt: skip
 

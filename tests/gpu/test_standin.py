@@ -11,11 +11,6 @@ from gpu import standin
 from gpu.standin import COUNT, NAMES
 
 
-@pytest.fixture
-def cupy(monkeypatch: pytest.MonkeyPatch) -> Any:
-    return standin.install(monkeypatch)
-
-
 def test_it_has_no_name_that_cupy_lacks() -> None:
     for name, module in standin.MODULES.items():
         own = {n for n in vars(module) if not n.startswith("__")} - {"scipy", "special"}
