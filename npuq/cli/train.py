@@ -91,7 +91,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, or finish training, and save the model."""
-    from npuq.backend import has_cupy
+    from npuq.backend import why_no_cupy
     from npuq.trained.file import load_model, make_model, save_model
     from npuq.training.checkpoint import saved_run
     from npuq.training.loop import train
@@ -109,8 +109,8 @@ def run(args: argparse.Namespace) -> int:
     begun = saved_run(out / "checkpoint.npz") if args.resume else None
     provenance = _provenance(args, start, begun)
     options = _options(args, provenance["preset"], begun)
-    if args.device == "cuda" and not has_cupy():
-        raise NpuqError("no CUDA device: install npuq[cuda12] or npuq[cuda13], or leave --device")
+    if args.device == "cuda" and (why_not := why_no_cupy()):
+        raise NpuqError(f"--device cuda: {why_not}")
     if args.validation_crop % options.crop_multiple:
         raise NpuqError(
             f"--validation-crop must be a multiple of {options.crop_multiple}, "
