@@ -8,7 +8,7 @@
 
 #define NPUQ_ON_CPU 1
 #define __global__ static
-#define __device__ static inline
+#define __device__ inline
 #define __forceinline__
 #define __noinline__
 #define __host__

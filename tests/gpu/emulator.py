@@ -35,6 +35,7 @@ HERE = Path(__file__).parent
 COMPILER = shutil.which("g++") or shutil.which("c++")
 FLAGS = (
     "-std=c++17", "-O1", "-shared", "-fPIC", "-w", "-march=native", "-ffp-contract=fast",
+    "-fvisibility-inlines-hidden",
     "-fsanitize=bounds,signed-integer-overflow,shift", "-fsanitize-undefined-trap-on-error",
 )  # fmt: skip
 ORDERS = (0, 1, 7)

@@ -5,7 +5,8 @@ lists in `cupy_names.json` are those of CuPy 14.2. What CuPy has and nobody here
 raises NotImplementedError; add it then. It counts what a GPU would be asked for:
 
     launches        kernels, those within functions of CuPy as far as they are known
-    bytes           that they read and write
+    own             those of them that are ours
+    bytes           that they read and write; of ours, of each array once
     waits           of the host for the device
     to device       arrays that travel there
 
@@ -26,6 +27,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.special
+from gpu import cublas
 from gpu.emulator import RawModule
 
 NAMES: dict[str, list[str]] = json.loads(Path(__file__).with_name("cupy_names.json").read_text())
@@ -78,6 +80,8 @@ class ndarray:  # noqa: N801  (as CuPy's)
 
     def __init__(self, values: Any) -> None:
         self.on_host = values
+        if isinstance(values, np.ndarray) and values.dtype == np.float32:
+            cublas.remember(values)
 
     def __getattr__(self, name: str) -> Any:
         if name in NAMES["ndarray"]:
@@ -106,6 +110,7 @@ class ndarray:  # noqa: N801  (as CuPy's)
     strides = property(lambda self: self.on_host.strides)
     flags = property(lambda self: self.on_host.flags)
     T = property(lambda self: ndarray(self.on_host.T))
+    data = property(lambda self: types.SimpleNamespace(ptr=self.on_host.ctypes.data))
 
     def __len__(self) -> int:
         return len(self.on_host)
@@ -405,7 +410,6 @@ def _own() -> dict[str, Any]:
     own |= {name: copied_by(getattr(np, name)) for name in copies}
     for name in ("sum", "mean", "min", "max", "any", "all", "argmin", "argmax"):
         own[name] = lambda x, *a, _name=name, **k: getattr(x, _name)(*a, **k)
-    runtime = types.SimpleNamespace(getDeviceCount=lambda: 1)
     return own | {
         "ndarray": ndarray, "asarray": asarray,
         "array": lambda x, dtype=None: asarray(x, dtype).copy(),
@@ -414,18 +418,43 @@ def _own() -> dict[str, Any]:
         "matmul": matmul, "dot": matmul, "tensordot": tensordot, "vdot": vdot,
         "broadcast_to": lambda x, shape: ndarray(np.broadcast_to(unwrapped(x), shape)),
         "split": lambda x, n, axis=0: [ndarray(part) for part in np.split(unwrapped(x), n, axis)],
-        "searchsorted": elementwise(np.searchsorted), "RawModule": RawModule,
+        "searchsorted": elementwise(np.searchsorted), "RawModule": CountingModule,
         "result_type": lambda *x: np.result_type(*map(unwrapped, x)), "dtype": np.dtype,
         "newaxis": None,
-        "cuda": types.SimpleNamespace(runtime=runtime),
     }  # fmt: skip
 
 
+class CountingModule(RawModule):
+    """The emulator's `RawModule`, whose launches are counted, as "own" as well."""
+
+    def get_function(self, name: str) -> Any:
+        kernel = super().get_function(name)
+
+        def launch(grid: Any, block: Any, args: Any) -> None:
+            arrays = {id(a): a for a in args if isinstance(a, ndarray)}
+            launched("own", sum(a.nbytes for a in arrays.values()))
+            kernel(grid, block, args)
+
+        return launch
+
+
+def _product(*args: Any) -> None:
+    size = cublas.gemm_strided_batched(*args)
+    launched("product", size)
+
+
+CUDA: dict[str, Any] = {
+    "runtime": types.SimpleNamespace(getDeviceCount=lambda: 1, CUDA_R_32F=cublas.CUDA_R_32F),
+    "device": types.SimpleNamespace(get_cublas_handle=lambda: cublas.HANDLE),
+    "cublas": types.SimpleNamespace(**cublas.CONSTANTS, gemmStridedBatchedEx=_product),
+}
 MODULES: dict[str, types.ModuleType] = {
     "cupy": _module("cupy", _own(), np),
+    "cupy.cuda": _module("cupy.cuda", CUDA, None),
     "cupyx": _module("cupyx", {}, None),
     "cupyx.scipy": _module("cupyx.scipy", {}, None),
     "cupyx.scipy.special": _module("cupyx.scipy.special", {}, scipy.special),
 }
+MODULES["cupy"].cuda = MODULES["cupy.cuda"]  # type: ignore[attr-defined]
 MODULES["cupyx"].scipy = MODULES["cupyx.scipy"]  # type: ignore[attr-defined]
 MODULES["cupyx.scipy"].special = MODULES["cupyx.scipy.special"]  # type: ignore[attr-defined]

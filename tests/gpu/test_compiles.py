@@ -22,8 +22,9 @@ NVCC = shutil.which("nvcc") or shutil.which("/usr/local/cuda/bin/nvcc")
 CARDS = ("80", "90", "100")  # A100, H100 and H200, B200
 FILES = sorted(HERE.glob("*.cu"))
 # At most so many; a multiprocessor has 65,536. Others are far below and need not be watched.
-USUAL = 40
-REGISTERS = {"noisy_rate": 168, "conditional_rate": 72}
+USUAL = 72
+PRODUCTS = ("normalize", "normalize_backward", "add_through_pool", "weight_gradients")
+REGISTERS = {"noisy_rate": 168} | dict.fromkeys(PRODUCTS, 168)
 
 pytestmark = pytest.mark.skipif(NVCC is None, reason="needs nvcc")
 

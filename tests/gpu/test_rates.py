@@ -61,7 +61,7 @@ def test_the_density_with_all_gradients(
         COUNT.clear()
         result = noisy_rate(args[0], args[1], density_of(args[2:]), softness)
         assert not COUNT["waits"] and not COUNT["to device"]
-        assert not COUNT["launches"], "the plain function computed"
+        assert COUNT["launches"] == COUNT["own"] > 0, "the plain function computed"
         return [a.get() for a in named_arrays(result).values()]
 
     yardstick.check(
@@ -90,7 +90,7 @@ def test_the_conditional_rate(n: int, alphas: Any, expected: Any, scale: float, 
     args = on_device(t, u, sigma)
     COUNT.clear()
     got = conditional_rate(*args, softness)
-    assert not COUNT["waits"] and not COUNT["to device"] and not COUNT["launches"]
+    assert not COUNT["waits"] and not COUNT["to device"] and COUNT["launches"] == COUNT["own"] > 0
     want = conditional_rate(*(a.astype(np.float64) for a in (t, u, sigma)), softness)
     theirs = conditional_rate(t, u, sigma, softness)
     for ours, exact, cpu in zip(got, want, theirs, strict=True):
