@@ -23,9 +23,14 @@ import numpy as np
 from npuq.backend import Array
 from npuq.errors import TrainingError
 from npuq.io.images import list_images, read_image
-
-SMALLER_SIDE = (533, 1200)
-"""Range of the smaller side after random resizing, in pixels (Sec. 5.2)."""
+from npuq.training.crops import (
+    SMALLER_SIDE,
+    Choice,
+    cut_crop,
+    draw_crops,
+    resized_shape,
+    resized_window,
+)
 
 
 class Photographs(NamedTuple):
@@ -75,8 +80,8 @@ def load_photographs(
 
     def load(path: os.PathLike[str]) -> Array:
         image = read_image(path)
-        height, width = _resized_shape(image, smaller_side_max)
-        return _resized_window(image, (height, width), 0, 0, height, width)
+        height, width = resized_shape(image.shape[:2], smaller_side_max)
+        return resized_window(image, (height, width), 0, 0, height, width)
 
     images: list[Array] = []
     with ThreadPoolExecutor(threads) as pool:
@@ -154,18 +159,13 @@ def training_batch(
         raise ValueError("batch_size and crop must be at least 1")
     if not 1 <= smaller_side[0] <= smaller_side[1]:
         raise ValueError(f"smaller_side must be (low, high), 1 <= low <= high, not {smaller_side}")
-    rng = np.random.default_rng([seed, step])
+    choices = draw_crops(
+        [image.shape[:2] for image in images], seed=seed, step=step, batch_size=batch_size,
+        crop=crop, smaller_side=smaller_side, turns=turns,
+    )  # fmt: skip
     batch = np.empty((batch_size, crop, crop, 3), np.uint8)
-    for sample in batch:
-        image = images[int(rng.integers(len(images)))]
-        high = min(max(smaller_side[1], crop), *image.shape[:2])
-        low = min(max(smaller_side[0], crop), high)
-        shape = _resized_shape(image, int(rng.integers(low, high + 1)))
-        top = int(rng.integers(max(shape[0] - crop, 0) + 1))
-        left = int(rng.integers(max(shape[1] - crop, 0) + 1))
-        piece = _crop(image, shape, top, left, crop)
-        piece = piece[:, ::-1] if rng.random() < 0.5 else piece
-        sample[:] = np.rot90(piece, int(rng.integers(4))) if turns else piece
+    for sample, choice in zip(batch, choices, strict=True):
+        sample[:] = cut_crop(images[choice.photograph], choice, crop)
     return batch
 
 
@@ -190,9 +190,9 @@ def validation_crops(
     crops = np.empty((len(images), crop, crop, 3), np.uint8)
     for sample, image in zip(crops, images, strict=True):
         side = max((smaller_side[0] + smaller_side[1]) // 2, crop)
-        shape = _resized_shape(image, side)
+        shape = resized_shape(image.shape[:2], side)
         top, left = (max(size - crop, 0) // 2 for size in shape)
-        sample[:] = _crop(image, shape, top, left, crop)
+        sample[:] = cut_crop(image, Choice(0, *shape, top, left, 0, 0), crop)
     return crops
 
 
@@ -234,51 +234,3 @@ def batches(
             yield step, pending.popleft()[1].result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _resized_shape(image: Array, smaller_side: int) -> tuple[int, int]:
-    """Height and width with the given smaller side and the old proportions; never enlarged."""
-    height, width = image.shape[:2]
-    scale = min(smaller_side / min(height, width), 1.0)
-    return max(round(height * scale), 1), max(round(width * scale), 1)
-
-
-def _crop(image: Array, shape: tuple[int, int], top: int, left: int, crop: int) -> Array:
-    """A square piece of the resized image, continued by reflection where the image ends."""
-    height, width = min(crop, shape[0]), min(crop, shape[1])
-    piece = _resized_window(image, shape, top, left, height, width)
-    # "symmetric" repeats the border pixel, so that it is defined for a single pixel as well
-    return np.pad(piece, ((0, crop - height), (0, crop - width), (0, 0)), mode="symmetric")
-
-
-def _resized_window(
-    image: Array, shape: tuple[int, int], top: int, left: int, height: int, width: int
-) -> Array:
-    """resize(image, shape)[top : top + height, left : left + width], without the rest.
-
-    The same filter weights are applied to the same pixels as if the whole image were resized
-    (bicubic, widened by the factor of reduction against aliasing): the part of the source that
-    the window covers is cut out with a margin as wide as the filter reaches.
-    """
-    if shape == image.shape[:2]:
-        return image[top : top + height, left : left + width]
-    from PIL import Image
-
-    spans = []
-    for start, count, old, new in (
-        (top, height, image.shape[0], shape[0]),
-        (left, width, image.shape[1], shape[1]),
-    ):
-        scale = old / new
-        begin, end = start * scale, min((start + count) * scale, float(old))
-        margin = 2 * scale + 1  # the bicubic kernel reaches two output pixels to either side
-        first, stop = max(int(begin - margin), 0), min(int(end + margin) + 1, old)
-        spans.append((first, stop, begin - first, min(end - first, float(stop - first))))
-    (y0, y1, box_top, box_bottom), (x0, x1, box_left, box_right) = spans
-    source = Image.fromarray(np.ascontiguousarray(image[y0:y1, x0:x1]))
-    resized = source.resize(
-        (width, height),
-        resample=Image.Resampling.BICUBIC,
-        box=(box_left, box_top, box_right, box_bottom),
-    )
-    return np.asarray(resized)
