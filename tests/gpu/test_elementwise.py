@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from npuq.codec.quantizer import look_up_symbols, look_up_values
 from npuq.coding.dither import dither_values, dither_words
 from npuq.coding.noise import noise_place, uniform_noise
-from npuq.kernels.cuda import activations
 from npuq.nn.activations import leaky_relu, leaky_relu_backward
 
 pytestmark = pytest.mark.usefixtures("device")
@@ -103,7 +102,7 @@ def test_leaky_relu_there_and_back(n: int, slope: float, seed: int) -> None:
     x, d_y = rng.standard_normal((2, n)).astype(f)
     x[: n // 4] = rng.choice(np.array([0.0, -0.0, np.nan, 1e30, 1e-30, -1e-30], f), n // 4)
     on_x, on_d_y = on_device(x, d_y)
-    got = activations.leaky_relu(on_x, slope), activations.leaky_relu_backward(on_d_y, on_x, slope)
+    got = leaky_relu(on_x, slope), leaky_relu_backward(on_d_y, on_x, slope)
     with np.errstate(invalid="ignore"):
         np.testing.assert_array_equal(got[0].get(), leaky_relu(x, slope))
         np.testing.assert_array_equal(got[1].get(), leaky_relu_backward(d_y, x, slope))
