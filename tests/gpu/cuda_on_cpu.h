@@ -60,7 +60,9 @@ static inline unsigned __umulhi(unsigned a, unsigned b) { return (uint64_t)a * b
 // Rounded by themselves: never one half of a fused multiplication and addition.
 static inline double apart(double x) { volatile double kept = x; return kept; }
 static inline double __dadd_rn(double a, double b) { return apart(a + b); }
-static inline float __fsub_rn(float a, float b) { volatile float kept = a - b; return kept; }
+static inline float apart(float x) { volatile float kept = x; return kept; }
+static inline float __fsub_rn(float a, float b) { return apart(a - b); }
+static inline float __fmul_rn(float a, float b) { return apart(a * b); }
 static inline double __dmul_rn(double a, double b) { return apart(a * b); }
 
 // --- what is machine code on the GPU; ptx.cuh has the other half

@@ -24,7 +24,7 @@ FILES = sorted(HERE.glob("*.cu"))
 # At most so many; a multiprocessor has 65,536. Others are far below and need not be watched.
 USUAL = 72
 PRODUCTS = ("normalize", "normalize_backward", "add_through_pool", "weight_gradients")
-REGISTERS = {"noisy_rate": 168} | dict.fromkeys(PRODUCTS, 168)
+REGISTERS = {"noisy_rate_3": 168, "noisy_rate_4": 216} | dict.fromkeys(PRODUCTS, 168)
 
 pytestmark = pytest.mark.skipif(NVCC is None, reason="needs nvcc")
 

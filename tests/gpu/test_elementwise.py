@@ -15,6 +15,11 @@ from npuq.codec.quantizer import look_up_symbols, look_up_values
 from npuq.coding.dither import dither_values, dither_words
 from npuq.coding.noise import noise_place, uniform_noise
 from npuq.nn.activations import leaky_relu, leaky_relu_backward
+from npuq.nn.non_negative import (
+    PEDESTAL,
+    non_negative,
+    non_negative_backward_straight_through,
+)
 
 pytestmark = pytest.mark.usefixtures("device")
 
@@ -106,3 +111,22 @@ def test_leaky_relu_there_and_back(n: int, slope: float, seed: int) -> None:
     with np.errstate(invalid="ignore"):
         np.testing.assert_array_equal(got[0].get(), leaky_relu(x, slope))
         np.testing.assert_array_equal(got[1].get(), leaky_relu_backward(d_y, x, slope))
+
+
+@given(n=st.integers(1, 600), minimum=st.sampled_from([0.0, 1e-6, 0.3]), seed=st.integers(0, 99))
+@settings(max_examples=6)
+def test_bounded_parameters_bit_for_bit(n: int, minimum: float, seed: int) -> None:
+    """On both sides of the bound and at it, with gradients of both signs."""
+    rng = np.random.default_rng(seed)
+    theta, d_y = (0.5 * rng.standard_normal((2, n))).astype(f)
+    theta[: n // 4] = f(np.sqrt(minimum + PEDESTAL))
+    theta[n // 4 : n // 3] = np.nan
+    on_theta, on_d_y = on_device(theta, d_y)
+    COUNT.clear()
+    value = non_negative(on_theta, minimum)
+    d_theta = non_negative_backward_straight_through(on_d_y, on_theta, minimum)
+    assert COUNT["launches"] == COUNT["own"] == 2
+    np.testing.assert_array_equal(value.get(), non_negative(theta, minimum))
+    want = non_negative_backward_straight_through(d_y, theta, minimum)
+    is_number = ~np.isnan(theta)
+    np.testing.assert_array_equal(d_theta.get()[is_number], want[is_number])

@@ -30,25 +30,31 @@ def softness_of(alphas: tuple[float, float], expected: tuple[bool, bool]) -> Sof
 
 
 def density_of(arrays: Any) -> NonparametricParams:
-    return NonparametricParams(tuple(arrays[:4]), tuple(arrays[4:7]), tuple(arrays[7:]))
+    """Of H, a and b, one after the other."""
+    n = len(arrays) // 3
+    return NonparametricParams(
+        *map(tuple, (arrays[: n + 1], arrays[n + 1 : -n - 1], arrays[-n - 1 :]))
+    )
 
 
 @given(
     C=st.integers(1, 3),
     n=st.integers(1, 300),
+    hidden=st.integers(3, 4),
     alphas=st.sampled_from(ALPHAS),
     expected=st.tuples(st.booleans(), st.booleans()),
     scale=st.sampled_from([0.3, 3.0, 100.0]),
     seed=st.integers(0, 99),
 )
-@example(C=1, n=1, alphas=(0.0, 0.0), expected=(True, False), scale=100.0, seed=12)
-@example(C=2, n=129, alphas=(7.0, 16.0), expected=(True, True), scale=3.0, seed=1)
+@example(C=3, n=140, hidden=4, alphas=(0.0, 0.0), expected=(False, False), scale=3.0, seed=3)
+@example(C=1, n=1, hidden=3, alphas=(0.0, 0.0), expected=(True, False), scale=100.0, seed=12)
+@example(C=2, n=129, hidden=3, alphas=(7.0, 16.0), expected=(True, True), scale=3.0, seed=1)
 @settings(max_examples=10)
 def test_the_density_with_all_gradients(
-    C: int, n: int, alphas: Any, expected: Any, scale: float, seed: int
+    C: int, n: int, hidden: int, alphas: Any, expected: Any, scale: float, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
-    density = unequal.density(rng, C, init_scale=2.0)
+    density = unequal.density(rng, C, widths=(3,) * hidden, init_scale=2.0)
     y, u = (scale * rng.standard_normal((C, n))).astype(f), (rng.random((C, n)) - 0.5).astype(f)
     softness = softness_of(alphas, expected)
 

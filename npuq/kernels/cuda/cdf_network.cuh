@@ -1,12 +1,12 @@
-// The network of the non-parametric CDF at one point, there and back, for hidden widths 3, 3, 3; npuq.nn.nonparametric
+// The network of the non-parametric CDF at one point, there and back, for HIDDEN layers of width 3; npuq.nn.nonparametric
 // says what it computes. All loops are unrolled, so that every number of it lies in a register.
 #pragma once
-#define WEIGHTS 43
 // Where a layer's weights begin: softplus(H) row by row, then b, then tanh(a)
 #define LAYER(l) ((l) ? 15 * (l) - 6 : 0)
 #define B(l) (LAYER(l) + ((l) ? 9 : 3))
 #define A(l) (B(l) + 3)
-#define LAST 39  // H of the last layer; its b is the last weight
+#define LAST LAYER(HIDDEN)  // H of the last layer; its b is the last weight
+#define WEIGHTS (LAST + 4)
 
 // The rational function of npuq.kernels.cpu.elementary: 4e-7 of itself, and no branch.
 __device__ __forceinline__ float fast_tanh(float x) {
@@ -17,12 +17,12 @@ __device__ __forceinline__ float fast_tanh(float x) {
   return fminf(fmaxf(__fdividef(x * p, q), -1.f), 1.f);
 }
 
-struct Kept { float t[3][3], x[3][3]; };  // each layer's tanh, and its output
+template <int HIDDEN> struct Kept { float t[HIDDEN][3], x[HIDDEN][3]; };  // each layer's tanh, and its output
 
 // The logit of the CDF at y.
-__device__ __forceinline__ float network(float y, const float* w, Kept& kept) {
+template <int HIDDEN> __device__ __forceinline__ float network(float y, const float* w, Kept<HIDDEN>& kept) {
 #pragma unroll
-  for (int l = 0; l < 3; l++)
+  for (int l = 0; l < HIDDEN; l++)
 #pragma unroll
     for (int i = 0; i < 3; i++) {
       float h = w[B(l) + i];
@@ -33,20 +33,22 @@ __device__ __forceinline__ float network(float y, const float* w, Kept& kept) {
       kept.t[l][i] = fast_tanh(h);
       kept.x[l][i] = h + w[A(l) + i] * kept.t[l][i];
     }
-  return w[WEIGHTS - 1] + w[LAST] * kept.x[2][0] + w[LAST + 1] * kept.x[2][1] + w[LAST + 2] * kept.x[2][2];
+  return w[WEIGHTS - 1] + w[LAST] * kept.x[HIDDEN - 1][0] + w[LAST + 1] * kept.x[HIDDEN - 1][1] + w[LAST + 2] * kept.x[HIDDEN - 1][2];
 }
 
 // `network` read upwards: d_y, and the gradients of the weights added to `sums`.
-__device__ __forceinline__ float network_backward(float d_logit, float y, const Kept& kept, const float* w, float (&sums)[WEIGHTS]) {
+template <int HIDDEN>
+__device__ __forceinline__ float network_backward(
+    float d_logit, float y, const Kept<HIDDEN>& kept, const float* w, float (&sums)[WEIGHTS]) {
   float d[3];
   sums[WEIGHTS - 1] += d_logit;
 #pragma unroll
   for (int i = 0; i < 3; i++) {
-    sums[LAST + i] += d_logit * kept.x[2][i];
+    sums[LAST + i] += d_logit * kept.x[HIDDEN - 1][i];
     d[i] = w[LAST + i] * d_logit;
   }
 #pragma unroll
-  for (int l = 2; l >= 0; l--) {
+  for (int l = HIDDEN - 1; l >= 0; l--) {
 #pragma unroll
     for (int i = 0; i < 3; i++) {
       const float t = kept.t[l][i];
