@@ -190,9 +190,9 @@ CUDA_MUTANTS = [
         CROPS,
     ),
     fault(
-        "a fused multiplication in the weights", "crops.cu",
+        "weights of crops in single precision", "crops.cu",
         "{ return __dmul_rn(a, b); }",
-        "{ return a * b * (1 + 1e-9); }",
+        "{ return (float)(a * b); }",
         BATCHES,
     ),
     fault(
