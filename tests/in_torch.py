@@ -87,24 +87,18 @@ def normal(y: Any, params: Any) -> Any:
     return torch.special.log_ndtr(x) - torch.special.log_ndtr(-x)
 
 
-def conv2d(x: Any, w: Any, b: Any, **static: Any) -> Any:
+def conv2d(x: Any, w: Any, bias: Any, **static: Any) -> Any:
     import torch
 
-    return torch.nn.functional.conv2d(x, w, b, **static)
+    y = torch.nn.functional.conv2d(x.permute(0, 3, 1, 2), w, bias, **static)
+    return y.permute(0, 2, 3, 1)
 
 
-def conv_transpose2d(x: Any, w: Any, b: Any, **static: Any) -> Any:
+def conv_transpose2d(x: Any, w: Any, bias: Any, **static: Any) -> Any:
     import torch
 
-    return torch.nn.functional.conv_transpose2d(x, w, b, **static)
-
-
-def conv2d_last(x: Any, w: Any, b: Any, **static: Any) -> Any:
-    return conv2d(x.permute(0, 3, 1, 2), w, b, **static).permute(0, 2, 3, 1)
-
-
-def conv_transpose2d_last(x: Any, w: Any, b: Any, **static: Any) -> Any:
-    return conv_transpose2d(x.permute(0, 3, 1, 2), w, b, **static).permute(0, 2, 3, 1)
+    y = torch.nn.functional.conv_transpose2d(x.permute(0, 3, 1, 2), w, bias, **static)
+    return y.permute(0, 2, 3, 1)
 
 
 def soft_round(y: Any, alpha: float) -> Any:

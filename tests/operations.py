@@ -34,14 +34,12 @@ from npuq.nn.activations import (
     softplus,
     softplus_backward,
 )
-from npuq.nn.conv import conv2d, conv2d_backward
-from npuq.nn.conv_last import (
-    conv2d_last,
-    conv2d_last_backward,
-    conv_transpose2d_last,
-    conv_transpose2d_last_backward,
+from npuq.nn.conv import (
+    conv2d,
+    conv2d_backward,
+    conv_transpose2d,
+    conv_transpose2d_backward,
 )
-from npuq.nn.conv_transpose import conv_transpose2d, conv_transpose2d_backward
 from npuq.nn.gdn import gdn, gdn_backward, inverse_gdn, inverse_gdn_backward
 from npuq.nn.location_scale import standardize, standardize_backward
 from npuq.nn.non_negative import (
@@ -94,29 +92,27 @@ def _gdn_args(rng: np.random.Generator, dtype: Any) -> Any:
 _LAPLACE = from_scipy(scipy.stats.laplace(scale=2.0))
 
 _CONV2D_CASES = {
-    "stride 2, padding 2": _conv_args((2, 3, 8, 7), (4, 3, 5, 5), 4, stride=2, padding=2),
-    "blocks, no bias": _conv_args((2, 3, 8, 4), (5, 3, 4, 4), None, stride=4, padding=0),
-    "unequal axes": _conv_args((1, 2, 7, 6), (3, 2, 3, 2), 3, stride=(3, 1), padding=(0, 1)),
-    "1x1": _conv_args((2, 3, 2, 3), (2, 3, 1, 1), 2, stride=1, padding=0),
-    "unread border": _conv_args((1, 2, 6, 6), (2, 2, 1, 1), 2, stride=4, padding=0),
+    "stride 2, padding 2": _conv_args((2, 8, 7, 3), (4, 3, 5, 5), 4, stride=2, padding=2),
+    "stride 1, padding 1": _conv_args((1, 4, 5, 3), (2, 3, 3, 3), 2, stride=1, padding=1),
+    "blocks, no bias": _conv_args((2, 8, 4, 3), (5, 3, 4, 4), None, stride=4, padding=0),
+    "unequal axes": _conv_args((1, 7, 6, 2), (3, 2, 3, 2), 3, stride=2, padding=1),
+    "1x1": _conv_args((2, 2, 3, 3), (2, 3, 1, 1), 2, stride=1, padding=0),
+    "unread border": _conv_args((1, 6, 6, 2), (2, 2, 1, 1), 2, stride=4, padding=0),
+    "many channels": _conv_args((1, 5, 4, 17), (16, 17, 3, 3), 16, stride=1, padding=1),
 }
 _CONV_TRANSPOSE2D_CASES = {
     "stride 2, padding 2": _conv_args(
-        (2, 3, 4, 3), (3, 4, 5, 5), 4, stride=2, padding=2, output_padding=1
+        (2, 4, 3, 3), (3, 4, 5, 5), 4, stride=2, padding=2, output_padding=1
     ),
     "blocks, no bias": _conv_args(
-        (2, 5, 2, 1), (5, 3, 4, 4), None, stride=4, padding=0, output_padding=0
+        (2, 2, 1, 5), (5, 3, 4, 4), None, stride=4, padding=0, output_padding=0
     ),
     "unequal axes": _conv_args(
-        (1, 2, 3, 4), (2, 3, 3, 2), 3, stride=(3, 1), padding=(0, 1), output_padding=(2, 0)
+        (1, 3, 4, 2), (2, 3, 3, 2), 3, stride=3, padding=1, output_padding=2
     ),
-}
-
-_CONV2D_LAST_CASES = {
-    "stride 2, padding 2": _conv_args((2, 8, 7, 3), (4, 3, 5, 5), 4, stride=2, padding=2),
-    "stride 1, padding 1": _conv_args((1, 4, 5, 3), (2, 3, 3, 3), 2, stride=1, padding=1),
-    "blocks": _conv_args((2, 8, 4, 3), (5, 3, 4, 4), 5, stride=4, padding=0),
-    "unread border": _conv_args((1, 6, 6, 2), (2, 2, 1, 1), 2, stride=4, padding=0),
+    "many channels": _conv_args(
+        (1, 3, 2, 16), (16, 17, 5, 5), 17, stride=2, padding=2, output_padding=1
+    ),
 }
 
 # --- the table ----------------------------------------------------------------------------------
@@ -243,23 +239,6 @@ OPERATIONS: list[Operation] = [
             in_torch.conv_transpose2d,
         )
         for label, args in _CONV_TRANSPOSE2D_CASES.items()
-    ),
-    *(
-        Operation(
-            f"nn.conv2d_last/{label}",
-            conv2d_last,
-            conv2d_last_backward,
-            args,
-            in_torch.conv2d_last,
-        )
-        for label, args in _CONV2D_LAST_CASES.items()
-    ),
-    Operation(
-        "nn.conv_transpose2d_last",
-        conv_transpose2d_last,
-        conv_transpose2d_last_backward,
-        _conv_args((2, 4, 3, 3), (3, 4, 5, 5), 4, stride=2, padding=2, output_padding=1),
-        in_torch.conv_transpose2d_last,
     ),
     *PAPER_OPERATIONS,
 ]

@@ -202,7 +202,7 @@ def test_backward_takes_the_gradient_and_then_the_forwards_arguments(
 
 # --- docstrings ---------------------------------------------------------------------------------
 
-BORROWS_NOTHING = {"nn/parameters.py"}
+BORROWS_NOTHING = {"nn/parameters.py", "paper/digits.py"}
 CITATION = {
     "paper": r"Eqs?\. \(?\d|Eqs?\. ?\(|Sec\. \d|Secs\. \d|Appendix",
     "nn": r"\b(19|20)\d\d\b|ITU-T|JFIF|SciPy|Eqs?\. \(|Sec\. \d|transpose of",

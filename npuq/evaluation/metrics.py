@@ -47,6 +47,11 @@ def psnr(x: Array, y: Array) -> float:
 
     Raises:
         ValueError: different shapes, or no pixels.
+
+    Example:
+        >>> x = np.full((16, 16, 3), 100, np.uint8)
+        >>> round(psnr(x, x + 5), 2)
+        34.15
     """
     error = mse(x, y)
     return math.inf if error == 0 else 10 * math.log10(PEAK**2 / error)
@@ -86,6 +91,11 @@ def ms_ssim(x: Array, y: Array) -> float:
 
     Raises:
         ValueError: different shapes, or not (H, W, 3).
+
+    Example:
+        >>> x = np.random.default_rng(0).integers(0, 256, (192, 192, 3))
+        >>> round(ms_ssim(x, 0.9 * x), 4)
+        0.9948
     """
     x, y = _channels_first(x, y)
     if min(x.shape[1:]) < SMALLEST_SIDE:
@@ -134,6 +144,10 @@ def bd_rate(
     Raises:
         ValueError: fewer than two points, rates that are not positive, equal PSNRs within a
             curve, or curves without a common range of PSNR.
+
+    Example:
+        >>> round(bd_rate([0.2, 0.4, 0.8], [30, 33, 36], [0.18, 0.36, 0.72], [30, 33, 36]), 1)
+        -10.0
     """
     from scipy.interpolate import PchipInterpolator  # takes longer to import than all the rest
 

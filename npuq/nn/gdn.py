@@ -4,8 +4,7 @@
     inverse_gdn  y_i = x_i sqrt(n_i)
 
 at each pixel, channels last: one product of all pixels with gamma. With n > 0 both are smooth;
-`npuq.nn.non_negative` keeps beta and gamma where they must be while they are trained. The fast
-twins of these functions are in `npuq.kernels.cpu.gdn`.
+`npuq.nn.non_negative` keeps beta and gamma where they must be while they are trained.
 
 Shapes:
     x, y     (..., C), any shape before the channels
@@ -36,7 +35,7 @@ def _check_backward(d_y: Array, x: Array, beta: Array, gamma: Array) -> None:
 
 @has_twins(check=_check)
 def gdn(x: Array, beta: Array, gamma: Array) -> Array:
-    """Divide each channel by the pooled activity of all (Ballé et al. 2016, Eq. 1).
+    """Divide channels by the pooled activity of all (Ballé et al. 2016, Eq. 1). It has fast twins.
 
     Args:
         x, beta, gamma: shapes at the top of this file.
@@ -52,7 +51,7 @@ def gdn(x: Array, beta: Array, gamma: Array) -> Array:
 
 @has_twins(check=_check_backward)
 def gdn_backward(d_y: Array, x: Array, beta: Array, gamma: Array) -> tuple[Array, Array, Array]:
-    """Gradient of `gdn` (Ballé et al. 2016): d_x, d_beta, d_gamma."""
+    """Gradient of `gdn` (Ballé et al. 2016): d_x, d_beta, d_gamma. It has fast twins."""
     n = _pool(x, beta, gamma)
     root = xp_of(x).sqrt(n)
     d_x, d_beta, d_gamma = _pool_backward(-0.5 * d_y * x / (root * n), x, gamma)
@@ -61,7 +60,7 @@ def gdn_backward(d_y: Array, x: Array, beta: Array, gamma: Array) -> tuple[Array
 
 @has_twins(check=_check)
 def inverse_gdn(x: Array, beta: Array, gamma: Array) -> Array:
-    """Multiply each channel by the pooled activity of all (Ballé et al. 2016, Eq. 2).
+    """The approximate inverse of `gdn` (Ballé et al. 2016, Eq. 2). It has fast twins.
 
     Args:
         x, beta, gamma: shapes at the top of this file.
@@ -79,7 +78,7 @@ def inverse_gdn(x: Array, beta: Array, gamma: Array) -> Array:
 def inverse_gdn_backward(
     d_y: Array, x: Array, beta: Array, gamma: Array
 ) -> tuple[Array, Array, Array]:
-    """Gradient of `inverse_gdn` (Ballé et al. 2016): d_x, d_beta, d_gamma."""
+    """Gradient of `inverse_gdn` (Ballé et al. 2016): d_x, d_beta, d_gamma. It has fast twins."""
     root = xp_of(x).sqrt(_pool(x, beta, gamma))
     d_x, d_beta, d_gamma = _pool_backward(0.5 * d_y * x / root, x, gamma)
     return d_y * root + d_x, d_beta, d_gamma

@@ -51,6 +51,20 @@ def states(units: int) -> Array:
     return (np.arange(1 << units)[:, None] >> digits & 1).astype(np.float64)
 
 
+def weights_literal(z: Array, machine: BoltzmannMachine) -> Array:
+    """The sum over h in Eq. (26) as it is printed, of 2^M terms for each z; e^`log_weights`.
+
+    Good while e^(a'z + h'Az + b'h) does not overflow.
+
+    Args:
+        z: states (..., M).
+        machine: the parameters.
+    """
+    A, a, b = machine
+    h = states(len(b))
+    return np.exp((z @ a)[..., None] + z @ A.T @ h.T + h @ b).sum(axis=-1)
+
+
 def log_weights(z: Array, machine: BoltzmannMachine) -> Array:
     """log of the sum over h in Eq. (26): log q(z) without its constant, log Z.
 

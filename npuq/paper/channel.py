@@ -13,7 +13,7 @@ from npuq.backend import Array, floats, xp_of
 
 
 def round_half_up(y: Array) -> Array:
-    """The nearest integer, ties upwards: the bracket of Eq. (8), Sec. 4.1.
+    """The nearest integer, ties upwards, floor(y + 1/2): the bracket of Eq. (8), Sec. 4.1.
 
     Args:
         y: coefficients, float, any shape.
@@ -28,6 +28,10 @@ def round_half_up(y: Array) -> Array:
     Departure: the paper writes one bracket for the floor and for the nearest integer (erratum E5)
         and leaves ties open. Eq. (8) for all u in [-1/2, 1/2) holds with ties upwards; NumPy's
         ties to even break it at u = -1/2 for odd integers.
+
+    Example:
+        >>> round_half_up(np.array([-1.5, -0.2, 0.5, 2.7]))
+        array([-1., -0.,  1.,  3.])
     """
     y = floats(y, "y")
     xp = xp_of(y)
@@ -48,6 +52,10 @@ def round_half_up_backward_straight_through(d_k: Array, y: Array) -> Array:
 
     Returns:
         The gradient with respect to `y`, of the same shape.
+
+    Example:
+        >>> round_half_up_backward_straight_through(np.array([3.0, -1.0]), np.array([0.2, 0.7]))
+        array([ 3., -1.])
     """
     return +floats(d_k, "d_k", floats(y, "y"))
 
@@ -63,6 +71,11 @@ def uniform_noise(rng: Any, shape: tuple[int, ...], dtype: Any = "float64") -> A
 
     Returns:
         Noise in [-1/2, 1/2).
+
+    Example:
+        >>> u = uniform_noise(np.random.default_rng(0), (2, 3))
+        >>> u.shape, bool(np.all((u >= -0.5) & (u < 0.5)))
+        ((2, 3), True)
     """
     return rng.random(shape, dtype=dtype) - 0.5
 
@@ -79,6 +92,10 @@ def uniform_noise_channel(y: Array, u: Array) -> Array:
 
     Raises:
         ValueError: if the shapes differ.
+
+    Example:
+        >>> uniform_noise_channel(np.array([1.0, -2.0]), np.array([0.25, -0.5]))
+        array([ 1.25, -2.5 ])
     """
     y, u = _with_noise(y, u, "y")
     return y + u
@@ -94,6 +111,12 @@ def uniform_noise_channel_backward(d_z: Array, y: Array, u: Array) -> tuple[Arra
 
     Returns:
         (d_y, d_u).
+
+    Example:
+        >>> y, u = np.array([1.0, -2.0]), np.array([0.25, -0.5])
+        >>> d_y, d_u = uniform_noise_channel_backward(np.array([3.0, 1.0]), y, u)
+        >>> d_y, d_u
+        (array([3., 1.]), array([3., 1.]))
     """
     y, u = _with_noise(y, u, "y")
     d_z = floats(d_z, "d_z", y)
@@ -118,6 +141,11 @@ def universal_quantize(y: Array, u: Array) -> Array:
 
     Numerics: y - u is rounded before it is quantized, so that a tie may fall to either side by one
         unit in the last place of y.
+
+    Example:
+        >>> y, u = np.array([1.3, -0.6]), np.array([0.25, -0.5])
+        >>> universal_quantize(y, u)
+        array([ 1., -0.])
     """
     y, u = _with_noise(y, u, "y")
     return round_half_up(y - u)
@@ -136,6 +164,10 @@ def universal_dequantize(k: Array, u: Array) -> Array:
 
     Raises:
         ValueError: if the shapes differ.
+
+    Example:
+        >>> universal_dequantize(np.array([1, 0]), np.array([0.25, -0.5]))
+        array([ 1.25, -0.5 ])
     """
     k, u = _with_noise(k, u, "k")
     return k + u

@@ -18,8 +18,8 @@ exactly. A 1 in its place would not take variance out but put a bias in. That s_
 alpha / sinh(alpha) at integers to alpha / (2 tanh(alpha/2)) at half-integers, 4e-6 and 8 at
 alpha = 16, is a difference between coefficients, not between draws of the noise, and stays. So the
 gradient with respect to y that this file returns goes through
-`npuq.paper.soft_round.soft_round_backward` next; see `rate_and_gradients` in
-`npuq.models.noisy_rate`.
+`npuq.paper.soft_round.soft_round_backward` next: `npuq.paper.soft_rounded_channel`, where all
+parts of Eq. (21) and of this section come together.
 
 Which gradients are sampled. Only those with respect to y, and so to what stands before it (the
 encoder, and the means that the hyperprior model subtracts), are ever replaced, as
@@ -62,6 +62,10 @@ def expected_derivative(h: Callable[[Array], Array], y: Array) -> Array:
 
     Departure: the integral in the middle of Eq. (17) is printed with the limits y -+ 1/2 and the
         integrand h(y + u) (erratum E2); the limits are -+1/2. The result is right.
+
+    Example:
+        >>> expected_derivative(np.floor, np.array([0.2, 0.7]))  # of a function that has no slope
+        array([1., 1.])
     """
     y = floats(y, "y")
     return h(y + 0.5) - h(y - 0.5)
@@ -88,6 +92,13 @@ def rate_bits_backward_expected(
         of f(x) - 1/2 under the plain density (Eq. 43), the same for every alpha, and is computed
         so. For infinite alpha, f(x) is taken to be where `soft_round_inverse` puts it. The absolute
         error is some eps of the rates themselves: in float32, 1e-7 of 1e6 bits is a tenth of a bit.
+
+    Example:
+        >>> from npuq.nn import logistic
+        >>> params = logistic.Params(np.array(0.0), np.array(0.5))
+        >>> y = np.array([0.1, 0.3, 2.0])
+        >>> rate_bits_backward_expected(np.ones(3), y, params, cdf=logistic, alpha=7.0).round(3)
+        array([0.743, 0.94 , 2.706])
     """
     y = floats(y, "y")
     f_x = soft_round_inverse(y, alpha)
@@ -107,6 +118,11 @@ def soft_round_conditional_mean_backward_expected(d_r: Array, z: Array, alpha: f
     Returns:
         The gradient to use for y: r_alpha(y + 1/2) - r_alpha(y - 1/2) = 1, so `d_r` itself, the
         straight-through estimate.
+
+    Example:
+        >>> d_r, z = np.ones(2), np.array([0.0, 0.5])  # where the slope is 0.285, and 78.3
+        >>> soft_round_conditional_mean_backward_expected(d_r, z, alpha=7.0)
+        array([1., 1.])
     """
     check_alpha(alpha)
     return +floats(d_r, "d_r", floats(z, "z"))

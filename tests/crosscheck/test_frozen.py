@@ -23,7 +23,7 @@ from npuq.runtime.compile import use_reference
 
 SOFTNESS = pytest.mark.parametrize("softness", frozen.SOFTNESS)
 # Rows that have compiled twins in single precision
-KERNELS = ("nn.gdn", "nn.inverse_gdn", "nn.conv2d_last", "nn.conv_transpose2d_last")
+KERNELS = ("nn.gdn", "nn.inverse_gdn", "nn.conv2d", "nn.conv_transpose2d")
 
 
 def with_twin(operation: Operation) -> bool:

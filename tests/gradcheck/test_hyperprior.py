@@ -168,6 +168,18 @@ def test_gradients_of_rate_and_distortion(softness: Softness, grid: tuple[int, i
     check_slopes(parts, arrays, {"rate": rate, "distortion": distortion}, sizes=sizes)
 
 
+def test_gradients_are_as_large_as_the_upstream_one() -> None:
+    """A power of 2, which changes no digit."""
+    args = case()
+    static: Any = {"lmbda": LMBDA, "softness": SOFTNESS[-1]}
+    _, kept = hyperprior.loss_forward(*args, **static)
+    once, eight = (
+        named_arrays(hyperprior.loss_backward(d, kept, *args, **static)) for d in (1.0, 8.0)
+    )
+    for name, d in once.items():
+        np.testing.assert_array_equal(eight[name], 8 * d, err_msg=name)
+
+
 def test_expected_gradients_replace_what_reaches_the_encoder() -> None:
     """Eqs. (17) and (20) change neither the loss nor the gradients of what comes after the noise
     of the coefficients."""

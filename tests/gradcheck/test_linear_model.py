@@ -99,6 +99,25 @@ def test_the_loss_is_that_of_the_paper(softness: Softness) -> None:
 
 
 @pytest.mark.parametrize(("quantizer", "softness"), CASES, ids=str)
+def test_gradients_are_as_large_as_the_upstream_one(quantizer: str, softness: Softness) -> None:
+    """A power of 2, which changes no digit."""
+    args = model()
+    static: Any = {"lmbda": LMBDA, "softness": softness, "quantizer": quantizer}
+    _, kept = linear.loss_forward(*args, **static)
+    once, eight = (named_arrays(linear.loss_backward(d, kept, *args, **static)) for d in (1.0, 8.0))
+    for name, d in once.items():
+        np.testing.assert_array_equal(eight[name], 8 * d, err_msg=name)
+
+
+def test_pixels_have_a_gradient_where_it_is_asked_for() -> None:
+    params, blocks, u = model()
+    d_blocks, d_analysis = linear.analyse_backward(u, blocks, params.analysis)
+    none, same = linear.analyse_backward(u, blocks, params.analysis, needs_d_blocks=False)
+    assert none is None and d_blocks is not None and d_blocks.shape == blocks.shape
+    np.testing.assert_array_equal(same, d_analysis)
+
+
+@pytest.mark.parametrize(("quantizer", "softness"), CASES, ids=str)
 def test_gradients_of_rate_and_distortion(quantizer: str, softness: Softness) -> None:
     """Along random directions in each array: the two parts of Eq. 21 apart, to 1e-6 of each.
 

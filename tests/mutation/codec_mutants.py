@@ -6,8 +6,9 @@ from mutant import Mutant
 
 CODER = "npuq/coding/arithmetic.py"
 INTERVALS = "npuq/coding/intervals.py"
+FAST_INTERVALS = "npuq/kernels/cpu/intervals.py"
 QUANTIZER = "npuq/codec/quantizer.py"
-LOOKUP = "npuq/kernels/cpu/lookup.py"
+LOOKUP = "npuq/kernels/cpu/quantizer.py"
 
 SCALES = "npuq/trained/integer_scales.py"
 DITHER = "npuq/coding/dither.py"
@@ -100,7 +101,7 @@ CODEC_MUTANTS: list[Mutant] = [
     ),
     Mutant(
         "coder: the bits of an escape in compiled code are upside down",
-        INTERVALS,
+        FAST_INTERVALS,
         "low = HALF * (distance >> bit & 1)",
         "low = HALF - HALF * (distance >> bit & 1)",
         CODER_TESTS,
@@ -114,7 +115,7 @@ CODEC_MUTANTS: list[Mutant] = [
     ),
     Mutant(
         "coder: escapes above count from one too far, in compiled code",
-        INTERVALS,
+        FAST_INTERVALS,
         "distance = -distance if index < 0 else distance - beyond + 1",
         "distance = -distance if index < 0 else distance - beyond + 2",
         CODER_TESTS,
@@ -184,7 +185,7 @@ CODEC_MUTANTS: list[Mutant] = [
     ),
     Mutant(
         "dither: rows for columns in compiled code",
-        "npuq/kernels/cpu/philox.py",
+        "npuq/kernels/cpu/dither.py",
         "c0, c1 = np.uint64(first_block) + block, np.uint64(first_row) + row",
         "c1, c0 = np.uint64(first_block) + block, np.uint64(first_row) + row",
         DITHER_TESTS,
@@ -240,7 +241,7 @@ CODEC_MUTANTS: list[Mutant] = [
     ),
     Mutant(
         "soft rounding: -0.0 loses its sign",
-        "npuq/paper/soft_round.py",
+        "npuq/paper/digits.py",
         "xp.where(n == y, xp.copysign(y.dtype.type(0), y), y - n)",
         "xp.where(n == y, 0, y - n)",
         ("tests/unit/test_paper_soft_round.py",),

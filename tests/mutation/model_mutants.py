@@ -18,6 +18,12 @@ LINEAR_SLOPES = ("tests/gradcheck/test_linear_model.py::test_gradients_of_rate_a
 OPERATIONS = ("tests/gradcheck/test_gradcheck.py::test_backward_is_the_derivative_of_forward",)
 WEIGHTS = ("tests/unit/test_nn_cdf.py::test_nonparametric_is_its_equation_weight_by_weight",)
 KERNEL = ("tests/unit/test_kernels.py::test_kernel_agrees_with_its_plain_twin_in_float64",)
+CONVOLUTIONS = ("tests/unit/test_nn_conv.py",)
+FAST_CONVOLUTIONS = (
+    "tests/unit/test_kernels_conv.py"
+    "::test_the_definition_winograds_matrices_and_the_compiled_method",
+)
+TWINS = ("tests/unit/test_twins_pairs.py::test_twins_compute_the_same",)
 GAMMA = ("tests/unit/test_nn_gdn.py::test_gamma_is_no_symmetric_matrix",)
 HUNDREDTH = ("tests/unit/test_layers.py::test_the_usual_slope_is_a_hundredth",)
 STACK = ("tests/unit/test_layers.py::test_a_stack_of_leaky_relus_there_and_back",)
@@ -393,32 +399,87 @@ DENSITY_MUTANTS = [
     ),
 ]
 
+CONVOLUTION_MUTANTS = [
+    Mutant(
+        "convolution: rows for columns of taps",
+        "npuq/nn/conv.py",
+        "yield p, q, (slice(None), rows, columns)",
+        "yield q, p, (slice(None), rows, columns)",
+        CONVOLUTIONS,
+    ),
+    Mutant(
+        "convolution: doubles by Winograd's method as well",
+        "npuq/kernels/cpu/conv.py",
+        "if dtype == np.float32 and min",
+        "if min",
+        CONVOLUTIONS,
+    ),
+    Mutant(
+        "convolution: arrays named as keywords are of any type",
+        "npuq/runtime/twins.py",
+        "arrays_in((args, tuple(static.values())))",
+        "arrays_in(args)",
+        CONVOLUTIONS,
+    ),
+    *each_law(
+        "Winograd: the value at infinity has the other sign",
+        "npuq/nn/winograd.py",
+        '[0, -1]])\n"""Of F',
+        '[0, 1]])\n"""Of F',
+        ("tests/property/test_winograd.py::test_the_matrices_in_integers",),
+        FAST_CONVOLUTIONS,
+    ),
+    *each_law(
+        "Winograd: a row of sums begins too late",
+        "npuq/kernels/cpu/winograd_loops.py",
+        "if i == 1 or i == 2:",
+        "if i == 2:",
+        FAST_CONVOLUTIONS,
+        TWINS,
+        COMPILED_ROWS,
+    ),
+    Mutant(
+        "twins: the transposed convolution forgets its bias",
+        "npuq/kernels/cpu/conv.py",
+        "return _spread(x, w, bias, size, stride, padding)",
+        "return _spread(x, w, None, size, stride, padding)",
+        TWINS,
+    ),
+    Mutant(
+        "twins: Adam's second moment is that of the step before",
+        "npuq/kernels/cpu/adam.py",
+        "np.sqrt(correction * v_new[i])",
+        "np.sqrt(correction * v[i])",
+        TWINS,
+    ),
+]
+
 LAYER_MUTANTS = [
     *each_law(
-        "GDN twin: gamma transposed",
+        "GDN: gamma transposed",
         "npuq/nn/gdn.py",
-        "root = xp_of(x).sqrt((rows * rows) @ gamma.T + beta)",
-        "root = xp_of(x).sqrt((rows * rows) @ gamma + beta)",
+        "beta + (x * x) @ gamma.T",
+        "beta + (x * x) @ gamma",
         GAMMA,
         OPERATIONS,
         ROWS,
         STAGES,
     ),
     *each_law(
-        "GDN twin: gamma transposed on the way back",
+        "GDN: gamma transposed on the way back",
         "npuq/nn/gdn.py",
-        "2 * rows * (d_norm @ gamma)",
-        "2 * rows * (d_norm @ gamma.T)",
+        "2 * x * (d_n @ gamma)",
+        "2 * x * (d_n @ gamma.T)",
         GAMMA,
         OPERATIONS,
         ROWS,
         SLOPES,
     ),
     *each_law(
-        "GDN twin: the gradient of gamma transposed",
+        "GDN: the gradient of gamma transposed",
         "npuq/nn/gdn.py",
-        "d_norm.T @ squares\n",
-        "squares.T @ d_norm\n",
+        "tensordot(d_n, x * x, axes",
+        "tensordot(x * x, d_n, axes",
         GAMMA,
         OPERATIONS,
         ROWS,
@@ -426,8 +487,8 @@ LAYER_MUTANTS = [
     *each_law(
         "GDN kernel: gamma transposed",
         "npuq/kernels/cpu/gdn.py",
-        "y = np.empty_like(x)\n    transposed = np.ascontiguousarray(gamma.T)",
-        "y = np.empty_like(x)\n    transposed = np.ascontiguousarray(gamma)",
+        "    transposed = np.ascontiguousarray(gamma.T)\n    y =",
+        "    transposed = np.ascontiguousarray(gamma)\n    y =",
         GAMMA,
         COMPILED_ROWS,
     ),
@@ -466,8 +527,8 @@ LAYER_MUTANTS = [
     *each_law(
         "stack: another slope",
         LAYERS,
-        "inverse: bool = False, slope: float = 0.01,",
-        "inverse: bool = False, slope: float = 0.02,",
+        "slope: float = 0.01,\n) -> tuple[Array, list[Array]]:",
+        "slope: float = 0.02,\n) -> tuple[Array, list[Array]]:",
         STACK,
         ARCHITECTURES,
         STAGES,
@@ -476,8 +537,8 @@ LAYER_MUTANTS = [
     *each_law(
         "stack: no slope on the way back",
         LAYERS,
-        "return leaky_relu_backward(d_y, x), None",
-        "return leaky_relu_backward(d_y, x, 0.0), None",
+        "d_x = leaky_relu_backward(d_x, x, slope)",
+        "d_x = leaky_relu_backward(d_x, x, 0.0)",
         STACK,
         SLOPES,
         FROZEN_LOSS,
@@ -520,4 +581,10 @@ LAYER_MUTANTS = [
     ),
 ]
 
-MODEL_MUTANTS = [*HYPERPRIOR_MUTANTS, *LINEAR_MUTANTS, *DENSITY_MUTANTS, *LAYER_MUTANTS]
+MODEL_MUTANTS = [
+    *HYPERPRIOR_MUTANTS,
+    *LINEAR_MUTANTS,
+    *DENSITY_MUTANTS,
+    *CONVOLUTION_MUTANTS,
+    *LAYER_MUTANTS,
+]

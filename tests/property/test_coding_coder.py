@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.special import expit
 
 from npuq.coding.arithmetic import decode_band, encode_band
-from npuq.coding.intervals import MOST_INTERVALS, fill_intervals, fill_intervals_reference
+from npuq.coding.intervals import MOST_INTERVALS, fill_intervals
 from npuq.coding.tables import TOTAL, assemble_tables, phase_table, symbol_intervals, table_bits
 from npuq.coding.tabulate import build_tables
 from npuq.errors import CorruptFileError
@@ -83,7 +83,7 @@ def test_compiled_intervals_are_those_of_the_plain_twin(band):
     tables, phases, symbols, dither = band
     counts = np.full(symbols.shape[0], symbols[0].size)
     found = []
-    for fill in (fill_intervals, fill_intervals_reference):
+    for fill in (fill_intervals, fill_intervals.plain):
         room = np.empty((2, MOST_INTERVALS * symbols.size), np.int32)
         inputs = symbols.ravel(), dither.ravel(), counts, phases.astype(np.int64), tables
         found.append(room[:, : fill(*inputs, *room)])

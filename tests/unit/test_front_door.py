@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ast
+import doctest
 import inspect
 import pydoc
 import re
 from pathlib import Path
+
+import numpy as np
+import pytest
 
 import npuq
 
@@ -54,3 +58,22 @@ def test_type_checkers_see_the_same_names() -> None:
         if alias.asname == alias.name
     }
     assert seen == npuq._MODULE_OF
+
+
+OF_THE_PAPER = sorted(
+    name
+    for name, module in npuq._MODULE_OF.items()
+    if module.startswith("npuq.paper.") or module == "npuq.evaluation.metrics"
+)
+
+
+@pytest.mark.parametrize("name", OF_THE_PAPER)
+def test_help_has_an_example_that_runs(name: str) -> None:
+    """As one would type it after `from npuq import ...` and `import numpy as np`."""
+    function = getattr(npuq, name)
+    (example,) = doctest.DocTestFinder().find(
+        function, name, globs={name: function, "np": np}, module=False
+    )
+    assert any(name in line.source for line in example.examples), "no example calls it"
+    said: list[str] = []
+    assert doctest.DocTestRunner(verbose=False).run(example, out=said.append).failed == 0, said

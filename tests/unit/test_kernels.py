@@ -306,6 +306,9 @@ def test_the_environment_chooses_the_plain_twin(monkeypatch: pytest.MonkeyPatch)
     model.noisy_rate(y, u.astype(np.float64), density, Softness())
     model.noisy_rate(y, u, wide(density), Softness())
     assert calls == ["kernel"]
+    # numbers of NumPy are numbers
+    model.noisy_rate(y, u, density, Softness(np.float64(7.0), np.float32(80.0)))
+    assert calls == ["kernel"] * 2
 
 
 @pytest.mark.parametrize("kernels", ["fast", "reference"])

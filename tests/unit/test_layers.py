@@ -9,7 +9,7 @@ import plain
 import pytest
 
 from npuq.models import hyperprior
-from npuq.models.layers import FLAT, Conv, stack_backward, stack_forward
+from npuq.models.layers import FLAT, Conv, stack_backward_straight_through, stack_forward
 from npuq.nn.activations import leaky_relu, leaky_relu_backward
 from npuq.trained.integer_scales import (
     SLOPE_BITS,
@@ -43,17 +43,31 @@ def test_a_stack_of_leaky_relus_there_and_back() -> None:
     convs, kinds = [centre(weight, 3) for weight in (2, 3, 5)], [FLAT] * 3
     y, kept = stack_forward(x, convs, kinds, None)
     np.testing.assert_allclose(y.ravel(), [30, -30e-4])
-    d_x, d_convs, _ = stack_backward(np.ones_like(y), kept, convs, kinds, None)
+    d_y = np.ones_like(y)
+    d_x, d_convs, _ = stack_backward_straight_through(d_y, kept, convs, kinds, None)
     np.testing.assert_allclose(d_x.ravel(), [30, 30e-4])
     # of the first weight: the same, times x
     np.testing.assert_allclose(d_convs[0].w[0, 0, 1, 1], 15 - 15e-4)
     np.testing.assert_allclose(d_convs[0].b, 15 + 15e-4)
+    without = stack_backward_straight_through(d_y, kept, convs, kinds, None, needs_d_x=False)
+    assert without[0] is None
+    for one, two in zip(without[1], d_convs, strict=True):
+        np.testing.assert_array_equal(one.w, two.w)
+        np.testing.assert_array_equal(one.b, two.b)
 
 
-def test_a_stack_of_relus() -> None:
+@pytest.mark.parametrize("slope", [0.0, 0.25])
+def test_a_stack_of_other_slopes_there_and_back(slope: float) -> None:
+    """x -> 2 x -> max(x, slope x) -> 3 times; a ReLU where the slope is 0."""
     x = np.array([1.0, -1.0]).reshape(2, 1, 1, 1)
-    y, _ = stack_forward(x, [centre(2, 3), centre(3, 3)], [FLAT] * 2, None, slope=0.0)
-    np.testing.assert_array_equal(y.ravel(), [6, 0])
+    convs, kinds = [centre(2, 3), centre(3, 3)], [FLAT] * 2
+    y, kept = stack_forward(x, convs, kinds, None, slope=slope)
+    np.testing.assert_array_equal(y.ravel(), [6, -6 * slope])
+    d_x, d_convs, _ = stack_backward_straight_through(
+        np.ones_like(y), kept, convs, kinds, None, slope=slope
+    )
+    np.testing.assert_array_equal(d_x.ravel(), [6, 6 * slope])
+    assert d_convs[0].w[0, 0, 1, 1] == 3 - 3 * slope
 
 
 def plain_stack(h: Any, convs: Any, steps: Any, between: Any) -> Any:

@@ -9,8 +9,7 @@ import pytest
 
 from npuq.models import linear
 from npuq.models.noisy_rate import Softness
-from npuq.nn.conv import conv2d
-from npuq.nn.conv_transpose import conv_transpose2d
+from npuq.nn.conv import conv2d, conv_transpose2d
 from npuq.nn.parameters import named_arrays
 from npuq.training.coordinates import coordinates, from_model, to_model, to_model_backward
 
@@ -19,24 +18,19 @@ def pictures(count: int, height: int, width: int, seed: int = 0) -> Any:
     return np.random.default_rng(seed).integers(0, 256, (count, height, width, 3)).astype(np.uint8)
 
 
-def planes(images: Any) -> Any:
-    """(N, H, W, 3) pixels to the layout NCHW, less the middle grey."""
-    return images.transpose(0, 3, 1, 2).astype(np.float64) - linear.GREY
-
-
 def test_analysis_is_a_convolution_and_synthesis_its_transpose() -> None:
     images = pictures(2, 24, 16)
     params = linear.init(np.random.default_rng(1), dtype=np.float64)
     blocks = linear.images_to_blocks(images, np.float64)
     y = linear.analyse(blocks, params.analysis)
-    expected = conv2d(planes(images), params.analysis, stride=8)
-    assert expected.shape == (2, 192, 3, 2)
-    by_channel = expected.transpose(1, 0, 2, 3).reshape(192, -1)
+    expected = conv2d(images - linear.GREY, params.analysis, stride=8)
+    assert expected.shape == (2, 3, 2, 192)
+    by_channel = expected.reshape(-1, 192).T
     np.testing.assert_allclose(y, by_channel, rtol=0, atol=1e-10)  # of coefficients up to 1000
 
     decoded = linear.blocks_to_images(linear.synthesise(y, params.synthesis), (2, 3, 2))
     expected = conv_transpose2d(expected, params.synthesis, stride=8)
-    np.testing.assert_allclose(planes(decoded), expected, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(decoded - linear.GREY, expected, rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -113,6 +107,7 @@ def test_coordinates_are_a_change_of_basis(kind: str) -> None:
     d = params._replace(
         analysis=rng.standard_normal(params.analysis.shape),
         synthesis=rng.standard_normal(params.synthesis.shape),
+        density=linear.init(rng).density,
     )
     model, gradients = to_model(params, basis), to_model_backward(d, params, basis)
     for field in ("analysis", "synthesis"):

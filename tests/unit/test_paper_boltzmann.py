@@ -17,6 +17,7 @@ from npuq.paper.boltzmann import (
     probabilities,
     state_from_bits,
     states,
+    weights_literal,
 )
 from npuq.paper.reverse_channel import total_variation
 
@@ -39,6 +40,7 @@ def test_equation_26_is_the_sum_over_all_hidden_states(
     A, a, b = theta = machine(units, strength, seed)
     z = h = states(units)
     literal = np.exp(a @ z.T + h @ A @ z.T + (h @ b)[:, None]).sum(axis=0)
+    np.testing.assert_allclose(weights_literal(z, theta), literal, rtol=1e-10)
     np.testing.assert_allclose(log_weights(z, theta), np.log(literal), rtol=1e-10, atol=1e-10)
     np.testing.assert_allclose(probabilities(theta), literal / literal.sum(), rtol=1e-9)
 

@@ -16,7 +16,11 @@ from npuq.backend import Array
 from npuq.nn import logistic, nonparametric, normal
 from npuq.nn.scipy_cdf import from_scipy
 from npuq.paper.channel import uniform_noise
-from npuq.paper.conditional_mean import conditional_mean, conditional_mean_backward
+from npuq.paper.conditional_mean import (
+    conditional_mean,
+    conditional_mean_backward,
+    conditional_mean_literal,
+)
 from npuq.paper.soft_round import (
     soft_round,
     soft_round_conditional_mean,
@@ -56,6 +60,20 @@ def test_equation_13_mean_of_the_truncated_law(
         mean = conditional_mean(z, parameters(scale), cdf=module, alpha=alpha)
         expected = [truncated_mean(distribution(0.1, scale), at, alpha) for at in z]
         np.testing.assert_allclose(mean, expected, rtol=0, atol=1e-8)  # quad's own accuracy
+
+
+@pytest.mark.parametrize("alpha", [0.0, 2.0, 7.0])
+@pytest.mark.parametrize("scale", [0.05, 0.3, 20.0])
+@pytest.mark.parametrize("module", [normal, logistic])
+def test_equations_12_and_13_as_they_are_printed(module: Any, scale: float, alpha: float) -> None:
+    """The sum over cells, to their width; far less where the law is smooth."""
+    z = np.array([[-0.6, 0.0, 0.2], [0.49, 0.7, 0.31]])
+    mean, literal = (
+        function(z, parameters(scale), cdf=module, alpha=alpha)
+        for function in (conditional_mean, conditional_mean_literal)
+    )
+    np.testing.assert_allclose(literal, mean, rtol=0, atol=1 / (2 * 4096))
+    assert abs(mean - soft_round_conditional_mean(z, alpha)).max() > 1e-5 * scale**-1
 
 
 @pytest.mark.parametrize("alpha", [0.0, 2.0, 7.0])

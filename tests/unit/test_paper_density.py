@@ -15,6 +15,7 @@ from npuq.nn.scipy_cdf import from_scipy
 from npuq.paper.channel import uniform_noise
 from npuq.paper.density import (
     density,
+    density_literal,
     interval_bits_backward,
     rate_bits,
     rate_bits_backward,
@@ -52,6 +53,20 @@ def test_density_integrates_to_1(
     fine = np.unique(np.concatenate([edges, np.linspace(-reach, reach, 40 * reach + 1)]))
     total = integrals(module, parameters(scale), alpha, fine).sum()
     assert total == pytest.approx(1, abs=1e-7)  # the quadrature of features 0.05 wide
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1.0, 7.0, 16.0])
+@pytest.mark.parametrize("scale", [0.05, 0.5, 3.0])
+@pytest.mark.parametrize("module", [normal, logistic])
+def test_density_is_equation_44_as_it_is_printed(module: Any, scale: float, alpha: float) -> None:
+    """But for erratum E1. At alpha 16, z + 1/2 is rounded before a slope of 3e5 / scale."""
+    z = np.concatenate([np.linspace(-4, 4, 801), np.random.default_rng(0).uniform(-3, 3, 400)])
+    p, literal = (
+        function(z, parameters(scale), cdf=module, alpha=alpha)
+        for function in (density, density_literal)
+    )
+    np.testing.assert_allclose(literal, p, rtol=0, atol=1e-9)
+    assert p.max() > 0.08
 
 
 @pytest.mark.parametrize("alpha", [0.0, 1.0, 7.0, 16.0])

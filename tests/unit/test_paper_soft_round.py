@@ -20,8 +20,11 @@ from npuq.paper.soft_round import (
     soft_round_backward,
     soft_round_conditional_mean,
     soft_round_conditional_mean_backward,
+    soft_round_conditional_mean_literal,
     soft_round_inverse,
     soft_round_inverse_backward,
+    soft_round_inverse_literal,
+    soft_round_literal,
 )
 
 POSITIVE_ALPHAS = [alpha for alpha in FINITE_ALPHAS if alpha > 0]
@@ -122,13 +125,27 @@ def test_the_exact_forms_are_equation_10() -> None:
                 assert abs(r - by_inverse) < Decimal("1e-50")  # Eq. 14
 
 
-@pytest.mark.parametrize("alpha", [0.5, 1.0, 7.0, 16.0])
+@pytest.mark.parametrize("alpha", [1e-4, 0.5, 1.0, 7.0, 16.0, 64.0, 1e6])
 def test_literal_formula_of_equations_10_and_31(alpha: float) -> None:
-    y = np.linspace(-3, 3, 1201)
-    r = y - np.floor(y) - 0.5
-    literal = np.floor(y) + 0.5 * np.tanh(alpha * r) / math.tanh(alpha / 2) + 0.5
-    # The literal form rounds numbers around 1/2 and 3; tanh(alpha r) multiplies alpha r's error.
-    np.testing.assert_allclose(soft_round(y, alpha), literal, rtol=0, atol=4e-15)
+    """Over the ranges in which the literal functions hold, as their docstrings have them."""
+    y = np.concatenate([np.linspace(-3, 3, 1201), points(np.float64)])
+    y = y[abs(y) < 1e3]
+    bound = 1e-15 * (1 + alpha * abs(y))
+    assert np.all(abs(soft_round_literal(y, alpha) - soft_round(y, alpha)) <= bound)
+    if alpha <= 16:
+        for literal, stable in (
+            (soft_round_inverse_literal, soft_round_inverse),
+            (soft_round_conditional_mean_literal, soft_round_conditional_mean),
+        ):
+            np.testing.assert_allclose(literal(y, alpha), stable(y, alpha), rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("alpha", [0.5, 7.0, 16.0])
+def test_literal_functions_are_inverse_to_each_other(alpha: float) -> None:
+    y = np.linspace(-2, 2, 401)
+    # where s is flat, 4e-6 at integers for alpha 16, its inverse multiplies what is rounded
+    back = soft_round_inverse_literal(soft_round_literal(y, alpha), alpha)
+    np.testing.assert_allclose(back, y, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

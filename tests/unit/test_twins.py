@@ -76,6 +76,19 @@ def test_arguments_are_checked_whoever_computes() -> None:
         size(np.zeros(0))
 
 
+def test_numbers_of_numpy_are_no_arrays(shift: Any) -> None:
+    """A float64 among the settings must not send float32 arrays the slow way."""
+    x, pair = arrays(np.float32, np.float32, np.float32)
+    assert shift(x, (pair, np.float64(7.0))) == "twin"
+
+
+def test_what_a_twin_returns_has_the_names_of_the_plain_function(shift: Any) -> None:
+    named = has_twins(returns=lambda *letters: Pair(letters[0], letters[1:]))(shift.plain)
+    found = named(*arrays(np.float32, np.float32, np.float32))
+    assert found == Pair("t", ("w", "i", "n"))
+    assert named(*arrays(np.float64, np.float64, np.float64)) == "plain"
+
+
 def test_a_function_without_a_twin_computes_itself() -> None:
     @has_twins()
     def alone(x: Any) -> str:
