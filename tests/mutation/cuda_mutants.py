@@ -203,7 +203,7 @@ CUDA_MUTANTS = [
     ),
     Mutant(
         "CUDA: arrays of two devices pass", "npuq/runtime/twins.py",
-        "xp_of(*arrays_in((args, tuple(static.values()))))",
+        "xp_of(*arrays_in((args, *static.values())))",
         "pass",
         DEVICES,
     ),
