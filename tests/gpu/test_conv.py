@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from gpu import yardstick
-from gpu.conftest import on_device
-from gpu.standin import COUNT
+from gpu.conftest import device_only, on_device
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -35,13 +34,11 @@ NARROW = st.sampled_from([1, 3, 5])
 def on(function: Any, *args: Any, **static: Any) -> Any:
     """The result of the device's twin, which nobody waits for."""
     given = on_device(*args)
-    COUNT.clear()
-    result = function(*given, **static)
-    assert not COUNT["waits"] and not COUNT["to device"]
-    is_empty = not all(a.size for a in given)
-    assert is_empty or (COUNT["own"] > 0 and COUNT["elementwise"] <= 2), (
-        "the plain function computed"
-    )
+    if not all(a.size for a in given):
+        return function(*given, **static).get()
+    # beside our kernels: products, the kernels in another order, a bias of zeros, a sum with it
+    with device_only(others=5):
+        result = function(*given, **static)
     return result.get()
 
 

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import unequal
 from gpu import yardstick
-from gpu.conftest import on_device
-from gpu.standin import COUNT
+from gpu.conftest import device_only, on_device
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -64,10 +63,8 @@ def test_the_density_with_all_gradients(
     def ours(*args: Any) -> Any:
         numbers_of(softness)
         args = tuple(on_device(*args))
-        COUNT.clear()
-        result = noisy_rate(args[0], args[1], density_of(args[2:]), softness)
-        assert not COUNT["waits"] and not COUNT["to device"]
-        assert COUNT["launches"] == COUNT["own"] > 0, "the plain function computed"
+        with device_only(launches=3):
+            result = noisy_rate(args[0], args[1], density_of(args[2:]), softness)
         return [a.get() for a in named_arrays(result).values()]
 
     yardstick.check(
@@ -94,9 +91,8 @@ def test_the_conditional_rate(n: int, alphas: Any, expected: Any, scale: float, 
     softness = softness_of(alphas, expected)
     numbers_of(softness)
     args = on_device(t, u, sigma)
-    COUNT.clear()
-    got = conditional_rate(*args, softness)
-    assert not COUNT["waits"] and not COUNT["to device"] and COUNT["launches"] == COUNT["own"] > 0
+    with device_only(launches=1):
+        got = conditional_rate(*args, softness)
     want = conditional_rate(*(a.astype(np.float64) for a in (t, u, sigma)), softness)
     theirs = conditional_rate(t, u, sigma, softness)
     for ours, exact, cpu in zip(got, want, theirs, strict=True):
