@@ -43,6 +43,10 @@ class MissingDependencyError(NpuqError, ImportError):
     """An optional package is needed; the message names the extra that brings it."""
 
 
+class DeviceError(NpuqError, TypeError):
+    """Arrays of two devices meet in one call; the message says which to move."""
+
+
 class SettingError(NpuqError, ValueError):
     """An environment variable of ours has a value that it cannot have."""
 

@@ -19,7 +19,7 @@ PACKAGE = ROOT / "npuq"
 
 # A file imports only from rooms with a lower number, or from its own folder.
 LEVELS = {
-    "errors": 0,
+    "errors": -1,
     "backend": 0,
     "runtime": 1,
     "io": 1,
