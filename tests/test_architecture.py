@@ -19,8 +19,8 @@ PACKAGE = ROOT / "npuq"
 
 # A file imports only from rooms with a lower number, or from its own folder.
 LEVELS = {
-    "errors": -1,
-    "backend": 0,
+    "errors": 0,
+    "backend": 0.5,  # it raises errors
     "runtime": 1,
     "io": 1,
     "coding": 2,

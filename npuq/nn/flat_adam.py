@@ -45,10 +45,10 @@ def flat_adam(
     p: Array, g: Array, m: Array, v: Array, group: Array, numbers: Array, lengths: Array,
     steps: Array,
 ) -> None:  # fmt: skip
-    """One step of Adam (Kingma & Ba 2015, Alg. 1) on a gradient clipped as a whole (Pascanu 2013).
+    """One step of Adam (Kingma & Ba 2015) on a gradient clipped as a whole.
 
     A gradient longer than `numbers[4]` times the median of those before it changes nothing but
-    `lengths` and `steps`: see `npuq.training.loop.is_outlier`.
+    `lengths` and `steps`: see `npuq.training.step.is_outlier`.
 
     Args:
         p, m, v: float32, overwritten.
