@@ -97,6 +97,7 @@ def encode_array(
         ValueError: seed or tensor is out of range.
     """
     y = np.asarray(y)
+    y = y.astype(y.dtype.newbyteorder("="), copy=False)
     if str(y.dtype) not in DTYPES:
         raise InvalidArrayError(f"y must be an array of {', '.join(DTYPES)}, not {y.dtype}")
     channel_axis = _axis(tables, axis, y.shape)

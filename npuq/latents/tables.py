@@ -193,7 +193,7 @@ def _tables(
         beyond = float(np.max(cdf(-end) + 1 - cdf(end)))
         if beyond > MOST_BEYOND:
             raise TablesError(
-                f"density: {100 * beyond:.3g} % of it lie beyond {FARTHEST} steps of {step:g}; "
+                f"density: {100 * beyond:.3g} % of it lies beyond {FARTHEST} steps of {step:g}; "
                 "take a wider step, or subtract the means"
             )
         served = [soft, plain_phases(), hard_phases()]

@@ -125,6 +125,7 @@ def test_commands_run_in_their_order(page: str, tmp_path: Path) -> None:
     for folder in ("photos", "bin"):
         (tmp_path / folder).mkdir()
     write_image(tmp_path / "photo.png", landscape(48, 72, seed=1))
+    np.save(tmp_path / "latents.npy", np.arange(60.0).reshape(3, 20))
     for seed in range(3):
         write_image(tmp_path / f"photos/{seed}.png", picture(64, 64, seed))
     script = tmp_path / "bin" / "npuq"
@@ -146,6 +147,7 @@ def test_commands_run_in_their_order(page: str, tmp_path: Path) -> None:
     assert (tmp_path / "photo.npuq").stat().st_size > 0
     if page != README:
         assert read_image(tmp_path / "decoded.ppm").shape == (48, 72, 3)
+        assert np.load(tmp_path / "decoded.npy").shape == (3, 20)
         for made in ("curves.png", "records.csv", "runs/mine/history.png"):
             assert (tmp_path / made).stat().st_size > 0
 

@@ -327,6 +327,27 @@ CODEC_MUTANTS: list[Mutant] = [
         ARRAY_TESTS,
     ),
     Mutant(
+        "arrays: the density that fits worst is taken",
+        "npuq/latents/densities.py",
+        "return min(found,",
+        "return max(found,",
+        ("tests/integration/test_cli_arrays.py",),
+    ),
+    Mutant(
+        "arrays: a Laplace distribution has the scale of its standard deviation",
+        "npuq/latents/densities.py",
+        "abs(y - location).mean() if family",
+        "y.std() if family",
+        ("tests/integration/test_cli_arrays.py",),
+    ),
+    Mutant(
+        "arrays: .npy files in the order of Fortran are read as of C",
+        "npuq/io/npy.py",
+        'order="F" if is_fortran else "C"',
+        'order="C"',
+        ("tests/integration/test_cli_arrays.py",),
+    ),
+    Mutant(
         "softness: r is the identity unless told otherwise",
         "npuq/models/noisy_rate.py",
         "alpha if self.alpha_r is None else",
