@@ -5,7 +5,8 @@ What is here, in the paper's order; `help(npuq.NAME)` says more, and modules of 
 
     image files           compress, decompress, load_model
     arrays of one's own   make_tables, make_scale_tables, save_tables, load_tables, encode_array,
-                          decode_array, content_seed
+                          decode_array
+    dither of files       dither_integers, dither_values, content_seed
     noise channel         uniform_noise, uniform_noise_channel
     quantization          universal_quantize, universal_dequantize, round_half_up
     soft rounding         soft_round, soft_round_inverse, soft_round_conditional_mean,
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from npuq.codec.files import compress as compress
     from npuq.codec.files import decompress as decompress
     from npuq.coding.dither import content_seed as content_seed
+    from npuq.coding.dither import dither_integers as dither_integers
+    from npuq.coding.dither import dither_values as dither_values
     from npuq.errors import NpuqError as NpuqError
     from npuq.evaluation.comparison import bd_rate as bd_rate
     from npuq.evaluation.metrics import ms_ssim as ms_ssim
@@ -88,6 +91,8 @@ _MODULE_OF = {
     "load_tables": "npuq.latents.tables_file",
     "encode_array": "npuq.latents.arrays",
     "decode_array": "npuq.latents.arrays",
+    "dither_integers": "npuq.coding.dither",
+    "dither_values": "npuq.coding.dither",
     "content_seed": "npuq.coding.dither",
     "round_half_up": "npuq.paper.channel",
     "round_half_up_backward_straight_through": "npuq.paper.channel",

@@ -48,6 +48,14 @@ def dither_integers(
 
     Raises:
         ValueError: `seed`, or a coordinate, is out of range.
+
+    Example: known answers, which hold forever and everywhere; `examples/` has the same in PyTorch
+        and JAX, on any device.
+        >>> dither_integers((1, 1, 8), seed=0).tolist()
+        [[[213, 232, 39, 102, 141, 197, 105, 225]]]
+        >>> place = {"first_channel": 3, "first_row": 5, "first_column": 7}
+        >>> dither_integers((1, 1, 4), seed=0x0123456789ABCDEF, tensor=2, **place).tolist()
+        [[[192, 177, 104, 181]]]
     """
     if not 0 <= seed < 1 << 64:
         raise ValueError(f"seed must be an integer from 0 to 2**64 - 1, not {seed}")

@@ -103,7 +103,10 @@ def encode_array(
     channel_axis = _axis(tables, axis, y.shape)
     method = method or ("un+uq+sr" if tables.alpha > 0 else "un+uq")
     phases = phases_of(tables, method)
-    seed = content_seed(y) if seed == "content" else operator.index(seed)  # type: ignore[arg-type]
+    seed = content_seed(y) if isinstance(seed, str) and seed == "content" else seed
+    if isinstance(seed, str):
+        raise ValueError(f"seed must be a number or 'content', not {seed!r}")
+    seed = operator.index(seed)
     if not (0 <= seed < 1 << 64 and 0 <= tensor <= WORD_MASK):
         raise ValueError("seed must be from 0 to 2**64 - 1, or 'content', tensor below 2**32")
     levels = check_scales(scales, tables, y.shape, are_shared=scales_are_shared)

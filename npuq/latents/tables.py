@@ -140,7 +140,7 @@ def make_scale_tables(
         params: of the CDF module.
         step, alpha, name: as in `make_tables`.
         levels: 2 to 256. The nearest of 64 costs some 0.002 bits a coefficient more than the exact
-            scale; of 128, a quarter of that.
+            scale; of 128, 0.001.
 
     Raises:
         TablesError: as `make_tables`, or another number of levels.

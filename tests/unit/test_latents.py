@@ -286,6 +286,7 @@ def test_the_seed_of_the_content() -> None:
         (np.zeros(3), {"scales": np.ones(3)}, InvalidArrayError, "make_scale_tables"),
         (np.zeros(3), {"method": "q"}, ModelError, "un\\+q"),
         (np.zeros(3), {"seed": -1}, ValueError, "seed"),
+        (np.zeros(3), {"seed": "mine"}, ValueError, "content"),
         (np.zeros(3), {"tensor": 1 << 32}, ValueError, "tensor"),
     ],
 )
