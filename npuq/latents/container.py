@@ -50,7 +50,7 @@ SCALES = 1  # a bit of the flags
 NO_AXIS = 255
 DTYPES = ("float16", "float32", "float64")
 MOST_AXES = 32
-LARGEST_SHAPE = 1 << 62  # coefficients
+LARGEST_SHAPE = 1 << 59  # coefficients, empty axes left out: what NumPy can address
 
 FIXED = struct.Struct("<4sBBBBBBBB8sQIIII")
 U32 = struct.Struct("<I")

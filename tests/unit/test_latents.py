@@ -30,7 +30,7 @@ from npuq.errors import (
     WrongTablesError,
 )
 from npuq.latents import layout, tables_file
-from npuq.latents.container import FIXED, unpack
+from npuq.latents.container import FIXED, pack, unpack
 from npuq.latents.quantization import phases_of
 from npuq.latents.tables import Tables
 from npuq.nn import logistic
@@ -409,6 +409,15 @@ def test_headers_that_claim_much_take_no_memory() -> None:
     with pytest.raises(InvalidArrayError, match="largest"):
         npuq.decode_array(DATA, NORMAL, largest=5)
     assert npuq.decode_array(DATA, NORMAL, largest=6).array.shape == (2, 3)
+
+
+def test_empty_arrays_whose_other_axes_are_endless_are_refused_or_made() -> None:
+    header = unpack(npuq.encode_array(np.zeros((0, 3)), NORMAL)).header
+    largest = pack(header._replace(shape=(0, 1 << 59)), b"", [])
+    assert npuq.decode_array(largest, NORMAL).array.shape == (0, 1 << 59)
+    for shape in ((0, (1 << 59) + 1), (1 << 40, 0, 1 << 20)):
+        with pytest.raises(CorruptFileError, match="shape"):
+            npuq.decode_array(pack(header._replace(shape=shape), b"", []), NORMAL)
 
 
 def test_an_axis_that_does_not_fit_the_tables_is_noticed() -> None:
