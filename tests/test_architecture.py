@@ -33,6 +33,7 @@ LEVELS = {
     "codec": 7,
     "exchange": 7,
     "evaluation": 8,
+    "latents": 8,
     "cli": 9,
     "__main__": 10,
 }
