@@ -4,6 +4,9 @@ What is here, in the paper's order; `help(npuq.NAME)` says more, and modules of 
 `npuq.nn` and `npuq.models` hold the rest:
 
     image files           compress, decompress, load_model
+    arrays of one's own   make_tables, make_scale_tables, save_tables, load_tables, encode_array,
+                          decode_array
+    dither of files       dither_integers, dither_values, content_seed
     noise channel         uniform_noise, uniform_noise_channel
     quantization          universal_quantize, universal_dequantize, round_half_up
     soft rounding         soft_round, soft_round_inverse, soft_round_conditional_mean,
@@ -33,10 +36,19 @@ if TYPE_CHECKING:
     from npuq.checks.testing import parametrize_with_checks as parametrize_with_checks
     from npuq.codec.files import compress as compress
     from npuq.codec.files import decompress as decompress
+    from npuq.coding.dither import content_seed as content_seed
+    from npuq.coding.dither import dither_integers as dither_integers
+    from npuq.coding.dither import dither_values as dither_values
     from npuq.errors import NpuqError as NpuqError
     from npuq.evaluation.comparison import bd_rate as bd_rate
     from npuq.evaluation.metrics import ms_ssim as ms_ssim
     from npuq.evaluation.metrics import psnr as psnr
+    from npuq.latents.arrays import decode_array as decode_array
+    from npuq.latents.arrays import encode_array as encode_array
+    from npuq.latents.tables import make_scale_tables as make_scale_tables
+    from npuq.latents.tables import make_tables as make_tables
+    from npuq.latents.tables_file import load_tables as load_tables
+    from npuq.latents.tables_file import save_tables as save_tables
     from npuq.paper.channel import round_half_up as round_half_up
     from npuq.paper.channel import (
         round_half_up_backward_straight_through as round_half_up_backward_straight_through,
@@ -76,6 +88,15 @@ _MODULE_OF = {
     "compress": "npuq.codec.files",
     "decompress": "npuq.codec.files",
     "load_model": "npuq.trained.model_file",
+    "make_tables": "npuq.latents.tables",
+    "make_scale_tables": "npuq.latents.tables",
+    "save_tables": "npuq.latents.tables_file",
+    "load_tables": "npuq.latents.tables_file",
+    "encode_array": "npuq.latents.arrays",
+    "decode_array": "npuq.latents.arrays",
+    "dither_integers": "npuq.coding.dither",
+    "dither_values": "npuq.coding.dither",
+    "content_seed": "npuq.coding.dither",
     "round_half_up": "npuq.paper.channel",
     "round_half_up_backward_straight_through": "npuq.paper.channel",
     "uniform_noise": "npuq.paper.channel",

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from npuq.errors import DeviceError
+
 Array: TypeAlias = npt.NDArray[Any]
 """A NumPy array, or a CuPy array of the same meaning."""
 
 
-def xp_of(x: Any) -> Any:
-    """The module, `numpy` or `cupy`, whose functions take the array `x`.
+def xp_of(*arrays: Any) -> Any:
+    """The module, `numpy` or `cupy`, whose functions take these arrays.
 
     CuPy is looked up, never imported: an array of it can only exist once somebody has.
+
+    Raises:
+        DeviceError: some lie on the host and some on a CUDA device.
     """
     cupy = sys.modules.get("cupy")
-    return cupy if cupy is not None and isinstance(x, cupy.ndarray) else np
+    if cupy is None:
+        return np
+    places = [isinstance(x, cupy.ndarray) for x in arrays]
+    if any(places) and not all(places):
+        here, there = places.index(False), places.index(True)
+        raise DeviceError(
+            f"array {here + 1} of {len(places)} lies on the host and array {there + 1} on a CUDA "
+            "device; move one with npuq.backend.to_device or to_host"
+        )
+    return cupy if any(places) else np
 
 
 def check_unmasked(x: Any, name: str) -> None:
@@ -65,13 +80,39 @@ def scipy_special_of(x: Any) -> Any:
 
 
 def has_cupy() -> bool:
-    """Whether CuPy is installed and sees a device."""
+    """Whether CuPy is installed, sees a device and multiplies matrices there."""
+    return why_no_cupy() is None
+
+
+def why_no_cupy() -> str | None:
+    """What keeps CuPy from computing on a device, and what to do about it; None if nothing does."""
     try:
         import cupy
+    except ImportError as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == "cupy":
+            return "CuPy is not installed: install npuq[cuda12] or npuq[cuda13]"
+        return f"CuPy cannot be loaded: {error}"
+    return _why_it_fails(cupy)
 
-        return bool(cupy.cuda.runtime.getDeviceCount() > 0)
-    except Exception:  # CuPy raises its own errors where there is no driver
-        return False
+
+@functools.cache
+def _why_it_fails(cupy: Any) -> str | None:
+    """The same of a CuPy that is imported; tried once, as a product takes a while to set up."""
+    try:
+        devices = cupy.cuda.runtime.getDeviceCount()
+    except Exception as error:  # CuPy raises its own errors where there is no driver
+        return f"CuPy finds no CUDA device: {error}"
+    if not devices:
+        return "CuPy finds no CUDA device"
+    try:
+        ones = cupy.ones((2, 2), np.float32)
+        right = float((ones @ ones).sum()) == 8
+    except Exception as error:
+        return (
+            f"CuPy cannot multiply matrices, as a library is missing or does not fit: {error}; "
+            "install npuq[cuda12] or npuq[cuda13], which bring cuBLAS"
+        )
+    return None if right else "CuPy multiplies matrices wrongly: look at the driver's version"
 
 
 def to_host(x: Any) -> Array:
@@ -84,14 +125,15 @@ def to_device(x: Any, device: str = "cpu") -> Array:
 
     Raises:
         ValueError: another device's name.
-        RuntimeError: "cuda" where CuPy finds no device.
+        RuntimeError: "cuda" where CuPy cannot compute on a device; the message says why.
     """
     if device == "cpu":
         return to_host(x)
     if device != "cuda":
         raise ValueError(f"device must be 'cpu' or 'cuda', not {device!r}")
-    if not has_cupy():
-        raise RuntimeError("no CUDA device: install npuq[cuda12] or npuq[cuda13], or use 'cpu'")
+    why_not = why_no_cupy()
+    if why_not is not None:
+        raise RuntimeError(f"no CUDA device can be used, but 'cpu' can: {why_not}")
     import cupy
 
     return cupy.asarray(x)

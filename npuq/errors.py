@@ -39,8 +39,24 @@ class WrongModelError(ModelError):
     """The file was made with another model than the one at hand."""
 
 
+class InvalidArrayError(NpuqError, ValueError):
+    """The array, or its scales or means, is not what the operation takes (shape, dtype, values)."""
+
+
+class TablesError(NpuqError, ValueError):
+    """Tables cannot be made, or a file of them is missing, damaged, or not one of ours."""
+
+
+class WrongTablesError(TablesError):
+    """The array was coded with other tables, or other scales, than those at hand."""
+
+
 class MissingDependencyError(NpuqError, ImportError):
     """An optional package is needed; the message names the extra that brings it."""
+
+
+class DeviceError(NpuqError, TypeError):
+    """Arrays of two devices meet in one call; the message says which to move."""
 
 
 class SettingError(NpuqError, ValueError):

@@ -20,7 +20,7 @@ PACKAGE = ROOT / "npuq"
 # A file imports only from rooms with a lower number, or from its own folder.
 LEVELS = {
     "errors": 0,
-    "backend": 0,
+    "backend": 0.5,  # it raises errors
     "runtime": 1,
     "io": 1,
     "coding": 2,
@@ -34,6 +34,7 @@ LEVELS = {
     "exchange": 7,
     "evaluation": 8,
     "checks": 8,
+    "latents": 8,
     "cli": 9,
     "__main__": 10,
 }

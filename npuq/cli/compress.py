@@ -1,9 +1,10 @@
-"""`npuq compress`: an image becomes a file."""
+"""`npuq compress`: an image, or an array, becomes a file."""
 
 from __future__ import annotations
 
 import argparse
 
+from npuq.cli.arrays import DENSITIES, compress_npy, is_npy
 from npuq.cli.common import (
     DEFAULT_QUALITY,
     JSON_HELP,
@@ -12,10 +13,12 @@ from npuq.cli.common import (
     SEED_HELP,
     band_progress,
     model_option,
+    number,
     seed,
     whole,
 )
 from npuq.cli.streams import STREAM, check_output, input_name, read_input, say_written, write_output
+from npuq.errors import NpuqError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from npuq.trained.methods import METHODS
 
     parser.add_argument(
-        "image", metavar="IMAGE", help="any 8-bit image that Pillow reads; - is standard input"
+        "image",
+        metavar="IMAGE",
+        help="any 8-bit image that Pillow reads, or a .npy file of floats; - is standard input",
     )
     parser.add_argument(
         "file", metavar="FILE", help="the compressed file to write; - is standard output"
@@ -31,11 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--method",
         choices=METHODS,
-        default="un+uq+sr",
         help="un+q: rounding; un+uq: universal quantization; un+uq+sr: the same with soft "
-        "rounding (default: un+uq+sr)",
+        "rounding (default: un+uq+sr; for an array without --alpha, un+uq)",
     )
-    parser.add_argument("--model", metavar="NAME|PATH", default="linear", help=MODEL_HELP)
+    parser.add_argument("--model", metavar="NAME|PATH", help=MODEL_HELP)
     parser.add_argument(
         "--quality",
         type=whole,
@@ -49,6 +53,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help=f"{SEED_HELP}; the same seed gives the same file",
     )
+    parser.add_argument(
+        "--step", type=number, metavar="D", help="of quantization, for an array, in its units"
+    )
+    parser.add_argument(
+        "--density",
+        choices=DENSITIES,
+        help="of an array; fit takes the one with the fewest bits (default: fit)",
+    )
+    parser.add_argument(
+        "--alpha",
+        type=number,
+        metavar="A",
+        help="softness of the rounding, for an array (default: none)",
+    )
     parser.add_argument("--json", action="store_true", help=JSON_HELP)
 
 
@@ -56,15 +74,22 @@ def run(args: argparse.Namespace) -> None:
     """Compress; say how many bytes came out."""
     from npuq.codec.files import compress
     from npuq.io.images import read_image
+    from npuq.trained.linear import LINEAR
+    from npuq.trained.methods import METHODS
 
     check_output(args.file, args.image, args.model)
-    model = model_option(args.model, args.quality)
     stream = read_input(STREAM) if args.image == STREAM else None
+    if is_npy(args.image, stream):
+        compress_npy(args, read_input(args.image) if stream is None else stream)
+        return
+    if {args.step, args.density, args.alpha} != {None}:
+        raise NpuqError("--step, --density and --alpha are for arrays, .npy files")
+    model = model_option(LINEAR.name if args.model is None else args.model, args.quality)
     image = read_image(input_name(args.image), data=stream)
     with band_progress() as progress:
         data = compress(
             image,
-            method=args.method,
+            method=args.method or METHODS[-1],
             quality=DEFAULT_QUALITY if args.quality is None else args.quality,
             model=model,
             seed=args.seed,

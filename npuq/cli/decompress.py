@@ -1,10 +1,11 @@
-"""`npuq decompress`: a file becomes an image again."""
+"""`npuq decompress`: a file becomes an image, or an array, again."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+from npuq.cli.arrays import decompress_npy, is_array
 from npuq.cli.common import JSON_HELP, band_progress, load_model_option, naming
 from npuq.cli.streams import STREAM, check_output, input_name, read_input, say_written, write_output
 from npuq.errors import NpuqError
@@ -20,7 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "image",
         metavar="IMAGE",
-        help="the image to write: .png, .ppm, .bmp, .tif or .webp; - is standard output",
+        help="the image to write: .png, .ppm, .bmp, .tif or .webp; .npy for an array; - is "
+        "standard output",
     )
     parser.add_argument(
         "--format",
@@ -38,12 +40,17 @@ def run(args: argparse.Namespace) -> None:
     from npuq.codec.files import decompress
     from npuq.io.image_writing import check_writable, encode_image, write_image
 
-    suffix = _suffix(args)
-    if suffix is None:
+    suffix, is_npy = _suffix(args), Path(args.image).suffix.lower() == ".npy"
+    if suffix is None and not is_npy:
         check_writable(args.image)
     check_output(args.image, args.file, args.model)
     model = load_model_option(args.model)
     data = read_input(args.file)
+    if is_array(data):
+        decompress_npy(args, data)
+        return
+    if is_npy:
+        raise NpuqError(f"{input_name(args.file)}: is no array; name an image to write it to")
     with naming(input_name(args.file)), band_progress() as progress:
         image = decompress(data, model=model, progress=progress)
     if suffix is None:

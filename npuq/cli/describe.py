@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from npuq.cli.arrays import describe_arrays, describe_tables, is_array
 from npuq.codec.container import VERSION, unpack
 from npuq.errors import ModelError, TrainingError, WrongModelError
 from npuq.io.archive import opened, read_manifest
@@ -33,21 +34,33 @@ LONGEST_HISTORY = 1 << 24  # bytes; those of real files have some kB
 
 
 def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """What a file is: `describe_image`, `describe_model` or `describe_checkpoint`.
+    """What a file is: an image, an array, a model, a checkpoint, or tables.
 
     Raises:
         InvalidFileError: neither an archive nor a sound compressed file.
-        ModelError, TrainingError: an archive, but no sound model or checkpoint.
+        ModelError, TrainingError, TablesError: an archive, but none of a sound one of these.
         OSError: it cannot be read.
     """
     path = Path(path)
     with path.open("rb") as file:
         start = file.read(len(ARCHIVE))
     if start != ARCHIVE:
-        return describe_image(path.read_bytes())
-    if "step" in _manifest(path):
+        return describe_data(path.read_bytes())
+    manifest = _manifest(path)
+    if manifest.get("kind") == "tables":
+        return describe_tables(path)
+    if "step" in manifest:
         return describe_checkpoint(path)
     return describe_model(load_model(path)) | {"bytes": path.stat().st_size}
+
+
+def describe_data(data: bytes) -> dict[str, Any]:
+    """What a compressed file is: an image, or arrays.
+
+    Raises:
+        InvalidFileError: not a sound file.
+    """
+    return describe_arrays(data) if is_array(data) else describe_image(data)
 
 
 def describe_image(data: bytes) -> dict[str, Any]:

@@ -16,21 +16,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "file",
         metavar="FILE",
         help="a file made by npuq compress, or - for standard input; a model or a checkpoint of "
-        "npuq train",
+        "npuq train; tables of arrays",
     )
     parser.add_argument("--json", action="store_true", help=JSON_HELP)
 
 
 def run(args: argparse.Namespace) -> None:
     """Check the file as a whole, and print what it says."""
-    from npuq.cli.describe import ARCHIVE, describe, describe_image
+    from npuq.cli.describe import ARCHIVE, describe, describe_data
 
     if args.file == STREAM:
         with naming(input_name(args.file)):
             data = read_input(args.file)
             if data.startswith(ARCHIVE):
                 raise NpuqError("is no compressed image; name a model or a checkpoint by its file")
-            facts = describe_image(data)
+            facts = describe_data(data)
     else:
         try:
             facts = describe(args.file)

@@ -79,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, or finish training, and say where the model is."""
-    from npuq.backend import has_cupy
+    from npuq.backend import why_no_cupy
     from npuq.trained.model_file import load_model
     from npuq.training.checkpoint import saved_run
     from npuq.training.run_folder import check_folder
@@ -97,8 +97,8 @@ def run(args: argparse.Namespace) -> int:
     before = {} if begun is None else begun.provenance
     preset = args.preset or before.get("preset", DEFAULT_PRESETS[args.model or "linear"])
     options = _options(args, preset, begun)
-    if args.device == "cuda" and not has_cupy():
-        raise NpuqError("no CUDA device: install npuq[cuda12] or npuq[cuda13], or leave --device")
+    if args.device == "cuda" and (why_not := why_no_cupy()):
+        raise NpuqError(f"--device cuda: {why_not}")
     if args.validation_crop % options.crop_multiple:
         raise NpuqError(
             f"--validation-crop must be a multiple of {options.crop_multiple}, "

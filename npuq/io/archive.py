@@ -14,7 +14,7 @@ import math
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -83,7 +83,7 @@ def write_archive(path: str | Path, arrays: Mapping[str, Array], *, compress: bo
 
 
 @contextlib.contextmanager
-def opened(path: str | Path) -> Iterator[Archive]:
+def opened(path: str | Path | BinaryIO) -> Iterator[Archive]:
     """Open a `.npz` and read the headers of its arrays.
 
     Raises:

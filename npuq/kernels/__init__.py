@@ -1,5 +1,8 @@
-"""Fast twins of plain functions, with their names and arguments: `cpu`, compiled by Numba.
+"""Fast twins of plain functions, with their names and arguments.
 
-Never holds an idea of its own: each file names the plain one to read. Decides speed only; what a
-twin computes is tested against its plain function.
+`cpu` for arrays on the host, compiled by Numba; `cuda` for those on a device, in CUDA C.
+
+Never holds an idea of its own: each file names the plain one to read. Nothing imports from here by
+name: `npuq.runtime.twins` finds a twin when its plain function is called. Decides speed only; what
+a twin computes is tested against its plain function.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from npuq.backend import Array, scipy_special_of, xp_of
+from npuq.runtime.twins import has_twins
 
 
 def softplus(x: Array) -> Array:
@@ -43,6 +44,16 @@ def sigmoid_backward(d_y: Array, x: Array) -> Array:
     return d_y * sigmoid(x) * sigmoid(-x)
 
 
+def _check_slope(x: Array, slope: float = 0.01) -> None:
+    if not 0 <= slope <= 1:
+        raise ValueError(f"slope must be from 0 to 1, not {slope}")
+
+
+def _check_slope_backward(d_y: Array, x: Array, slope: float = 0.01) -> None:
+    _check_slope(x, slope)
+
+
+@has_twins(check=_check_slope)
 def leaky_relu(x: Array, slope: float = 0.01) -> Array:
     """x, or `slope` times x where that is larger (Maas, Hannun & Ng 2013).
 
@@ -53,16 +64,10 @@ def leaky_relu(x: Array, slope: float = 0.01) -> Array:
     Raises:
         ValueError: another slope.
     """
-    _check_slope(slope)
     return xp_of(x).maximum(x, x.dtype.type(slope) * x)
 
 
+@has_twins(check=_check_slope_backward)
 def leaky_relu_backward(d_y: Array, x: Array, slope: float = 0.01) -> Array:
     """Gradient of `leaky_relu` (Maas et al. 2013); at 0 it is that of the negative side."""
-    _check_slope(slope)
     return xp_of(x).where(x > 0, d_y, x.dtype.type(slope) * d_y)
-
-
-def _check_slope(slope: float) -> None:
-    if not 0 <= slope <= 1:
-        raise ValueError(f"slope must be from 0 to 1, not {slope}")

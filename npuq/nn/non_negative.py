@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 
 from npuq.backend import Array, xp_of
+from npuq.runtime.twins import has_twins
 
 PEDESTAL = 2.0**-36
 
@@ -39,6 +40,7 @@ def lower_bound_backward_straight_through(d_y: Array, x: Array, bound: float) ->
     return d_y * ((x >= bound) | (d_y < 0))
 
 
+@has_twins(check=lambda theta, minimum=0.0: _root(minimum))
 def non_negative(theta: Array, minimum: float = 0.0) -> Array:
     """The bounded parameter that a free one stands for (Ballé 2018).
 
@@ -58,6 +60,7 @@ def non_negative_backward(d_y: Array, theta: Array, minimum: float = 0.0) -> Arr
     return lower_bound_backward(2 * lower_bound(theta, root) * d_y, theta, root)
 
 
+@has_twins(check=lambda d_y, theta, minimum=0.0: _root(minimum))
 def non_negative_backward_straight_through(d_y: Array, theta: Array, minimum: float = 0.0) -> Array:
     """The gradient to train with: `lower_bound_backward_straight_through` (Ballé 2018, Sec. 2)."""
     root = _root(minimum)

@@ -51,6 +51,7 @@ def has_twins(
 
         @functools.wraps(function)
         def choose(*args: Any, **static: Any) -> Any:
+            xp_of(*arrays_in((args, *static.values())))  # refuses those of two devices
             if check is not None:
                 check(*args, **static)
             twin = None if use_reference() else twin_of(module, name, args)

@@ -46,13 +46,16 @@ def decisive_arrays(model: Model) -> dict[str, Array]:
 
 
 def model_hash(model: Model) -> bytes:
-    """The first 8 bytes of a SHA-256 over what decoding depends on.
+    """The first 8 bytes of a SHA-256 over what decoding depends on."""
+    return hash_of(decisive_facts(model), decisive_arrays(model))
 
-    That is the decisive part of the manifest, and names, types, shapes and little-endian contents
-    of all arrays.
+
+def hash_of(facts: dict[str, Any], arrays: dict[str, Array]) -> bytes:
+    """The first 8 bytes of a SHA-256 over the decisive part of a manifest, and all arrays.
+
+    Of these names, types, shapes and little-endian contents.
     """
-    digest = hashlib.sha256(json.dumps(decisive_facts(model), sort_keys=True).encode())
-    arrays = decisive_arrays(model)
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
         array = array.astype(array.dtype.newbyteorder("<"))

@@ -64,18 +64,18 @@ class IntegerScales(NamedTuple):
     slope: int = SLOPE
 
 
-def scale_levels() -> Array:
-    """The scales of the tables, (LEVELS,) float64, from SMALLEST to GREATEST in equal ratios."""
-    return np.geomspace(SMALLEST, GREATEST, LEVELS)
+def scale_levels(count: int = LEVELS) -> Array:
+    """The scales of the tables, (count,) float64, from SMALLEST to GREATEST in equal ratios."""
+    return np.geomspace(SMALLEST, GREATEST, count)
 
 
-def level_thresholds() -> Array:
-    """The thresholds halfway, in ratio, between neighbouring levels, (LEVELS - 1,) float64.
+def level_thresholds(count: int = LEVELS) -> Array:
+    """The thresholds halfway, in ratio, between neighbouring levels, (count - 1,) float64.
 
     Integers with FRACTION bits after the point. Roots and powers may end in another last bit
     elsewhere, so they are computed once, when a model is made, and kept in its file.
     """
-    levels = scale_levels()
+    levels = scale_levels(count)
     return np.rint(np.sqrt(levels[1:] * levels[:-1]) * 2.0**FRACTION)
 
 

@@ -40,7 +40,7 @@ class TrainingState(NamedTuple):
         history: rows of figures, see `HISTORY`.
         sums: of loss, bpp and mse over the steps since the last row of `history`.
         summed: number of these steps.
-        lengths: of the gradients of the last steps, see `npuq.training.loop.is_outlier`.
+        lengths: of the gradients of the last steps, see `npuq.training.step.is_outlier`.
         skipped: number of steps that were left out.
     """
 

@@ -24,10 +24,14 @@ from npuq.backend import Array
 from npuq.errors import TrainingError
 from npuq.io.folders import list_images
 from npuq.io.images import read_image
-from npuq.training.resizing import resized_crop, resized_shape, resized_window
-
-SMALLER_SIDE = (533, 1200)
-"""Range of the smaller side after random resizing, in pixels (Sec. 5.2)."""
+from npuq.training.crops import (
+    SMALLER_SIDE,
+    Choice,
+    cut_crop,
+    draw_crops,
+    resized_shape,
+    resized_window,
+)
 
 
 class Photographs(NamedTuple):
@@ -77,7 +81,7 @@ def load_photographs(
 
     def load(path: os.PathLike[str]) -> Array:
         image = read_image(path)
-        height, width = resized_shape(image, smaller_side_max)
+        height, width = resized_shape(image.shape[:2], smaller_side_max)
         return resized_window(image, (height, width), 0, 0, height, width)
 
     images: list[Array] = []
@@ -156,18 +160,13 @@ def training_batch(
         raise ValueError("batch_size and crop must be at least 1")
     if not 1 <= smaller_side[0] <= smaller_side[1]:
         raise ValueError(f"smaller_side must be (low, high), 1 <= low <= high, not {smaller_side}")
-    rng = np.random.default_rng([seed, step])
+    choices = draw_crops(
+        [image.shape[:2] for image in images], seed=seed, step=step, batch_size=batch_size,
+        crop=crop, smaller_side=smaller_side, turns=turns,
+    )  # fmt: skip
     batch = np.empty((batch_size, crop, crop, 3), np.uint8)
-    for sample in batch:
-        image = images[int(rng.integers(len(images)))]
-        high = min(max(smaller_side[1], crop), *image.shape[:2])
-        low = min(max(smaller_side[0], crop), high)
-        shape = resized_shape(image, int(rng.integers(low, high + 1)))
-        top = int(rng.integers(max(shape[0] - crop, 0) + 1))
-        left = int(rng.integers(max(shape[1] - crop, 0) + 1))
-        piece = resized_crop(image, shape, top, left, crop)
-        piece = piece[:, ::-1] if rng.random() < 0.5 else piece
-        sample[:] = np.rot90(piece, int(rng.integers(4))) if turns else piece
+    for sample, choice in zip(batch, choices, strict=True):
+        sample[:] = cut_crop(images[choice.photograph], choice, crop)
     return batch
 
 
@@ -192,9 +191,9 @@ def validation_crops(
     crops = np.empty((len(images), crop, crop, 3), np.uint8)
     for sample, image in zip(crops, images, strict=True):
         side = max((smaller_side[0] + smaller_side[1]) // 2, crop)
-        shape = resized_shape(image, side)
+        shape = resized_shape(image.shape[:2], side)
         top, left = (max(size - crop, 0) // 2 for size in shape)
-        sample[:] = resized_crop(image, shape, top, left, crop)
+        sample[:] = cut_crop(image, Choice(0, *shape, top, left, 0, 0), crop)
     return crops
 
 

@@ -60,7 +60,7 @@ def test_python_blocks_run_by_themselves(
 
 def test_the_blocks_print_what_the_laws_say(capsys: pytest.CaptureFixture[str]) -> None:
     """Both sides of Eq. 7 agree, and with SciPy's distribution; Eq. 12 is no worse than Eq. 14."""
-    read, verify, cross_check, compress = blocks(README, "python")
+    read, verify, cross_check, compress, latents = blocks(README, "python")
     largest, _, text = run(read, capsys).partition("\n")
     assert float(largest) < 1e-14  # some eps of float64, for |y| up to 2
     assert "s_alpha(y): Eq. (10)" in text
@@ -77,6 +77,12 @@ def test_the_blocks_print_what_the_laws_say(capsys: pytest.CaptureFixture[str]) 
 
     assert run(cross_check, capsys) == "the same\n"
     assert re.fullmatch(r"0\.\d{3} bits per pixel, \d\d\.\d\d dB\n", run(compress, capsys))
+
+    bits, error = (float(word) for word in re.findall(r"\d\.\d{3}", run(latents, capsys)))
+    assert error == 0.25
+    z = np.arange(-40, 40, 1 / 64)  # in steps
+    p = np.diff(scipy.stats.laplace(scale=2.0).cdf([z - 0.5, z + 0.5]), axis=0)
+    assert bits == pytest.approx(scipy.special.entr(p).sum() / 64 / math.log(2), rel=0.004)
 
 
 ANSWERS = re.findall(
@@ -119,6 +125,7 @@ def test_commands_run_in_their_order(page: str, tmp_path: Path) -> None:
     for folder in ("photos", "bin"):
         (tmp_path / folder).mkdir()
     write_image(tmp_path / "photo.png", landscape(48, 72, seed=1))
+    np.save(tmp_path / "latents.npy", np.arange(60.0).reshape(3, 20))
     for seed in range(3):
         write_image(tmp_path / f"photos/{seed}.png", picture(64, 64, seed))
     script = tmp_path / "bin" / "npuq"
@@ -140,6 +147,7 @@ def test_commands_run_in_their_order(page: str, tmp_path: Path) -> None:
     assert (tmp_path / "photo.npuq").stat().st_size > 0
     if page != README:
         assert read_image(tmp_path / "decoded.ppm").shape == (48, 72, 3)
+        assert np.load(tmp_path / "decoded.npy").shape == (3, 20)
         for made in ("curves.png", "records.csv", "runs/mine/history.png"):
             assert (tmp_path / made).stat().st_size > 0
 

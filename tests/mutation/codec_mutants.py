@@ -21,6 +21,9 @@ SCALES_TESTS = ("tests/unit/test_integer_scales.py",)
 DITHER_TESTS = ("tests/unit/test_coding_dither.py",)
 ADDRESS_TESTS = ("tests/unit/test_codec_addresses.py",)
 
+ARRAYS = "npuq/latents/arrays.py"
+ARRAY_TESTS = ("tests/unit/test_latents.py",)
+
 CODEC_MUTANTS: list[Mutant] = [
     Mutant(
         "quantizer: the compiled one rounds half to even",
@@ -252,6 +255,97 @@ CODEC_MUTANTS: list[Mutant] = [
         "return xp.copysign(floor + (fraction >= 0.5).astype(floor.dtype), y)",
         "return floor + (fraction >= 0.5).astype(floor.dtype)",
         ("tests/unit/test_paper_soft_round.py",),
+    ),
+    Mutant(
+        "arrays: blocks begin with the dither of column 0",
+        "npuq/latents/quantization.py",
+        "first_column=columns.start",
+        "first_column=0",
+        ARRAY_TESTS,
+    ),
+    Mutant(
+        "arrays: all tensors share their dither",
+        "npuq/latents/quantization.py",
+        "tensor=tensor",
+        "tensor=0",
+        ARRAY_TESTS,
+    ),
+    Mutant(
+        "arrays: quantized in single precision",
+        ARRAYS,
+        "grid[part].astype(np.float64)",
+        "grid[part].astype(np.float32)",
+        ARRAY_TESTS,
+    ),
+    Mutant(
+        "arrays: means are added with the other sign",
+        ARRAYS,
+        "* tables.step + shift[part]",
+        "* tables.step - shift[part]",
+        ARRAY_TESTS,
+    ),
+    Mutant(
+        "arrays: the step does not widen the density",
+        "npuq/latents/tables.py",
+        "cdfs[0](y * step)",
+        "cdfs[0](y)",
+        ARRAY_TESTS,
+    ),
+    Mutant(
+        "arrays: other scales are not noticed",
+        ARRAYS,
+        "indexes_crc(indexes) != header.scales_crc",
+        "False",
+        ARRAY_TESTS,
+    ),
+    Mutant(
+        "arrays: the level below at a threshold",
+        "npuq/latents/scales.py",
+        'side="right"',
+        'side="left"',
+        ARRAY_TESTS,
+    ),
+    Mutant(
+        "arrays: float scales in another unit",
+        "npuq/latents/scales.py",
+        "/ tables.step * 2.0**FRACTION",
+        "* 2.0**FRACTION",
+        ARRAY_TESTS,
+    ),
+    Mutant(
+        "arrays: the hash forgets the step",
+        "npuq/latents/tables.py",
+        '"step": tables.step, ',
+        "",
+        ARRAY_TESTS,
+    ),
+    Mutant(
+        "arrays: a float16 becomes infinite",
+        ARRAYS,
+        ", -most, most)",
+        ", -np.inf, np.inf)",
+        ARRAY_TESTS,
+    ),
+    Mutant(
+        "arrays: the density that fits worst is taken",
+        "npuq/latents/densities.py",
+        "return min(found,",
+        "return max(found,",
+        ("tests/integration/test_cli_arrays.py",),
+    ),
+    Mutant(
+        "arrays: a Laplace distribution has the scale of its standard deviation",
+        "npuq/latents/densities.py",
+        "abs(y - location).mean() if family",
+        "y.std() if family",
+        ("tests/integration/test_cli_arrays.py",),
+    ),
+    Mutant(
+        "arrays: .npy files in the order of Fortran are read as of C",
+        "npuq/io/npy.py",
+        'order="F" if is_fortran else "C"',
+        'order="C"',
+        ("tests/integration/test_cli_arrays.py",),
     ),
     Mutant(
         "softness: r is the identity unless told otherwise",

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from checks_mutants import CHECKS_MUTANTS
 from codec_mutants import CODEC_MUTANTS
+from cuda_mutants import CUDA_MUTANTS
 from model_mutants import MODEL_MUTANTS
 from mutant import Mutant
 
 ROOT = Path(__file__).resolve().parents[2]
-MUTANTS = [*MODEL_MUTANTS, *CODEC_MUTANTS, *CHECKS_MUTANTS]
+MUTANTS = [*MODEL_MUTANTS, *CODEC_MUTANTS, *CUDA_MUTANTS, *CHECKS_MUTANTS]
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)

@@ -1,5 +1,7 @@
 """Philox's published answers, the dither of each address, and its statistics."""
 
+import doctest
+
 import numpy as np
 import pytest
 from philox_of_paper import dither_at, philox
@@ -65,6 +67,17 @@ def test_dither_of_a_window_is_that_of_all_its_addresses(monkeypatch, kernels):
     n = dither_integers(shape, seed=seed, tensor=tensor, first_row=top, first_column=left)
     expected = [dither_at(seed, tensor, c, top + i, left + j) for c, i, j in np.ndindex(shape)]
     assert n.ravel().tolist() == expected
+
+
+def test_the_answers_that_help_quotes_are_given():
+    """The bytes of Philox's published words for zeros first: 0x6627E8D5 ends in 0xD5, 213."""
+    names = {"dither_integers": dither_integers}
+    (example,) = doctest.DocTestFinder().find(
+        dither_integers, "dither_integers", globs=names, module=False
+    )
+    assert len(example.examples) == 3
+    said = []
+    assert doctest.DocTestRunner(verbose=False).run(example, out=said.append).failed == 0, said
 
 
 def test_dither_is_uniform():

@@ -9,7 +9,7 @@ from npuq.runtime.compile import jit
 from npuq.runtime.twins import takes
 
 
-@takes((np.float32, np.uint8, np.float32, np.int32))
+@takes((np.float32, np.uint8, np.float32, np.int32), (np.float64, np.uint8, np.float64, np.int32))
 def look_up_symbols(y: Array, n: Array, v: Array, k: Array) -> None:
     """Fast twin of `npuq.codec.quantizer.look_up_symbols`."""
     _floor_less(_by_channel(y), _by_channel(n), v, _by_channel(k))

@@ -1,0 +1,36 @@
+"""Twin of `npuq.models.conditional_rate` on a CUDA device."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from npuq.backend import Array
+from npuq.kernels.cuda.launch import contiguous, launch_each, size
+from npuq.kernels.cuda.softness import fit, flags_of, numbers_of
+from npuq.runtime.twins import takes
+
+SMALLEST_SCALE = float(np.float32(0.11))
+"""As `npuq.models.conditional_rate` has it."""
+
+
+@takes(np.float32, when=lambda t, u, sigma, softness: fit(softness))
+def conditional_rate(
+    t: Array, u: Array, sigma: Array, softness: Any
+) -> tuple[Array, Array, Array, Array, Array]:
+    """Rate and gradients of residuals (Eqs. 23 and 24).
+
+    Returns:
+        The members of its `ConditionalRate`.
+    """
+    import cupy
+
+    t, u, sigma = contiguous(t, u, sigma)
+    r, bits, d_t, d_sigma, dr_dt = (cupy.empty_like(t) for _ in range(5))
+    launch_each(
+        "conditional_rate", "conditional_rate", t.size, t, u, sigma, numbers_of(softness),
+        r, bits, d_t, d_sigma, dr_dt,
+        np.float64(SMALLEST_SCALE), flags_of(softness), size(t.shape),
+    )  # fmt: skip
+    return r, bits, d_t, d_sigma, dr_dt

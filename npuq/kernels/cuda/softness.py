@@ -1,0 +1,51 @@
+"""Softness as kernels read it: what depends on alpha alone, computed once, on the host, in float64.
+
+The numbers lie on the device, so that nothing travels there while alpha stays what it is.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import numpy as np
+
+from npuq.backend import Array
+
+ALPHAS = (0.01, 80.0)
+"""Softness beside 0: below, r loses its digits in float32; above is where float32 ends."""
+
+
+def fit(softness: Any) -> bool:
+    """Whether the formulas of the kernels are good for both softnesses of a `Softness`."""
+    low, high = ALPHAS
+    return all(alpha == 0 or low <= alpha <= high for alpha in softness.alphas())
+
+
+def flags_of(softness: Any) -> Any:
+    """1 for the gradient of Eq. (17), plus 2 for that of Eq. (20)."""
+    return np.int32(softness.expected_rate + 2 * softness.expected_distortion)
+
+
+def numbers_of(softness: Any) -> Array:
+    """(2, 5) float64 on the device, a row for s_alpha (Eq. 10) and one for r_alpha_r (Eq. 14).
+
+    A row holds alpha, 1 / (2 tanh(alpha / 2)), e^-alpha, (1 - e^-alpha) / alpha and 1 / (2 alpha);
+    where alpha is 0, nothing reads the others.
+    """
+    import cupy
+
+    return _on_device(cupy, *softness.alphas())
+
+
+@functools.lru_cache(maxsize=16)
+def _on_device(cupy: Any, alpha: float, alpha_r: float) -> Array:
+    return cupy.asarray(np.array([_row(alpha), _row(alpha_r)]))  # type: ignore[no-any-return]
+
+
+def _row(alpha: float) -> list[float]:
+    if alpha == 0:
+        return [0.0] * 5
+    half = 0.5 / math.tanh(0.5 * alpha)
+    return [alpha, half, math.exp(-alpha), -math.expm1(-alpha) / alpha, 0.5 / alpha]

@@ -1,0 +1,75 @@
+"""A training step's last part over one flat buffer of all parameters: clip, judge, and Adam.
+
+On a device nothing of it may need the host: so the length of the gradient, the median of those
+before it and the count of steps, by which Adam's moments are corrected, stay where the gradient is.
+Everything is changed in place, at addresses that a recorded step can be replayed with.
+
+Shapes, for n parameters in k groups of learning rates:
+    p, g, m, v     (n,) parameters, gradient and Adam's moments
+    group          (n,) uint8, which rate a parameter has
+    numbers        (5 + k,) float64: beta1, beta2, epsilon, the length that gradients are clipped
+                   to, how many medians long a gradient is skipped from, and the rates;
+                   infinity where there is no clipping or skipping
+    lengths        (REMEMBERED,) float64, a ring of the last gradients' lengths
+    steps          (2,) int64: steps done, and those of them that were skipped
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from npuq.backend import Array
+from npuq.runtime.twins import has_twins
+
+REMEMBERED = 200  # lengths of gradients, of which the median is taken
+TO_JUDGE = 20  # of them, before any step is judged
+NUMBERS = 5  # beside the rates
+
+
+def _check(
+    p: Array, g: Array, m: Array, v: Array, group: Array, numbers: Array, lengths: Array,
+    steps: Array,
+) -> None:  # fmt: skip
+    if p.ndim != 1 or len({a.shape for a in (p, g, m, v, group)}) > 1:
+        raise ValueError("p, g, m, v and group must be flat and of one length")
+    if numbers.ndim != 1 or numbers.size <= NUMBERS:
+        raise ValueError(f"numbers must be {NUMBERS}, and a rate for each group")
+    if lengths.shape != (REMEMBERED,) or steps.shape != (2,):
+        raise ValueError(f"lengths must be {REMEMBERED}, and steps 2")
+
+
+@has_twins(check=_check)
+def flat_adam(
+    p: Array, g: Array, m: Array, v: Array, group: Array, numbers: Array, lengths: Array,
+    steps: Array,
+) -> None:  # fmt: skip
+    """One step of Adam (Kingma & Ba 2015) on a gradient clipped as a whole.
+
+    A gradient longer than `numbers[4]` times the median of those before it changes nothing but
+    `lengths` and `steps`: see `npuq.training.step.is_outlier`.
+
+    Args:
+        p, m, v: float32, overwritten.
+        g, group, numbers: see the top of this file.
+        lengths, steps: overwritten.
+
+    Raises:
+        ValueError: shapes that do not fit each other.
+    """
+    beta1, beta2, epsilon, clip, ratio = numbers[:NUMBERS]
+    done, skipped = (int(count) for count in steps)
+    length = math.sqrt(np.sum(g * g, dtype=np.float64))
+    before = lengths[: min(done, REMEMBERED)]
+    is_outlier = len(before) >= TO_JUDGE and length > ratio * np.median(before)
+    lengths[done % REMEMBERED] = length
+    steps[:] = done + 1, skipped + is_outlier
+    if is_outlier:
+        return
+    t = done - skipped + 1
+    clipped = g * np.float32(clip / length) if length > clip else g
+    m[:] = beta1 * m + (1 - beta1) * clipped
+    v[:] = beta2 * v + (1 - beta2) * (clipped * clipped)
+    m_hat, v_hat = m / (1 - beta1**t), v / (1 - beta2**t)
+    p -= numbers[NUMBERS:][group] * m_hat / (np.sqrt(v_hat) + epsilon)

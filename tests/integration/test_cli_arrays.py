@@ -1,0 +1,157 @@
+"""The commands on arrays: .npy files there and back, what `info` says, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.stats
+
+import npuq
+from npuq.backend import Array
+from npuq.cli import main
+from npuq.codec.files import compress
+from npuq.evaluation.landscape import landscape
+from npuq.io.npy import npy_of_array
+
+FAMILIES: dict[str, Any] = {
+    "normal": scipy.stats.norm,
+    "laplace": scipy.stats.laplace,
+    "logistic": scipy.stats.logistic,
+}
+
+
+def draw(family: str, shape: tuple[int, ...] = (4, 60, 50)) -> Array:
+    distribution = FAMILIES[family](loc=1.5, scale=3.0)
+    return np.asarray(distribution.rvs(shape, random_state=3), np.float32)
+
+
+def run_json(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
+    capsys.readouterr()
+    assert main([*words, "--json"]) == 0
+    facts: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return facts
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_density_that_fits_is_found_and_takes_the_fewest_bytes(
+    family: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    y, source, file = draw(family), str(tmp_path / "y.npy"), str(tmp_path / "y.npuq")
+    np.save(source, y)
+    sizes = {}
+    for density in (*FAMILIES, "fit"):
+        facts = run_json(capsys, "compress", source, file, "--step", "0.5", "--density", density)
+        told = run_json(capsys, "info", file)
+        sizes[density] = told["payload_bytes"]
+        assert facts["bytes"] == told["bytes"] == Path(file).stat().st_size
+    assert facts["density"].startswith(family) and told["tables"] == facts["density"]
+    assert sizes["fit"] == sizes[family] == min(sizes.values())
+    ideal = FAMILIES[family](loc=1.5, scale=3.0)
+    p = np.diff([ideal.cdf(y - 0.25), ideal.cdf(y + 0.25)], axis=0)
+    # of y and not y + U, and fitted to the sample: some bits in 12,000 coefficients
+    assert 8 * sizes["fit"] == pytest.approx(-np.log2(p).sum(), rel=0.01)
+
+
+@pytest.mark.parametrize("options", [[], ["--method", "un+q"], ["--alpha", "4"], ["--seed", "9"]])
+def test_there_and_back(
+    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arrays = [
+        draw("normal"),
+        np.asfortranarray(draw("normal", (30, 20)).astype(">f8")),
+        np.full(5, 3.0, np.float16),
+        np.zeros((0, 3)),
+    ]
+    for i, y in enumerate(arrays):
+        source, file, back = (str(tmp_path / f"{i}{end}") for end in (".npy", ".npuq", "b.npy"))
+        np.save(source, y)
+        run_json(capsys, "compress", source, file, "--step", "0.5", *options)
+        facts = run_json(capsys, "decompress", file, back)
+        decoded = np.load(back)
+        assert facts["shape"] == list(y.shape) and decoded.shape == y.shape
+        assert decoded.dtype == y.dtype.newbyteorder("=")
+        assert np.all(abs(decoded - y) <= (0.5 if "--alpha" in options else 0.2501))
+        told = run_json(capsys, "info", file)
+        expected = "un+uq+sr" if "--alpha" in options else "un+uq"
+        assert told["method"] == ("un+q" if "un+q" in options else expected)
+        assert told["seed"] == (9 if "--seed" in options else 0)
+
+
+def test_info_tells_of_tables_and_of_several_arrays(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tables = npuq.make_scale_tables(step=0.25, levels=128, name="mine")
+    npuq.save_tables(tmp_path / "t.npz", tables)
+    told = run_json(capsys, "info", str(tmp_path / "t.npz"))
+    assert told["hash"] == tables.hash.hex() and (told["levels"], told["step"]) == (128, 0.25)
+    data = b"".join(
+        npuq.encode_array(np.zeros(n), tables, scales=np.ones(n, int), tensor=n) for n in (3, 5)
+    )
+    (tmp_path / "two.npuq").write_bytes(data)
+    told = run_json(capsys, "info", str(tmp_path / "two.npuq"))
+    assert [one["shape"] for one in told["arrays"]] == [[3], [5]]
+    assert sum(one["bytes"] for one in told["arrays"]) == len(data)
+    assert main(["info", str(tmp_path / "two.npuq")]) == 0
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("y.npy", draw("normal", (5, 4)))
+    np.save("integers.npy", np.arange(5))
+    np.save("nan.npy", np.array([1.0, np.nan]))
+    np.save("far.npy", np.array([1e6, 1e6 + 1]))
+    Path("cut.npy").write_bytes(npy_of_array(np.zeros(9))[:-1])
+    Path("huge.npy").write_bytes(npy_of_array(np.zeros(9)).replace(b"(9,)", b"(9999999999999999,)"))
+    assert main(["compress", "y.npy", "y.npuq", "--step", "1"]) == 0
+    Path("more.npuq").write_bytes(Path("y.npuq").read_bytes() + b"0")
+    Path("cut.npuq").write_bytes(Path("y.npuq").read_bytes()[:-1])
+    Path("image.npuq").write_bytes(compress(landscape(16, 16, seed=1)))
+    tables = npuq.make_tables(scipy.stats.norm())
+    Path("bare.npuq").write_bytes(npuq.encode_array(np.zeros(3), tables))
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("compress y.npy out", "--step"),
+        ("compress y.npy out --step 0", "step must be"),
+        ("compress y.npy out --step 1 --alpha -1", "alpha"),
+        ("compress y.npy out --step 1 --quality 3", "--quality"),
+        ("compress y.npy out --step 1 --model linear", "--model"),
+        ("compress y.npy out --step 1 --method un+uq+sr", "soft rounding"),
+        ("compress integers.npy out --step 1", "integers.npy: holds int64"),
+        ("compress nan.npy out --step 1", "nan.npy: holds numbers"),
+        ("compress far.npy out --step 0.001", "beyond 4000 steps"),
+        ("compress cut.npy out --step 1", "cut.npy: is not as long"),
+        ("compress huge.npy out --step 1", "huge.npy: is no"),
+        ("decompress y.npuq out.png", "name a .npy file"),
+        ("decompress y.npuq out.npy --format png", "--format"),
+        ("decompress image.npuq out.npy", "is no array"),
+        ("decompress more.npuq out.npy", "1 bytes follow"),
+        ("decompress cut.npuq out.npy", "cut.npuq: the array takes"),
+        ("decompress bare.npuq out.npy", "bare.npuq: the array needs tables"),
+        ("info more.npuq", "more.npuq: this is not an array"),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_writes_nothing(
+    line: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = set(Path().iterdir())
+    capsys.readouterr()
+    assert main(line.split()) == 2
+    message = capsys.readouterr().err
+    assert says in message and message.count("\n") == 1
+    assert set(Path().iterdir()) == before
+
+
+def test_options_of_arrays_are_not_for_images(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["compress", str(tmp_path / "photo.png"), str(tmp_path / "out"), "--step=1"]) == 2
+    assert "for arrays" in capsys.readouterr().err
