@@ -19,10 +19,10 @@ from npuq.cli import main
 from npuq.errors import TrainingError
 from npuq.io.image_writing import write_image
 from npuq.models.linear import Loss
-from npuq.nn.adam import adam_init
+from npuq.nn.adam import AdamState, adam_init
 from npuq.nn.parameters import named_arrays, with_arrays
 from npuq.trained.model_file import load_model
-from npuq.training.checkpoint import TrainingState, load_branch, load_checkpoint
+from npuq.training.checkpoint import TrainingState, load_branch, load_checkpoint, save_checkpoint
 from npuq.training.objectives import Objective, objective_of
 from npuq.training.options import TrainingOptions
 from npuq.training.run_folder import alone_in
@@ -152,6 +152,7 @@ def test_a_branch_begins_with_parameters_and_moments_of_the_trunk(tmp_path: Path
     parent = state_of(tmp_path / "trunk", trunk)
     start = load_branch(checkpoint, parent.params)
     assert (start.step, start.adam.step, start.history) == (0, 6, [])
+    assert start.lengths == parent.lengths and len(set(start.lengths)) == 6
     for ours, theirs in (
         (start.params, parent.params), (start.adam.m, parent.adam.m),
         (start.adam.v, parent.adam.v), (start.average, parent.average),
@@ -161,6 +162,21 @@ def test_a_branch_begins_with_parameters_and_moments_of_the_trunk(tmp_path: Path
     run(tmp_path / "b", branch, branch_from=checkpoint, stop_after=2)
     assert identical(run(tmp_path / "b", branch, resume=True), whole)
     assert not identical(run(tmp_path / "c", branch), whole)  # from the beginning
+
+
+def test_what_a_state_counts_is_saved(tmp_path: Path) -> None:
+    one = {"w": np.float32([1.5, -2.0])}
+    counts = {"summed": 3, "lengths": (0.5, 2.25, 7.0), "skipped": 4, "sums": (1.5, 0.5, 80.0)}
+    history = [[5.0, 0.0125, *range(7)]]
+    state = TrainingState(9, one, AdamState(5, one, one), {"w": 2 * one["w"]}, history, **counts)
+    path = tmp_path / "checkpoint.npz"
+    save_checkpoint(path, state, OPTIONS, {})
+    found = load_checkpoint(path, OPTIONS, {}, one)
+    assert found._replace(params={}, adam=None, average={}) == state._replace(
+        params={}, adam=None, average={}
+    )
+    assert found.adam.step == 5
+    np.testing.assert_array_equal(found.average["w"], [3.0, -4.0])
 
 
 def test_a_branch_of_another_size_is_refused(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import special, stats
 from strategies import NOISES, each, noises
 
 from npuq.backend import Array
@@ -217,3 +217,11 @@ def test_any_shape_and_number_of_threads(threads: str, monkeypatch: pytest.Monke
     plain = conditional_rate(t, u, sigma, Softness())
     assert not np.array_equal(plain.bits, same.bits)  # it was the kernel that computed
     np.testing.assert_allclose(plain.bits, same.bits, rtol=1e-5)  # float32 and a few roundings
+
+
+def test_the_tail_of_the_kernel_keeps_its_digits() -> None:
+    """2 Q(x) e^(x^2/2) is SciPy's erfcx, on both sides of where a series takes over."""
+    x = np.linspace(0.0, 60.0, 4001)
+    found = [kernel._scaled_tail(value) for value in x]
+    # the exponential of x^2/2 up to 312 loses some 300 roundings of 1e-16, the series 1e-11
+    np.testing.assert_allclose(found, special.erfcx(x / np.sqrt(2)), rtol=2e-11)

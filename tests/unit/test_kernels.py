@@ -173,6 +173,17 @@ def test_kernel_is_finite_far_out(softness: Softness) -> None:
     np.testing.assert_allclose(result.bits, expected.bits, rtol=1e-5)
 
 
+def test_gradients_far_out_are_those_of_the_tail() -> None:
+    """Where both ends of the interval have one float32 logit, the slope of the tail is left."""
+    _, _, density = case(1)
+    y, u = np.array([[-3e7, 3e7]] * 2, np.float32), np.zeros((2, 2), np.float32)
+    found = compiled(y, u, density, Softness()).d_y
+    expected = in_float64(y, u, density, Softness()).d_y
+    assert np.abs(expected).min() > 1e-3
+    # the slope is that of the network's last pieces, a product of some ten numbers
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
 def test_threads_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bit for bit: each channel is one thread's work."""
     y, u, density = case(140 if COMPILED else 3, channels=9)
