@@ -1,7 +1,8 @@
 """The command line, `npuq` and `python -m npuq`: one file per command.
 
 What a user can mend ends in one line on stderr and exit status 2, an interruption in status 130 (by
-SIGTERM or SIGHUP in 128 and its number).
+SIGTERM or SIGHUP in 128 and its number). Never holds what a Python program would want to call.
+Decides neither bytes nor bits of training.
 """
 
 from __future__ import annotations

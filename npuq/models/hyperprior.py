@@ -287,7 +287,10 @@ def loss_backward(
     lmbda: float,
     softness: Softness,
 ) -> HyperpriorParams:
-    """Gradients of the loss: `loss_forward` read upwards (Eqs. 17, 20, 21, 24).
+    """Gradients of the loss: `loss_forward` read upwards (Eqs. 21 and 24).
+
+    The derivatives of both channels, sampled or those of Eqs. (17) and (20), were found with their
+    values, in one pass (`npuq.models.conditional_rate`); here the chain rule multiplies them.
 
     Args:
         d_loss: the upstream gradient, 1 where the loss is what is minimised.

@@ -240,7 +240,10 @@ def loss_backward(
     softness: Softness,
     quantizer: str = "noise",
 ) -> LinearParams:
-    """Gradients of the loss: `loss_forward` read upwards (Eqs. 17, 20, 21).
+    """Gradients of the loss: `loss_forward` read upwards (Eq. 21).
+
+    The derivatives of the channel, sampled or those of Eqs. (17) and (20), were found with its
+    values, in one pass (`npuq.models.noisy_rate`); here the chain rule multiplies them.
 
     Args:
         d_loss: the upstream gradient, 1 where the loss is what is minimised.
