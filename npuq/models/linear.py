@@ -257,7 +257,8 @@ def loss_backward(
     coded = kept.coded
     d_error = (2 * d_mse / kept.error.size) * kept.error
     d_r, d_synthesis = synthesise_backward(d_error, coded.r, params.synthesis)
-    d_y = coded.dr_dy * d_r
+    d_y = d_r
+    d_y *= coded.dr_dy  # in the same memory: fresh arrays of this size cost more than the products
     d_y += d_bits * coded.d_y
     d_density = {name: d_bits * d for name, d in named_arrays(coded.d_density).items()}
     _, d_analysis = analyse_backward(d_y, blocks, params.analysis, needs_d_blocks=False)

@@ -18,7 +18,8 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from types import ModuleType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -51,11 +52,12 @@ def has_twins(
 
         @functools.wraps(function)
         def choose(*args: Any, **static: Any) -> Any:
-            xp_of(*arrays_in((args, *static.values())))  # refuses those of two devices
+            arrays = arrays_in((args, *static.values()))
+            place = xp_of(*arrays)  # refuses those of two devices
             if check is not None:
                 check(*args, **static)
-            twin = None if use_reference() else twin_of(module, name, args)
-            if twin is not None and twin.takes(args, static):  # type: ignore[attr-defined]
+            twin = None if use_reference() or not arrays else twin_of(module, name, place)
+            if twin is not None and twin.takes(args, static, arrays):  # type: ignore[attr-defined]
                 result = twin(*args, **static)
                 return result if returns is None else returns(*result)
             return function(*args, **static)
@@ -78,12 +80,14 @@ def takes(*dtypes: Any, when: Callable[..., bool] | None = None) -> Callable[[F]
     one_by_one = [[np.dtype(d) for d in dtype] for dtype in dtypes if isinstance(dtype, tuple)]
 
     def decorate(function: F) -> F:
-        def answer(args: tuple[Any, ...], static: dict[str, Any]) -> bool:
-            arrays = list(arrays_in((args, tuple(static.values()))))
+        def answer(
+            args: tuple[Any, ...], static: dict[str, Any], arrays: list[Any] | None = None
+        ) -> bool:
+            if arrays is None:
+                arrays = arrays_in((args, *static.values()))
             found = [array.dtype for array in arrays]
-            fits = (len(set(found)) == 1 and found[0] in for_all) or found in one_by_one
-            one_place = len({xp_of(array) for array in arrays}) == 1
-            return fits and one_place and (when is None or when(*args, **static))
+            fits = found in one_by_one or (len(set(found)) == 1 and found[0] in for_all)
+            return fits and (when is None or when(*args, **static))
 
         function.takes = answer  # type: ignore[attr-defined]
         return function
@@ -91,24 +95,31 @@ def takes(*dtypes: Any, when: Callable[..., bool] | None = None) -> Callable[[F]
     return decorate
 
 
-def twin_of(module: str, name: str, args: tuple[Any, ...]) -> Callable[..., Any] | None:
-    """The twin of a function for the library of its arrays, if there is one."""
-    first = next(arrays_in(args), None)
-    return None if first is None else _find(PLACES[xp_of(first).__name__], module, name)
+def arrays_in(value: Any) -> list[Any]:
+    """The arrays in arguments: themselves, or in tuples, NamedTuples and lists of them.
+
+    It is called for every piece of a stream, and written so that it takes microseconds.
+    """
+    found: list[Any] = []
+    _collect(value, found)
+    return found
 
 
-def arrays_in(value: Any) -> Iterator[Any]:
-    """The arrays in arguments: themselves, or in tuples, NamedTuples and lists of them."""
-    if isinstance(value, tuple | list):
+def _collect(value: Any, found: list[Any]) -> None:
+    if isinstance(value, np.ndarray):
+        found.append(value)
+    elif isinstance(value, tuple | list):
         for part in value:
-            yield from arrays_in(part)
+            _collect(part, found)
     elif hasattr(value, "dtype") and hasattr(value, "shape") and not isinstance(value, np.generic):
-        yield value  # but not numbers of NumPy's
+        found.append(value)  # of CuPy; but not numbers of NumPy's
 
 
 @functools.cache
-def _find(place: str, module: str, name: str) -> Callable[..., Any] | None:
-    path = f"{place}.{module}"
-    if importlib.util.find_spec(place) is None or importlib.util.find_spec(path) is None:
+def twin_of(module: str, name: str, place: ModuleType) -> Callable[..., Any] | None:
+    """The twin of a function for the library of its arrays, if there is one."""
+    folder = PLACES[place.__name__]
+    path = f"{folder}.{module}"
+    if importlib.util.find_spec(folder) is None or importlib.util.find_spec(path) is None:
         return None
     return getattr(importlib.import_module(path), name, None)

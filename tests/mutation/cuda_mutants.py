@@ -203,8 +203,8 @@ CUDA_MUTANTS = [
     ),
     Mutant(
         "CUDA: arrays of two devices pass", "npuq/runtime/twins.py",
-        "xp_of(*arrays_in((args, *static.values())))",
-        "pass",
+        "place = xp_of(*arrays)  # refuses those of two devices",
+        "place = xp_of(*arrays[:1])",
         DEVICES,
     ),
 ]  # fmt: skip

@@ -220,7 +220,7 @@ LINEAR_MUTANTS = [
     *each_law(
         "linear: the derivative of r is forgotten",
         LINEAR,
-        "d_y = coded.dr_dy * d_r",
+        "d_y *= coded.dr_dy",
         "d_y = d_r.copy()",
         LINEAR_SLOPES,
     ),
@@ -417,8 +417,8 @@ CONVOLUTION_MUTANTS = [
     Mutant(
         "convolution: arrays named as keywords are of any type",
         "npuq/runtime/twins.py",
-        "arrays_in((args, tuple(static.values())))",
-        "arrays_in(args)",
+        "            arrays = arrays_in((args, *static.values()))\n            place",
+        "            arrays = arrays_in(args)\n            place",
         CONVOLUTIONS,
     ),
     *each_law(

@@ -36,10 +36,10 @@ def shift() -> Iterator[Any]:
     module.shift = twin  # type: ignore[attr-defined]
     module.__spec__ = types.SimpleNamespace(name=module.__name__)  # type: ignore[assignment]
     sys.modules[module.__name__] = module
-    twins._find.cache_clear()
+    twins.twin_of.cache_clear()
     yield has_twins()(shift)
     del sys.modules[module.__name__]
-    twins._find.cache_clear()
+    twins.twin_of.cache_clear()
 
 
 def arrays(*dtypes: Any) -> tuple[Any, Pair]:

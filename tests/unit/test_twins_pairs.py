@@ -215,7 +215,7 @@ def test_twins_compute_the_same(case: str, monkeypatch: pytest.MonkeyPatch) -> N
         function = FAST[name] if kernels == "fast" else PLAIN[name]
         result = function(*args, **static)
         result = np.array(result) if isinstance(result, int) else result
-        found.append(list(arrays_in((result, args))))  # also what it has written to arguments
+        found.append(arrays_in((result, args)))  # also what it has written to arguments
     for ours, value in zip(*found, strict=True):
         assert ours.dtype == value.dtype and ours.shape == value.shape
         bound = CASES[case].tolerance * float(np.max(np.abs(value)))
@@ -228,16 +228,16 @@ def test_images_are_coded_by_the_fast_twins(make: Any, monkeypatch: pytest.Monke
     """Arrays of a type that no twin takes would be no error, but slow: here one would notice."""
     taken: dict[str, set[bool]] = {}
 
-    def spy(module: str, name: str, args: tuple[Any, ...]) -> Any:
-        twin = twin_of(module, name, args)
+    def spy(module: str, name: str, place: Any) -> Any:
+        twin = twin_of(module, name, place)
         if twin is None:
             return None
 
         def noticed(*args: Any, **static: Any) -> Any:
             return twin(*args, **static)
 
-        def takes(args: Any, static: Any) -> bool:
-            answer = bool(twin.takes(args, static))  # type: ignore[attr-defined]
+        def takes(args: Any, static: Any, arrays: Any) -> bool:
+            answer = bool(twin.takes(args, static, arrays))  # type: ignore[attr-defined]
             taken.setdefault(f"{module}.{name}", set()).add(answer)
             return answer
 
