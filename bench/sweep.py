@@ -123,7 +123,7 @@ def trial(name: str, photographs: Path, runs: Path) -> dict[str, Any]:
         "training_loss": float(last_row[3]),
         "crops_per_second": CROPS / seconds,
         "skipped": model.training["skipped"],
-        "settings": settings,
+        "settings": {key: value.rpartition("/")[2] for key, value in settings.items()},
     }
     record.write_text(json.dumps(found) + "\n")
     return found
