@@ -14,6 +14,13 @@ from npuq.runtime import twins
 from npuq.runtime.twins import arrays_in, has_twins, takes
 
 
+@pytest.fixture(autouse=True)
+def fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twins are asked for, also where Numba may not compile: those made up here need it not."""
+    monkeypatch.setenv("NPUQ_KERNELS", "fast")
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "0")
+
+
 class Pair(NamedTuple):
     a: Any
     b: Any
