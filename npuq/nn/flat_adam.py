@@ -21,10 +21,9 @@ import math
 import numpy as np
 
 from npuq.backend import Array
+from npuq.nn.clipping import REMEMBERED, is_outlier
 from npuq.runtime.twins import has_twins
 
-REMEMBERED = 200  # lengths of gradients, of which the median is taken
-TO_JUDGE = 20  # of them, before any step is judged
 NUMBERS = 5  # beside the rates
 
 
@@ -48,7 +47,7 @@ def flat_adam(
     """One step of Adam (Kingma & Ba 2015) on a gradient clipped as a whole.
 
     A gradient longer than `numbers[4]` times the median of those before it changes nothing but
-    `lengths` and `steps`: see `npuq.training.step.is_outlier`.
+    `lengths` and `steps`: see `npuq.nn.clipping.is_outlier`.
 
     Args:
         p, m, v: float32, overwritten.
@@ -62,10 +61,10 @@ def flat_adam(
     done, skipped = (int(count) for count in steps)
     length = math.sqrt(np.sum(g * g, dtype=np.float64))
     before = lengths[: min(done, REMEMBERED)]
-    is_outlier = len(before) >= TO_JUDGE and length > ratio * np.median(before)
+    left_out = is_outlier(length, before, ratio)
     lengths[done % REMEMBERED] = length
-    steps[:] = done + 1, skipped + is_outlier
-    if is_outlier:
+    steps[:] = done + 1, skipped + left_out
+    if left_out:
         return
     t = done - skipped + 1
     clipped = g * np.float32(clip / length) if length > clip else g

@@ -40,7 +40,7 @@ class TrainingState(NamedTuple):
         history: rows of figures, see `HISTORY`.
         sums: of loss, bpp and mse over the steps since the last row of `history`.
         summed: number of these steps.
-        lengths: of the gradients of the last steps, see `npuq.training.step.is_outlier`.
+        lengths: of the gradients of the last steps, see `npuq.nn.clipping.is_outlier`.
         skipped: number of steps that were left out.
     """
 
@@ -151,20 +151,23 @@ class SavedRun(NamedTuple):
     provenance: dict[str, Any]
     step: int
     skipped: int
-    hash: str
 
 
 def saved_run(path: Path) -> SavedRun:
-    """What a checkpoint says of its run: options as JSON has them, and what identifies it.
+    """What a checkpoint says of its run; options as JSON has them.
 
     Raises:
         TrainingError: the file is missing or damaged.
     """
     manifest, _ = _read(path)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
     return SavedRun(
-        manifest["options"], manifest["provenance"], manifest["step"], manifest["skipped"], digest
+        manifest["options"], manifest["provenance"], manifest["step"], manifest["skipped"]
     )
+
+
+def file_hash(path: Path) -> str:
+    """What tells one checkpoint from another: the first 16 digits of its SHA-256."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:

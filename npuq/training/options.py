@@ -48,7 +48,7 @@ class TrainingOptions:
         density_only_steps: first steps in which only the densities are trained.
         clip_norm: gradients longer than that, all together, are shortened to it; None for never.
         skip_ratio: steps whose gradient is longer than that many times the median of the steps
-            before are left out, see `npuq.training.step.is_outlier`; None for never.
+            before are left out, see `npuq.nn.clipping.is_outlier`; None for never.
         average_steps: about how many steps the average reaches back that is validated and saved in
             place of the last parameters, see `npuq.training.step.averaged`; 0 for no average.
         alpha_start: softness at the first step; 0 and 0 train plain uniform noise (UN).

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +9,7 @@ import numpy as np
 from npuq.backend import Array
 from npuq.models.linear import Loss
 from npuq.nn.adam import adam_step
+from npuq.nn.clipping import REMEMBERED, clipped, gradient_length, is_outlier
 from npuq.nn.parameters import named_arrays, with_arrays
 from npuq.training.checkpoint import TrainingState
 from npuq.training.objectives import Noise, Objective
@@ -20,9 +19,6 @@ from npuq.training.schedules import learning_rates_at, lmbda_at, softness_at
 _NOISE = 1  # stream of randomness within a seed
 _VALIDATION_NOISE = 0x6E6F6973
 """First word of the validation noise's seeds: none that a run has, as it would be in its noise."""
-
-REMEMBERED = 200  # lengths of gradients, of which the median is taken
-TO_JUDGE = 20  # of them, before any step is judged
 
 
 def noise_of_step(seed: int, step: int) -> Noise:
@@ -87,32 +83,6 @@ def training_step(
     if options.average_steps:
         average = averaged(average, params, min(after.step, options.average_steps))
     return after._replace(params=params, adam=adam, average=average), loss
-
-
-def gradient_length(gradients: dict[str, Array]) -> float:
-    """The Euclidean length of all gradients together (Pascanu, Mikolov & Bengio 2013)."""
-    return math.sqrt(sum(float((d * d).sum()) for d in gradients.values()))
-
-
-def clipped(
-    gradients: dict[str, Array], length: float, clip_norm: float | None
-) -> dict[str, Array]:
-    """Gradients shortened, all by one factor, to `clip_norm` where they are longer together.
-
-    The clipping of Pascanu, Mikolov & Bengio (2013, Alg. 1).
-    """
-    if clip_norm is None or length <= clip_norm:
-        return gradients
-    return {name: d * d.dtype.type(clip_norm / length) for name, d in gradients.items()}
-
-
-def is_outlier(length: float, before: Sequence[float], ratio: float) -> bool:
-    """Whether a gradient is longer than `ratio` times the median of those before it.
-
-    Such a batch holds what the model has not learned to expect; one step on it can undo hundreds.
-    The lengths of skipped steps count in the median, so that a lasting change is soon no outlier.
-    """
-    return len(before) >= TO_JUDGE and length > ratio * float(np.median(before))
 
 
 def averaged(average: dict[str, Array], params: dict[str, Array], steps: int) -> dict[str, Array]:

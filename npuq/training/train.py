@@ -17,7 +17,7 @@ from npuq.trained.kinds import KINDS
 from npuq.trained.make import make_model
 from npuq.trained.model import Model
 from npuq.trained.model_file import save_model
-from npuq.training.checkpoint import saved_run
+from npuq.training.checkpoint import file_hash, saved_run
 from npuq.training.dead_leaves import dead_leaves_batch, dead_leaves_validation
 from npuq.training.loop import Progress, train_parameters
 from npuq.training.objectives import check_start
@@ -165,8 +165,8 @@ def _provenance(
     if start is not None:
         found["init_model"] = f"{start.name} {start.hash.hex()}"
     if branch_from is not None:
-        run = saved_run(Path(branch_from))
-        found["branch_from"] = f"{run.provenance.get('name')} step {run.step} {run.hash}"
+        run, digest = saved_run(Path(branch_from)), file_hash(Path(branch_from))
+        found["branch_from"] = f"{run.provenance.get('name')} step {run.step} {digest}"
     return found
 
 

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from npuq.nn.adam import AdamState, adam_step, adam_update
-from npuq.nn.flat_adam import NUMBERS, REMEMBERED, TO_JUDGE, flat_adam
-from npuq.training.step import clipped, gradient_length, is_outlier
+from npuq.nn.clipping import REMEMBERED, TO_JUDGE, clipped, gradient_length, is_outlier
+from npuq.nn.flat_adam import NUMBERS, flat_adam
 
 pytestmark = pytest.mark.usefixtures("device")
 

@@ -20,13 +20,14 @@ from npuq.errors import TrainingError
 from npuq.io.image_writing import write_image
 from npuq.models.linear import Loss
 from npuq.nn.adam import AdamState, adam_init
+from npuq.nn.clipping import TO_JUDGE, is_outlier
 from npuq.nn.parameters import named_arrays, with_arrays
 from npuq.trained.model_file import load_model
 from npuq.training.checkpoint import TrainingState, load_branch, load_checkpoint, save_checkpoint
 from npuq.training.objectives import Objective, objective_of
 from npuq.training.options import TrainingOptions
 from npuq.training.run_folder import alone_in
-from npuq.training.step import TO_JUDGE, averaged, is_outlier, training_step
+from npuq.training.step import averaged, training_step
 
 RECIPE = dataclasses.replace(
     HYPERPRIOR, coordinates="frequency", warmup_steps=3, rate_schedule="constant",

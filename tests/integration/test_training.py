@@ -22,6 +22,7 @@ from npuq.cli.settings import SETTINGS
 from npuq.errors import TrainingError
 from npuq.io.image_writing import write_image
 from npuq.models.linear import LinearParams, Loss
+from npuq.nn.clipping import clipped, gradient_length
 from npuq.nn.parameters import named_arrays
 from npuq.trained.model_file import load_model
 from npuq.training import dead_leaves
@@ -33,7 +34,7 @@ from npuq.training.options import TrainingOptions
 from npuq.training.photographs import training_batch
 from npuq.training.presets import PRESETS
 from npuq.training.run_folder import check_folder
-from npuq.training.step import clipped, gradient_length, noise_of_step, noise_of_validation
+from npuq.training.step import noise_of_step, noise_of_validation
 from npuq.training.train import train
 
 OPTIONS = TrainingOptions(
