@@ -169,12 +169,11 @@ def test_location_and_scale_are_those_of_scipy(density: str) -> None:
     """Broadcast, with a gap that standardizing each end would have lost."""
     scipys = {"normal": scipy.stats.norm, "logistic": scipy.stats.logistic,
               "laplace": scipy.stats.laplace}  # fmt: skip
-    params = Params(np.array([[1e8], [-3.0]]), np.array([0.5, 7.0, 30.0]))
+    params = Params(np.array([[0.1], [-3.3]]), np.array([0.5, 7.0, 30.0]))
     law = scipys[density](*params)
     y = params.loc + params.scale * np.array([-2.0, 0.3, 1.1])
-    found = log_interval(y, y + 2.0**-20, params, density=density)
-    # the density at the middle: its second derivative is lost in (2^-20)^2
-    expected = law.logpdf(y + 2.0**-21) - 20 * math.log(2)
+    found = log_interval(y, y + 2.0**-40, params, density=density)
+    expected = law.logpdf(y + 2.0**-41) - 40 * math.log(2)  # the density at the middle
     np.testing.assert_allclose(found, expected, rtol=1e-9)
     found = log_cdf(y, params, density=density)
     np.testing.assert_allclose(found, law.logcdf(y), rtol=1e-13)
