@@ -186,7 +186,7 @@ def _decode_block(data: bytes, n: Array, tables: LatticeTables) -> Array:
     words = np.zeros(shape[0] * shape[1], np.int64)
     if len(lattice.words) > 1:
         end = LENGTH.size + (LENGTH.unpack_from(data)[0] if len(data) >= LENGTH.size else 0)
-        if not LENGTH.size <= end <= len(data):
+        if end > len(data):
             raise CorruptFileError("the array's block is shorter than it says")
         words = decode_choices(data[LENGTH.size : end], word_edges(_weights(n, tables), lattice))
         data = data[end:]
