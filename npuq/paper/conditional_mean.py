@@ -18,9 +18,10 @@ from typing import Any
 
 import numpy as np
 
+from npuq.arguments import upstream
 from npuq.backend import Array, floats, xp_of
 from npuq.nn.activations import sigmoid
-from npuq.paper.density import Cdf
+from npuq.paper.density import Cdf, logits_at
 from npuq.paper.soft_round import (
     soft_round_conditional_mean,
     soft_round_conditional_mean_backward,
@@ -121,7 +122,7 @@ def conditional_mean_backward(
         array([0.852, 0.87 ])
     """
     z = floats(z, "z")
-    d_mean = floats(d_mean, "d_mean", z)
+    d_mean = upstream(d_mean, "d_mean", z)
     xp = xp_of(z)
     m = soft_round_conditional_mean(z, alpha)
     offset = _mean_offset(m, params, cdf)
@@ -168,7 +169,7 @@ def _bisect(holds: Callable[[Array], Array], m: Array) -> tuple[Array, Array]:
 def _mass_below(m: Array, params: Any, cdf: Cdf) -> Callable[[Array], Array]:
     """w: the share of the mass between m - 1/2 and m + 1/2 that lies below m + t."""
     xp = xp_of(m)
-    lower, upper = cdf.logits(m - 0.5, params), cdf.logits(m + 0.5, params)
+    lower, upper = logits_at(m - 0.5, params, cdf), logits_at(m + 0.5, params, cdf)
     is_known = lower < upper
 
     def w(t: Array) -> Array:
