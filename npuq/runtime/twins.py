@@ -56,14 +56,15 @@ def has_twins(
             place = xp_of(*arrays)  # refuses those of two devices
             if check is not None:
                 check(*args, **static)
-            twin = None if use_reference() or not arrays else twin_of(module, name, place)
-            if twin is not None and twin.takes(args, static, arrays):  # type: ignore[attr-defined]
+            twin: Any = None if use_reference() or not arrays else twin_of(module, name, place)
+            if twin is not None and twin.takes(args, static, arrays):
                 result = twin(*args, **static)
                 return result if returns is None else returns(*result)
             return function(*args, **static)
 
-        choose.plain = function  # type: ignore[attr-defined]
-        return choose  # type: ignore[return-value]
+        chosen: Any = choose
+        chosen.plain = function
+        return chosen
 
     return decorate
 
@@ -89,7 +90,8 @@ def takes(*dtypes: Any, when: Callable[..., bool] | None = None) -> Callable[[F]
             fits = found in one_by_one or (len(set(found)) == 1 and found[0] in for_all)
             return fits and (when is None or when(*args, **static))
 
-        function.takes = answer  # type: ignore[attr-defined]
+        twin: Any = function
+        twin.takes = answer
         return function
 
     return decorate
