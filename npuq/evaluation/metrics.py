@@ -148,8 +148,8 @@ def _window_mean(x: Array) -> Array:
     """The Gaussian-weighted mean of each window that lies inside the picture."""
     from scipy.ndimage import correlate1d
 
-    offsets = np.arange(WINDOW_SIZE) - WINDOW_SIZE // 2
-    weights = np.exp(-0.5 * (offsets / WINDOW_SIGMA) ** 2)
+    distances = np.arange(WINDOW_SIZE) - WINDOW_SIZE // 2
+    weights = np.exp(-0.5 * (distances / WINDOW_SIGMA) ** 2)
     weights /= weights.sum()
     inside = slice(WINDOW_SIZE // 2, -(WINDOW_SIZE // 2))
     rows = correlate1d(x, weights, axis=1)[:, inside]
