@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from npuq.backend import Array
+from npuq.backend import Array, check_unmasked
 from npuq.codec.quantizer import look_up_symbols
 from npuq.coding.dither import DITHER_LEVELS, dither_integers, dither_values
 from npuq.coding.tables import PHASE_UNIT
@@ -76,7 +76,9 @@ def means_on_grid(means: Any, shape: tuple[int, ...], axis: int | None) -> Array
 
     Raises:
         InvalidArrayError: they are no finite numbers, or do not broadcast to the shape.
+        TypeError: they are masked.
     """
+    check_unmasked(means, "means")
     means = np.asarray(means)
     if means.dtype.kind not in "fiu" or not np.all(np.isfinite(means)):
         raise InvalidArrayError("means must be finite numbers")

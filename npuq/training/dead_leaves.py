@@ -50,7 +50,7 @@ class Surfaces(NamedTuple):
     """What is painted on each leaf; the brightness is a product, as light on matter is."""
 
     colour: Array  # (L, 3), 0 to 255
-    slope: Array  # (L, 2): change of brightness per unit of (row, column) offset
+    slope: Array  # (L, 2): change of brightness per unit of distance (row, column)
     bulge: Array  # (L,): darkening from the centre to the rim
     wave: Array  # (L, 2): angular frequency of the stripes, radians a pixel
     phase: Array  # (L,)
@@ -267,7 +267,7 @@ def _paint(owner: Array, first_row: int, leaves: Leaves, surfaces: Surfaces, noi
     x = np.arange(owner.shape[1])
     dy = (y.astype(np.float32) + 0.5) / SAMPLES - leaves.row[owner]
     dx = (x.astype(np.float32) + 0.5) / SAMPLES - leaves.column[owner]
-    # offsets along the axes in units of the leaf's size, so that shading spans the leaf
+    # distances along the axes in units of the leaf's size, so that shading spans the leaf
     towards_row = dy / leaves.reach_row[owner]
     towards_column = dx / leaves.reach_column[owner]
     light = 1 + surfaces.slope[:, 0][owner] * towards_row

@@ -28,10 +28,10 @@ def cases(
     distribution: str, soft: bool, dtype: str, alphas: tuple[float, ...] = ALPHAS
 ) -> Iterator[tuple[tuple[Array, Array, Array, float], Array]]:
     """Arguments (z, loc, scale, alpha) in the body of the distribution, and the bits there."""
-    offsets = np.array([0.0, 0.1, -0.2, 0.35, 0.5, -0.5, 0.8, -1.4, 2.0, -2.6, 3.3, -5.0])
+    distances = np.array([0.0, 0.1, -0.2, 0.35, 0.5, -0.5, 0.8, -1.4, 2.0, -2.6, 3.3, -5.0])
     for loc, scale in PLACES:
         for alpha in alphas if soft else (0.0,):
-            z = (loc + offsets * max(scale, 0.3)).astype(dtype)
+            z = (loc + distances * max(scale, 0.3)).astype(dtype)
             at = z, np.full_like(z, loc), np.full_like(z, scale), alpha
             bits = exact.bits(distribution, *at)
             keep = bits < DEEPEST[dtype]

@@ -32,7 +32,7 @@ def numbers_of(softness: Any) -> Array:
 
 @functools.lru_cache(maxsize=16)
 def _on_device(cupy: Any, alpha: float, alpha_r: float) -> Array:
-    return cupy.asarray(np.array([_row(alpha), _row(alpha_r)]))  # type: ignore[no-any-return]
+    return cupy.asarray(np.array([_row(alpha), _row(alpha_r)]))
 
 
 def _row(alpha: float) -> list[float]:
