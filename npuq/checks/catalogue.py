@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from npuq.checks.laws import densities, layers, noise, quantization, soft_rounding
+from npuq.checks.laws import (
+    densities,
+    layers,
+    noise,
+    quantization,
+    soft_rounding,
+    symmetries,
+)
 from npuq.checks.mistakes import densities as wrong_densities
 from npuq.checks.mistakes import layers as wrong_layers
 from npuq.checks.mistakes import quantization as wrong_quantization
 from npuq.checks.mistakes import soft_rounding as wrong_soft_rounding
 
 LAWS = (
-    *soft_rounding.LAWS, *quantization.LAWS, *noise.LAWS, *densities.LAWS, *layers.LAWS,
+    *soft_rounding.LAWS, *symmetries.LAWS, *quantization.LAWS, *noise.LAWS, *densities.LAWS,
+    *layers.LAWS,
 )  # fmt: skip
 
 MISTAKES = (

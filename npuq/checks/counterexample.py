@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -12,6 +13,9 @@ from npuq.backend import Array
 from npuq.checks.frameworks import Framework
 from npuq.checks.law import Functions, Observation
 from npuq.checks.target import Target
+
+LONG = 12
+"""Arrays of more entries are written by a formula, if they have one."""
 
 
 def shrunk(
@@ -89,8 +93,10 @@ def _line(
     if name in target.functions:
         imports, function = _spelled(name, target)
         wrap = framework.spell.removesuffix("({})").removesuffix("{}")
-        call = read.format(f"{function}({', '.join(arrays + numbers)})", f=function, w=wrap)
-        code = f"print({call})"
+        others = _Others(target)
+        call = f"{function}({', '.join(arrays + numbers)})"
+        code = f"print({read.format(call, f=function, w=wrap, of=others)})"
+        imports = "; ".join(dict.fromkeys(filter(None, [imports, *others.imports])))
     else:  # a gradient that the framework takes
         forward = name.removesuffix("_backward").replace("_backward_expected", "_expected")
         imports, function = _spelled(forward, target)
@@ -99,6 +105,18 @@ def _line(
             f=function, d=arrays[0], x=", ".join(arrays[1:]), numbers=behind
         )
     return "; ".join(filter(None, (framework.imports, imports, code)))
+
+
+class _Others:
+    """Other functions of the target, as {of[soft_round]} spells them, and what imports them."""
+
+    def __init__(self, target: Target) -> None:
+        self.target, self.imports = target, list[str]()
+
+    def __getitem__(self, name: str) -> str:
+        imports, function = _spelled(name, self.target)
+        self.imports.append(imports)
+        return function
 
 
 def _spelled(name: str, target: Target) -> tuple[str, str]:
@@ -117,7 +135,22 @@ def _spelled(name: str, target: Target) -> tuple[str, str]:
 
 
 def _array(a: Array, framework: Framework) -> str:
-    return framework.spell.format(f"np.array({_nested(a)}, {str(a.dtype)!r})")
+    return framework.spell.format(_filled(a))
+
+
+def _filled(a: Array) -> str:
+    """An array in few letters, if it is long: one value, or steps of one power of two."""
+    flat = a.ravel()
+    if a.size > LONG and (flat == flat[0]).all():
+        return f"np.full({a.shape}, {_number(flat[0])}, {str(a.dtype)!r})"
+    if a.size > LONG and a.ndim == 1:
+        step = float(flat[1]) - float(flat[0])
+        if step > 0 and math.frexp(step)[0] == 0.5:
+            steps = np.arange(a.size) + float(flat[0]) / step
+            if np.array_equal(steps * step, flat):
+                first = _number(float(flat[0]) / step)
+                return f"((np.arange({a.size}) + {first}) * {step!r}).astype({str(a.dtype)!r})"
+    return f"np.array({_nested(a)}, {str(a.dtype)!r})"
 
 
 def _nested(a: Array) -> str:

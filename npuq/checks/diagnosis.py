@@ -16,6 +16,7 @@ import numpy as np
 
 from npuq.checks.law import Functions, Law, Observation, distance
 from npuq.checks.mistakes.mistake import Mistake
+from npuq.checks.ours import FUNCTIONS
 
 Found: TypeAlias = Mapping[str, tuple[Law, Sequence[Observation]]]
 
@@ -39,7 +40,7 @@ def likeliest(
         if not set(mistake.functions) & set(law.needs):
             continue
         changed = {**functions, **mistake.functions}
-        if _likeness([law], changed, found) <= LIKE:
+        if _likeness([law], changed, found) <= LIKE or not _sees(law, mistake):
             continue
         related = [other for other, _ in found.values() if set(other.needs) & set(law.needs)]
         if (like := _likeness(related, changed, found)) > most:
@@ -55,6 +56,17 @@ def _likeness(laws: Iterable[Law], changed: Functions, found: Found) -> float:
             return 0.0
         pairs += zip(found[law.name][1], theirs, strict=True)
     return likeness(pairs)
+
+
+def _sees(law: Law, mistake: Mistake) -> bool:
+    """Whether a law of several functions speaks of a mistake in one, where the others are right.
+
+    Else a fault of theirs alone would make any such mistake look like the target.
+    """
+    if len(law.needs) == 1:
+        return True
+    seen = observations(law, {**FUNCTIONS, **mistake.functions})
+    return seen is None or any(observation.wrong().any() for observation in seen)
 
 
 def observations(law: Law, functions: Functions) -> list[Observation] | None:

@@ -99,7 +99,8 @@ def _asked(
         return record._replace(message=f"the target has no {' and no '.join(missing)}")
     calls: list[tuple[str, tuple[Any, ...]]] = []
     try:
-        seen = list(law.observe(_remembering(functions, calls)))
+        with np.errstate(all="ignore"):  # of what a target gives, as infinity less infinity
+            seen = list(law.observe(_remembering(functions, calls)))
     except Exception as error:  # whatever the code of others raises is a finding
         line = line_of(*calls[-1], target, framework) if calls else ""
         what = f"{type(error).__name__}: {error}"
