@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from npuq.checks.laws import (
+    averages,
     densities,
     layers,
+    limits,
     noise,
     quantization,
     soft_rounding,
     symmetries,
+    whole_densities,
 )
 from npuq.checks.mistakes import densities as wrong_densities
 from npuq.checks.mistakes import layers as wrong_layers
@@ -17,7 +20,7 @@ from npuq.checks.mistakes import soft_rounding as wrong_soft_rounding
 
 LAWS = (
     *soft_rounding.LAWS, *symmetries.LAWS, *quantization.LAWS, *noise.LAWS, *densities.LAWS,
-    *layers.LAWS,
+    *whole_densities.LAWS, *limits.LAWS, *averages.LAWS, *layers.LAWS,
 )  # fmt: skip
 
 MISTAKES = (

@@ -80,7 +80,7 @@ def _whole(observation: Observation, target: Target, framework: Framework) -> st
 
 def worst(error: Array, tolerance: Array) -> int:
     """Where an error exceeds its tolerance most, counted through all entries."""
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         excess = np.where(error > 0, error / tolerance, 0.0)
     return int(np.argmax(np.nan_to_num(excess, nan=np.inf)))
 

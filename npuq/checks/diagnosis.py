@@ -25,7 +25,11 @@ LIKE = 0.5
 
 
 def likeliest(
-    law: Law, functions: Functions, found: Found, mistakes: Iterable[Mistake]
+    law: Law,
+    functions: Functions,
+    found: Found,
+    mistakes: Iterable[Mistake],
+    known: dict[tuple[int, str], list[Observation] | None],
 ) -> Mistake | None:
     """The mistake that a target most likely has, which failed by a law; None if none is like it.
 
@@ -34,28 +38,29 @@ def likeliest(
         functions: of the target.
         found: what all laws that could be asked have seen, by their names.
         mistakes: to choose from.
+        known: what laws see of mistakes in this target; more of it is found out here.
     """
     best, most = None, 0.0
-    for mistake in mistakes:
+    related = [other for other, _ in found.values() if set(other.needs) & set(law.needs)]
+    for number, mistake in enumerate(mistakes):
         if not set(mistake.functions) & set(law.needs):
             continue
         changed = {**functions, **mistake.functions}
-        if _likeness([law], changed, found) <= LIKE or not _sees(law, mistake):
-            continue
-        related = [other for other, _ in found.values() if set(other.needs) & set(law.needs)]
-        if (like := _likeness(related, changed, found)) > most:
-            best, most = mistake, like
+
+        def like(laws: Iterable[Law], number: int = number, changed: Functions = changed) -> float:
+            pairs: list[tuple[Observation, Observation]] = []
+            for one in laws:
+                if (number, one.name) not in known:
+                    known[number, one.name] = observations(one, changed)
+                theirs = known[number, one.name]
+                if theirs is None:
+                    return 0.0
+                pairs += zip(found[one.name][1], theirs, strict=True)
+            return likeness(pairs)
+
+        if like([law]) > LIKE and _sees(law, mistake) and (in_all := like(related)) > most:
+            best, most = mistake, in_all
     return best
-
-
-def _likeness(laws: Iterable[Law], changed: Functions, found: Found) -> float:
-    pairs: list[tuple[Observation, Observation]] = []
-    for law in laws:
-        theirs = observations(law, changed)
-        if theirs is None:
-            return 0.0
-        pairs += zip(found[law.name][1], theirs, strict=True)
-    return likeness(pairs)
 
 
 def _sees(law: Law, mistake: Mistake) -> bool:
@@ -85,7 +90,7 @@ def likeness(pairs: Iterable[tuple[Observation, Observation]]) -> float:
         error, tolerance = np.broadcast_arrays(a.errors(), np.asarray(a.tolerance, np.float64))
         wrong = (error > tolerance) | b.wrong()
         apart = distance(a.observed, b.observed)
-        with np.errstate(invalid="ignore", divide="ignore"):
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             ratio = np.where(apart == 0, 0.0, apart / np.maximum(error, tolerance))
         alike += float((1 - np.clip(np.nan_to_num(ratio, nan=1.0), 0, 1))[wrong].sum())
         places += int(wrong.sum())

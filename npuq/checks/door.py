@@ -62,10 +62,11 @@ def check(
 
     found: dict[str, tuple[Law, list[Observation]]] = {}
     records = [_asked(law, functions, judged, numpy_or_other, found) for law in laws]
+    known: dict[tuple[int, str], list[Observation] | None] = {}  # of mistakes in this target
     for number, (law, record) in enumerate(zip(laws, records, strict=True)):
         if record.status == "fail" and law.name in found:
             line = shrunk(found[law.name][1], functions, judged, numpy_or_other)
-            record = _named(record._replace(counterexample=line), law, functions, found)
+            record = _named(record._replace(counterexample=line), law, functions, found, known)
         records[number] = record
     return [_with_expectation(_inherited(record, records), expected) for record in records]
 
@@ -112,9 +113,10 @@ def _asked(
 def _named(
     record: Record, law: Law, functions: Functions,
     found: Mapping[str, tuple[Law, list[Observation]]],
+    known: dict[tuple[int, str], list[Observation] | None],
 ) -> Record:  # fmt: skip
     """The record with the likeliest mistake, and what that costs."""
-    mistake = likeliest(law, functions, found, MISTAKES)
+    mistake = likeliest(law, functions, found, MISTAKES, known)
     return record if mistake is None else record._replace(probably=mistake.name, cost=mistake.cost)
 
 

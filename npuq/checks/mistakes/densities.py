@@ -12,6 +12,7 @@ import scipy.special
 
 from npuq.backend import Array
 from npuq.checks import exact
+from npuq.checks.laws.densities import slopes
 from npuq.checks.mistakes.mistake import Mistake
 from npuq.checks.names import DISTRIBUTIONS, KINDS
 
@@ -80,6 +81,19 @@ def with_floor(floor: float) -> _Bits:
     return bits
 
 
+def other_alpha(law: str, z: Array, loc: Array, scale: Array, alpha: float) -> Array:
+    """tanh(alpha r / 2) in the density, tanh(alpha r) in s."""
+    return exact.bits(law, z, loc, scale, alpha / 2)
+
+
+def stopped_in_tails(
+    law: str, d: Array, z: Array, loc: Array, scale: Array, alpha: float = 0.0
+) -> tuple[Array, ...]:
+    """Gradients of log max(p, 1e-9)."""
+    inside = exact.bits(law, z, loc, scale, alpha) < -math.log2(1e-9)
+    return tuple(d * inside * slope for slope in slopes(law, z, loc, scale, alpha))
+
+
 def upper_tail(law: str, z: Array, loc: Array, scale: Array, alpha: float) -> Array:
     """c(b) - c(a) by itself: in the upper tail 1 less 1."""
     m = exact.soft_round_conditional_mean(z, alpha)
@@ -125,6 +139,11 @@ MISTAKES = (
         _SOFT, _answers(without_soft_rounding, plain=False),
     ),
     Mistake(
+        "another alpha in the density than in s",
+        "as many bits as the two densities diverge by; more for an alpha that is too large",
+        _SOFT, _answers(other_alpha, plain=False),
+    ),
+    Mistake(
         "a Jacobian r'(z) too many",
         "it is the density of z that is coded, not that of r(z): log2 r'(z) a coefficient",
         _SOFT, _answers(with_a_jacobian, plain=False),
@@ -150,6 +169,12 @@ MISTAKES = (
     Mistake(
         "the scale squared", "bits by a scale that is the square of the right one",
         _VALUES, _answers(with_scale(np.square)),
+    ),
+    Mistake(
+        "a floor of 0.11 under the scale",
+        "2e-5 bit for a coefficient that is known to be 0, and up to 0.7 near half-integers",
+        "logistic_bits.small_scale",
+        _answers(with_scale(lambda s: np.maximum(s, 0.11)), soft=False),
     ),
     Mistake(
         "the scale taken for its logarithm", "bits by a scale of e^scale, at least 1",
@@ -196,6 +221,16 @@ MISTAKES = (
         "1 less 1 in the upper tail",
         "infinite bits from some 37 scales out (8 of a normal distribution), on one side only",
         "logistic_bits.tails", _answers(upper_tail, kinds=_TAILED),
+    ),
+    *(
+        Mistake(
+            "a floor under the density, which stops the gradient",
+            "outliers stay where they are: nothing brings them back",
+            f"{law}{soft}_bits_backward.tails",
+            {f"{law}{soft}_bits_backward": functools.partial(stopped_in_tails, law)},
+        )
+        for law in DISTRIBUTIONS
+        for soft in ("", "_soft_rounded")
     ),
     *(
         Mistake(name, cost, f"{stem}.values", {stem: functools.partial(function, law)})
