@@ -65,7 +65,7 @@ def check(
     known: dict[tuple[int, str], list[Observation] | None] = {}  # of mistakes in this target
     for number, (law, record) in enumerate(zip(laws, records, strict=True)):
         if record.status == "fail" and law.name in found:
-            line = shrunk(found[law.name][1], functions, judged, numpy_or_other)
+            line = shrunk(law, found[law.name][1], functions, judged, numpy_or_other)
             record = _named(record._replace(counterexample=line), law, functions, found, known)
         records[number] = record
     return [_with_expectation(_inherited(record, records), expected) for record in records]
@@ -103,7 +103,7 @@ def _asked(
         with np.errstate(all="ignore"):  # of what a target gives, as infinity less infinity
             seen = list(law.observe(_remembering(functions, calls)))
     except Exception as error:  # whatever the code of others raises is a finding
-        line = line_of(*calls[-1], target, framework) if calls else ""
+        line = line_of(law, *calls[-1], target, framework) if calls else ""
         what = f"{type(error).__name__}: {error}"
         return record._replace(status="fail", message=what, error=math.inf, counterexample=line)
     found[law.name] = law, seen

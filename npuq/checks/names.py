@@ -48,6 +48,16 @@ NAMES = {
     "inverse_gdn": ("x, beta, gamma", "x_i sqrt(beta_i + sum_j gamma_ij x_j^2), channels last"),
     "conv2d": ("x, w, stride, padding", "x (N, H, W, C), w (C_out, C, kh, kw): cross-correlation"),
     "conv_transpose2d": ("x, w, stride, padding", "its adjoint; w is (C, C_out, kh, kw)"),
+    "entropy_encode": (
+        "symbols, probabilities",
+        "n symbols from 0 to m - 1, by rows (n, m) of their probabilities, as bytes",
+    ),
+    "entropy_decode": ("data, probabilities", "the symbols in these bytes"),
+    "escape_encode": (
+        "symbols, probabilities",
+        "the same for any integers; a row has one more: the probability of all not 0 to m - 1",
+    ),
+    "escape_decode": ("data, probabilities", "the integers in these bytes"),
     "adam_step": (
         "p, g, m, v, step, learning_rate, beta1, beta2, epsilon",
         "the new p, m and v; step is 1 at the first",
@@ -58,7 +68,7 @@ NAMES = {
 
 UNDIFFERENTIABLE = (
     "round_half_up", "universal_quantize", "round_about", "uniform_noise", "dither", "batch_dither",
-    "adam_step",
+    "adam_step", "entropy_encode", "entropy_decode", "escape_encode", "escape_decode",
 )  # fmt: skip
 DIFFERENTIABLE = [name for name in NAMES if name not in UNDIFFERENTIABLE]
 EXPECTED = ["soft_round_conditional_mean", *(f"{law}_soft_rounded_bits" for law in DISTRIBUTIONS)]

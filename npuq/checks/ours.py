@@ -11,6 +11,7 @@ import numpy as np
 
 import npuq
 from npuq.backend import Array
+from npuq.checks import our_coder
 from npuq.checks.names import DISTRIBUTIONS, KINDS
 from npuq.coding.dither import dither_integers, dither_values
 from npuq.nn import conv, gdn, logistic, nonparametric, normal
@@ -144,4 +145,8 @@ FUNCTIONS: dict[str, Any] = {
     "conv_transpose2d": _conv_transpose2d,
     "conv_transpose2d_backward": _conv_transpose2d_backward,
     "adam_step": _adam_step,
+    "entropy_encode": our_coder.entropy_encode,
+    "entropy_decode": our_coder.entropy_decode,
+    "escape_encode": our_coder.escape_encode,
+    "escape_decode": our_coder.escape_decode,
 }
