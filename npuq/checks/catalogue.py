@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from npuq.checks.laws import (
     averages,
+    codec,
     coder,
     densities,
     layers,
@@ -16,6 +17,7 @@ from npuq.checks.laws import (
     symmetries,
     whole_densities,
 )
+from npuq.checks.mistakes import codecs as wrong_codecs
 from npuq.checks.mistakes import coders as wrong_coders
 from npuq.checks.mistakes import densities as wrong_densities
 from npuq.checks.mistakes import layers as wrong_layers
@@ -27,10 +29,11 @@ LAWS = (
     *soft_rounding.LAWS, *symmetries.LAWS, *quantization.LAWS, *noise.LAWS, *shared_dither.LAWS,
     *densities.LAWS,
     *whole_densities.LAWS, *limits.LAWS, *averages.LAWS, *nonparametric.LAWS, *layers.LAWS,
-    *coder.LAWS,
+    *coder.LAWS, *codec.LAWS,
 )  # fmt: skip
 
 MISTAKES = (
     *wrong_soft_rounding.MISTAKES, *wrong_quantization.MISTAKES, *wrong_densities.MISTAKES,
     *wrong_shared.MISTAKES, *wrong_layers.MISTAKES, *wrong_coders.MISTAKES,
+    *wrong_codecs.MISTAKES,
 )  # fmt: skip

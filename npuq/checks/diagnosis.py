@@ -45,7 +45,7 @@ def likeliest(
     for number, mistake in enumerate(mistakes):
         if not set(mistake.functions) & set(law.needs):
             continue
-        changed = {**functions, **mistake.functions}
+        changed = {**functions, **mistake.partners, **mistake.functions}
 
         def like(laws: Iterable[Law], number: int = number, changed: Functions = changed) -> float:
             pairs: list[tuple[Observation, Observation]] = []
@@ -70,7 +70,7 @@ def _sees(law: Law, mistake: Mistake) -> bool:
     """
     if len(law.needs) == 1:
         return True
-    seen = observations(law, {**FUNCTIONS, **mistake.functions})
+    seen = observations(law, {**FUNCTIONS, **mistake.partners, **mistake.functions})
     return seen is None or any(observation.wrong().any() for observation in seen)
 
 

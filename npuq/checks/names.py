@@ -58,6 +58,14 @@ NAMES = {
         "the same for any integers; a row has one more: the probability of all not 0 to m - 1",
     ),
     "escape_decode": ("data, probabilities", "the integers in these bytes"),
+    "codec_compress": ("image", "a file, as bytes, of an image (H, W, 3) of uint8, RGB"),
+    "codec_decompress": ("data", "the image in a file"),
+    "codec_estimated_bits": ("image", "how many bits the model estimates for its file, a number"),
+    "codec_symbols": (
+        "images, tile, threads",
+        "the integers of each of (N, H, W, 3), N first; computed in tiles of so many pixels a side "
+        "(0: in one piece) and by so many threads",
+    ),
     "adam_step": (
         "p, g, m, v, step, learning_rate, beta1, beta2, epsilon",
         "the new p, m and v; step is 1 at the first",
@@ -69,6 +77,7 @@ NAMES = {
 UNDIFFERENTIABLE = (
     "round_half_up", "universal_quantize", "round_about", "uniform_noise", "dither", "batch_dither",
     "adam_step", "entropy_encode", "entropy_decode", "escape_encode", "escape_decode",
+    "codec_compress", "codec_decompress", "codec_estimated_bits", "codec_symbols",
 )  # fmt: skip
 DIFFERENTIABLE = [name for name in NAMES if name not in UNDIFFERENTIABLE]
 EXPECTED = ["soft_round_conditional_mean", *(f"{law}_soft_rounded_bits" for law in DISTRIBUTIONS)]

@@ -11,7 +11,7 @@ import numpy as np
 
 import npuq
 from npuq.backend import Array
-from npuq.checks import our_coder
+from npuq.checks import our_codec, our_coder
 from npuq.checks.names import DISTRIBUTIONS, KINDS
 from npuq.coding.dither import dither_integers, dither_values
 from npuq.nn import conv, gdn, logistic, nonparametric, normal
@@ -149,4 +149,8 @@ FUNCTIONS: dict[str, Any] = {
     "entropy_decode": our_coder.entropy_decode,
     "escape_encode": our_coder.escape_encode,
     "escape_decode": our_coder.escape_decode,
+    "codec_compress": our_codec.codec_compress,
+    "codec_decompress": our_codec.codec_decompress,
+    "codec_estimated_bits": our_codec.codec_estimated_bits,
+    "codec_symbols": our_codec.codec_symbols,
 }

@@ -121,8 +121,14 @@ def unsigned(data: Array, probabilities: Array) -> Array:
     return np.asarray(abs(symbols))
 
 
-def _pair(kind: str, encoder: Any, decoder: Any) -> dict[str, Callable[..., Any]]:
-    return {f"{kind}_encode": encoder, f"{kind}_decode": decoder}
+def _encoders(kind: str, encoder: Any, decoder: Any) -> list[dict[str, Callable[..., Any]]]:
+    """A wrong encoder, and what goes with it."""
+    return [{f"{kind}_encode": encoder}, {f"{kind}_decode": decoder}]
+
+
+def _decoders(kind: str, encoder: Any, decoder: Any) -> list[dict[str, Callable[..., Any]]]:
+    """What goes with a wrong decoder, in the order of a mistake."""
+    return _encoders(kind, encoder, decoder)[::-1]
 
 
 _LOST = "a file in some hundreds that cannot be read: where a carry meets a run of 255"
@@ -132,49 +138,50 @@ MISTAKES = (
         "12-bit tables",
         "0.046 bit a symbol where 128 symbols have a row and one of them nearly all of it",
         "entropy_encode.length",
-        _pair("entropy", functools.partial(encode, bits=12), functools.partial(decode, bits=12)),
+        *_encoders("entropy", functools.partial(encode, bits=12),
+                   functools.partial(decode, bits=12)),
     ),
     Mistake(
         "12-bit tables",
         "0.046 bit a symbol where 128 symbols have a row and one of them nearly all of it",
         "escape_encode.length",
-        _pair("escape", functools.partial(escape_encode, bits=12),
+        *_encoders("escape", functools.partial(escape_encode, bits=12),
               functools.partial(escape_decode, bits=12)),
     ),
     Mistake(
         "a carry that is dropped", "a file in some dozens that cannot be read",
         "entropy_decode.carries",
-        _pair("entropy", functools.partial(encode, carry=no_carry), decode),
+        *_encoders("entropy", functools.partial(encode, carry=no_carry), decode),
     ),
     Mistake(
         "a carry that stops at the next byte", _LOST, "entropy_decode.carries",
-        _pair("entropy", functools.partial(encode, carry=carry_one), decode),
+        *_encoders("entropy", functools.partial(encode, carry=carry_one), decode),
     ),
     Mistake(
         "the last bytes are not written", "the last symbols of a file are others",
-        "entropy_decode.short", _pair("entropy", functools.partial(encode, end=0), decode),
+        "entropy_decode.short", *_encoders("entropy", functools.partial(encode, end=0), decode),
     ),
     Mistake(
         "symbols that come back in reverse", "a picture upside down, or noise",
-        "entropy_decode.round_trip", _pair("entropy", encode, backwards),
+        "entropy_decode.round_trip", *_decoders("entropy", encode, backwards),
     ),
     Mistake(
         "a decoder that stops reading", "files of which the first symbols are right",
-        "entropy_decode.round_trip", _pair("entropy", encode, without_renormalization),
+        "entropy_decode.round_trip", *_decoders("entropy", encode, without_renormalization),
     ),
     Mistake(
         "integers outside of the table clipped to it",
         "outliers are lost: the distortion of a few coefficients without a bound",
-        "escape_decode.near", _pair("escape", clipped, escape_decode),
+        "escape_decode.near", *_encoders("escape", clipped, escape_decode),
     ),
     Mistake(
         "escapes without their sign", "outliers come back on the other side",
-        "escape_decode.near", _pair("escape", escape_encode, unsigned),
+        "escape_decode.near", *_decoders("escape", escape_encode, unsigned),
     ),
     Mistake(
         "escapes of 16 bits", "coefficients beyond 32767 come back as others",
         "escape_decode.far",
-        _pair("escape", functools.partial(escape_encode, wide=16),
+        *_encoders("escape", functools.partial(escape_encode, wide=16),
               functools.partial(escape_decode, wide=16)),
     ),
 )  # fmt: skip
