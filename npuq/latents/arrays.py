@@ -74,7 +74,8 @@ def encode_array(
             then be floats, in the units of y.
         seed: of the dither, 0 to 2^64 - 1; or "content", that of `npuq.content_seed(y)`.
         tensor: number of the array where several share a seed, so that no two share their dither.
-        embed: put the tables into the stream, some kB, so that a decoder needs nothing else.
+        embed: put the tables into the stream, so that a decoder needs nothing else: 2 or 3 kB for
+            one density, 135 kB for 160 scales.
 
     Returns:
         A stream that knows its length: several can follow one another. It has 48 bytes, 8 for
