@@ -117,7 +117,9 @@ def encode_array(
 
     def encode(number: int) -> bytes:
         part = (slice(None), *blocks[number])
-        x = (grid[part].astype(np.float64) - shift[part]) / tables.step
+        x = grid[part].astype(np.float64)
+        x -= shift[part]  # in place, here and below: new memory would cost more than the arithmetic
+        x /= tables.step
         n = dither_of(blocks[number], len(x), seed, tensor)
         k = quantize(x, n, phases)
         if indexes is None:
@@ -200,8 +202,12 @@ def decode_array(
             k.ravel()[order] = decode_runs(
                 stream, n.ravel()[order], counts, phases, tables.integers
             )
+        z = r[n]
+        z += k
+        z *= tables.step
+        z += shift[part]
         # next to the largest number, the error may lead beyond it
-        grid[part] = np.clip((k + r[n]) * tables.step + shift[part], -most, most)
+        grid[part] = np.clip(z, -most, most, out=z)
 
     map_in_threads(decode, range(len(blocks)))
     return Decoded(from_grid(grid, header.shape, header.axis), parts.end)
