@@ -20,10 +20,10 @@ from npuq.coding.dither import content_seed
 from npuq.coding.philox import WORD_MASK
 from npuq.errors import InvalidArrayError, WrongTablesError
 from npuq.latents.container import DTYPES, ArrayHeader, Parts, pack, unpack
-from npuq.latents.layout import blocks_of, from_grid, grid_of, to_grid
+from npuq.latents.layout import blocks_of, by_channel, grid_of, place_of
 from npuq.latents.quantization import (
+    check_means,
     dither_of,
-    means_on_grid,
     phases_of,
     quantize,
     reconstructed_dither,
@@ -98,8 +98,7 @@ def encode_array(
         ValueError: seed or tensor is out of range.
     """
     y = np.asarray(y)
-    y = y.astype(y.dtype.newbyteorder("="), copy=False)
-    if str(y.dtype) not in DTYPES:
+    if y.dtype.name not in DTYPES:  # the name says nothing of the byte order
         raise InvalidArrayError(f"y must be an array of {', '.join(DTYPES)}, not {y.dtype}")
     channel_axis = _axis(tables, axis, y.shape)
     method = method or ("un+uq+sr" if tables.alpha > 0 else "un+uq")
@@ -111,13 +110,13 @@ def encode_array(
     if not (0 <= seed < 1 << 64 and 0 <= tensor <= WORD_MASK):
         raise ValueError("seed must be from 0 to 2**64 - 1, or 'content', tensor below 2**32")
     levels = check_scales(scales, tables, y.shape, are_shared=scales_are_shared)
-    grid, shift = to_grid(y, channel_axis), means_on_grid(means, y.shape, channel_axis)
+    view, shift = (by_channel(a, channel_axis) for a in (y, check_means(means, y.shape)))
     blocks = blocks_of(grid_of(y.shape, channel_axis))
-    indexes = None if levels is None else level_indexes(to_grid(levels, None), tables, blocks)
+    indexes = None if levels is None else level_indexes(levels, tables, blocks)
 
     def encode(number: int) -> bytes:
-        part = (slice(None), *blocks[number])
-        x = grid[part].astype(np.float64)
+        part = place_of(blocks[number], view)
+        x = view[part].astype(np.float64)
         x -= shift[part]  # in place, here and below: new memory would cost more than the arithmetic
         x /= tables.step
         n = dither_of(blocks[number], len(x), seed, tensor)
@@ -131,7 +130,7 @@ def encode_array(
         streams = map_in_threads(encode, range(len(blocks)))
     header = ArrayHeader(
         method=METHODS.index(method),
-        dtype=DTYPES.index(str(y.dtype)),
+        dtype=DTYPES.index(y.dtype.name),
         axis=channel_axis,
         has_scales=indexes is not None,
         tables_hash=tables.hash,
@@ -183,17 +182,17 @@ def decode_array(
     phases, r = phases_of(tables, method), reconstructed_dither(tables, method)
     _check_fit(tables, header)
     levels = check_scales(scales, tables, header.shape, are_shared=scales_are_shared)
-    shape = grid_of(header.shape, header.axis)
-    blocks, shift = blocks_of(shape), means_on_grid(means, header.shape, header.axis)
-    indexes = None if levels is None else level_indexes(to_grid(levels, None), tables, blocks)
+    shift = by_channel(check_means(means, header.shape), header.axis)
+    blocks = blocks_of(grid_of(header.shape, header.axis))
+    indexes = None if levels is None else level_indexes(levels, tables, blocks)
     if indexes is not None and indexes_crc(indexes) != header.scales_crc:
         raise WrongTablesError("scales: not those that the array was coded with")
-    grid = np.empty(shape, DTYPES[header.dtype])
-    most = float(np.finfo(grid.dtype).max)
+    array = np.empty(header.shape, DTYPES[header.dtype])
+    view, most = by_channel(array, header.axis), float(np.finfo(array.dtype).max)
 
     def decode(number: int) -> None:
-        part, stream = (slice(None), *blocks[number]), parts.blocks[number]
-        n = dither_of(blocks[number], len(grid), header.seed, header.tensor)
+        part, stream = place_of(blocks[number], view), parts.blocks[number]
+        n = dither_of(blocks[number], len(view), header.seed, header.tensor)
         if indexes is None:
             k = decode_band(stream, n, phases, tables.integers)
         else:
@@ -207,10 +206,10 @@ def decode_array(
         z *= tables.step
         z += shift[part]
         # next to the largest number, the error may lead beyond it
-        grid[part] = np.clip(z, -most, most, out=z)
+        view[part] = np.clip(z, -most, most, out=z)
 
     map_in_threads(decode, range(len(blocks)))
-    return Decoded(from_grid(grid, header.shape, header.axis), parts.end)
+    return Decoded(array, parts.end)
 
 
 def _find_tables(parts: Parts, tables: Tables | None) -> Tables:

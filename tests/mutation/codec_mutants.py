@@ -289,8 +289,8 @@ CODEC_MUTANTS: list[Mutant] = [
     Mutant(
         "arrays: quantized in single precision",
         ARRAYS,
-        "grid[part].astype(np.float64)",
-        "grid[part].astype(np.float32)",
+        "view[part].astype(np.float64)",
+        "view[part].astype(np.float32)",
         ARRAY_TESTS,
     ),
     Mutant(

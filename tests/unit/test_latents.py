@@ -160,8 +160,8 @@ def test_blocks_are_rectangles_and_change_no_value(
     data = npuq.encode_array(y, tables, **options)
     grid = layout.grid_of(shape, None)
     assert len(unpack(data).blocks) == len(layout.blocks_of(grid)) == layout.block_count(grid)
-    assert all(len(layout.to_grid(y, None)[0, b.rows, b.columns].ravel()) <= 16
-               for b in layout.blocks_of(grid))  # fmt: skip
+    view = layout.by_channel(y, None)
+    assert all(view[layout.place_of(b, view)].size <= 16 for b in layout.blocks_of(grid))
     np.testing.assert_array_equal(npuq.decode_array(data, tables, **options).array, whole)
 
 
@@ -291,7 +291,7 @@ def test_a_million_coefficients_with_scales_take_their_information() -> None:
     p = scipy.special.ndtr(right) - scipy.special.ndtr(left)
     # of this sample: chance is in what other levels than the scales cost, 50 bits or so
     assert 8 * len(data) == pytest.approx(-np.log2(p).sum(), rel=5e-4)
-    (indexes,) = level_indexes(scales.reshape(1, 1, -1), tables, layout.blocks_of((1, 1, size)))
+    (indexes,) = level_indexes(scales, tables, layout.blocks_of((1, 1, size)))
     n = dither_integers((1, 1, size), seed=3)[0, 0]
     k = np.rint(decoded - (2.0 * n - 255) / 512).astype(np.int64)
     phase = plain_phases()[n].astype(np.int64)
