@@ -92,9 +92,9 @@ def test_arrays_go_to_standard_output(
     monkeypatch.chdir(tmp_path)
     y = np.asarray(np.random.default_rng(1).normal(size=shape))
     np.save("y.npy", y)
-    assert main("compress y.npy y.npuq --step 0.5".split()) == 0
+    assert main(["compress", "y.npy", "y.npuq", "--step", "0.5"]) == 0
     capsysbinary.readouterr()
-    assert main("decompress y.npuq -".split()) == 0
+    assert main(["decompress", "y.npuq", "-"]) == 0
     decoded = np.load(io.BytesIO(capsysbinary.readouterr().out))
     assert decoded.shape == shape and np.all(abs(decoded - y) <= 0.25)
 
