@@ -20,10 +20,10 @@ from npuq.coding.dither import content_seed
 from npuq.coding.philox import WORD_MASK
 from npuq.errors import InvalidArrayError, WrongTablesError
 from npuq.latents.container import DTYPES, ArrayHeader, Parts, pack, unpack
-from npuq.latents.layout import blocks_of, from_grid, grid_of, to_grid
+from npuq.latents.layout import blocks_of, by_channel, grid_of, place_of
 from npuq.latents.quantization import (
+    check_means,
     dither_of,
-    means_on_grid,
     phases_of,
     quantize,
     reconstructed_dither,
@@ -74,12 +74,14 @@ def encode_array(
             then be floats, in the units of y.
         seed: of the dither, 0 to 2^64 - 1; or "content", that of `npuq.content_seed(y)`.
         tensor: number of the array where several share a seed, so that no two share their dither.
-        embed: put the tables into the stream, some kB, so that a decoder needs nothing else.
+        embed: put the tables into the stream, so that a decoder needs nothing else: 2 or 3 kB for
+            one density, 135 kB for 160 scales.
 
     Returns:
         A stream that knows its length: several can follow one another. It has 48 bytes, 8 for
         each axis, 4 for each block of 2^20 coefficients, and what the tables promise, to 0.01 % and
-        some 3 bytes for each block.
+        some 3 bytes for each block. Besides it and y, coding takes some 60 MB for each thread, and
+        with scales a byte for each coefficient.
 
     Numerics: under "un+uq" the error of the decoded array, in steps, is uniform on [-1/2, 1/2] and
         independent of y, but for what floats cannot hold. The dither has 256 values
@@ -100,8 +102,7 @@ def encode_array(
     check_tables(tables)
     check_unmasked(y, "y")
     y = np.asarray(y)
-    y = y.astype(y.dtype.newbyteorder("="), copy=False)
-    if str(y.dtype) not in DTYPES:
+    if y.dtype.name not in DTYPES:  # the name says nothing of the byte order
         raise InvalidArrayError(f"y must be an array of {', '.join(DTYPES)}, not {y.dtype}")
     channel_axis = _axis(tables, axis, y.shape)
     if method is None:
@@ -113,13 +114,15 @@ def encode_array(
     seed = integer(seed, "seed", 0, (1 << 64) - 1)
     tensor = integer(tensor, "tensor", 0, WORD_MASK)
     levels = check_scales(scales, tables, y.shape, are_shared=scales_are_shared)
-    grid, shift = to_grid(y, channel_axis), means_on_grid(means, y.shape, channel_axis)
+    view, shift = (by_channel(a, channel_axis) for a in (y, check_means(means, y.shape)))
     blocks = blocks_of(grid_of(y.shape, channel_axis))
-    indexes = None if levels is None else level_indexes(to_grid(levels, None), tables, blocks)
+    indexes = None if levels is None else level_indexes(levels, tables, blocks)
 
     def encode(number: int) -> bytes:
-        part = (slice(None), *blocks[number])
-        x = (grid[part].astype(np.float64) - shift[part]) / tables.step
+        part = place_of(blocks[number], view)
+        x = view[part].astype(np.float64)
+        x -= shift[part]  # in place, here and below: new memory would cost more than the arithmetic
+        x /= tables.step
         n = dither_of(blocks[number], len(x), seed, tensor)
         k = quantize(x, n, phases)
         if indexes is None:
@@ -131,7 +134,7 @@ def encode_array(
         streams = map_in_threads(encode, range(len(blocks)))
     header = ArrayHeader(
         method=METHODS.index(method),
-        dtype=DTYPES.index(str(y.dtype)),
+        dtype=DTYPES.index(y.dtype.name),
         axis=channel_axis,
         has_scales=indexes is not None,
         tables_hash=tables.hash,
@@ -184,17 +187,17 @@ def decode_array(
     phases, r = phases_of(tables, method), reconstructed_dither(tables, method)
     _check_fit(tables, header)
     levels = check_scales(scales, tables, header.shape, are_shared=scales_are_shared)
-    shape = grid_of(header.shape, header.axis)
-    blocks, shift = blocks_of(shape), means_on_grid(means, header.shape, header.axis)
-    indexes = None if levels is None else level_indexes(to_grid(levels, None), tables, blocks)
+    shift = by_channel(check_means(means, header.shape), header.axis)
+    blocks = blocks_of(grid_of(header.shape, header.axis))
+    indexes = None if levels is None else level_indexes(levels, tables, blocks)
     if indexes is not None and indexes_crc(indexes) != header.scales_crc:
         raise WrongTablesError("scales: not those that the array was coded with")
-    grid = np.empty(shape, DTYPES[header.dtype])
-    most = float(np.finfo(grid.dtype).max)
+    array = np.empty(header.shape, DTYPES[header.dtype])
+    view, most = by_channel(array, header.axis), float(np.finfo(array.dtype).max)
 
     def decode(number: int) -> None:
-        part, stream = (slice(None), *blocks[number]), parts.blocks[number]
-        n = dither_of(blocks[number], len(grid), header.seed, header.tensor)
+        part, stream = place_of(blocks[number], view), parts.blocks[number]
+        n = dither_of(blocks[number], len(view), header.seed, header.tensor)
         if indexes is None:
             k = decode_band(stream, n, phases, tables.integers)
         else:
@@ -203,11 +206,15 @@ def decode_array(
             k.ravel()[order] = decode_runs(
                 stream, n.ravel()[order], counts, phases, tables.integers
             )
+        z = r[n]
+        z += k
+        z *= tables.step
+        z += shift[part]
         # next to the largest number, the error may lead beyond it
-        grid[part] = np.clip((k + r[n]) * tables.step + shift[part], -most, most)
+        view[part] = np.clip(z, -most, most, out=z)
 
     map_in_threads(decode, range(len(blocks)))
-    return Decoded(from_grid(grid, header.shape, header.axis), parts.end)
+    return Decoded(array, parts.end)
 
 
 def _find_tables(parts: Parts, tables: Tables | None) -> Tables:

@@ -19,13 +19,15 @@ from npuq.coding.tabulate import build_tables
 from npuq.errors import TablesError
 from npuq.nn import normal
 from npuq.trained.fingerprint import hash_of
-from npuq.trained.integer_scales import LEVELS, level_thresholds, scale_levels
+from npuq.trained.integer_scales import level_thresholds, scale_levels
 from npuq.trained.phases import hard_phases, plain_phases, soft_phases
 
 FORMAT = 1
 """Of files of tables."""
 FARTHEST = 4000  # symbols beyond are escapes, whatever the density
 MOST_BEYOND = 0.01  # probability there that is still sensible
+SCALES = 160
+"""Levels of scales, if no other number is asked for: each is 5 % above the one before."""
 MOST_LEVELS = 256
 
 Cdf = Callable[[Array], Array]
@@ -127,21 +129,24 @@ def make_scale_tables(
     *,
     step: float = 1.0,
     alpha: float = 0.0,
-    levels: int = LEVELS,
+    levels: int = SCALES,
     name: str = "",
 ) -> Tables:
     """Integer tables for an array with a scale for each coefficient, as in Eq. 23.
 
     A table for each of `levels` scales, from 0.11 to 256 steps in equal ratios. Which of them a
-    coefficient has is found from `scales` of `encode_array` and `decode_array`.
+    coefficient has is found from `scales` of `encode_array` and `decode_array`; beyond either end,
+    it is the nearest.
 
     Args:
         density: of a coefficient whose scale is 1, as in `make_tables`; the standard normal if it
             is left out.
         params: of the CDF module.
         step, alpha, name: as in `make_tables`.
-        levels: 2 to 256. The nearest of 64 costs some 0.002 bits a coefficient more than the exact
-            scale; of 128, 0.001.
+        levels: 2 to 256. Of normal coefficients under "un+uq", whatever their scale within these
+            ends, 160 levels cost at most 0.05 % more bits than the exact scale, and 64, which image
+            files have, 0.3 %; in the mean over scales, a third of that. A file of 160 has 135 kB,
+            of 64 57 kB.
 
     Raises:
         TablesError: as `make_tables`, or another number of levels.
