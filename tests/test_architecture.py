@@ -21,6 +21,7 @@ PACKAGE = ROOT / "npuq"
 LEVELS = {
     "errors": 0,
     "backend": 0.5,  # it raises errors
+    "ranks": 1,
     "runtime": 1,
     "io": 1,
     "coding": 2,
@@ -43,7 +44,7 @@ FOREIGN = {
     "exchange/state_dict.py": {"torch"},  # to read and write their files
     "checks/frameworks.py": {"torch", "tensorflow", "jax"},  # to judge what is written in them
 }
-OPTIONAL = {"PIL", "matplotlib", "tqdm", "cupy", "cupyx"}
+OPTIONAL = {"PIL", "matplotlib", "tqdm", "cupy", "cupyx", "mpi4py"}
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
