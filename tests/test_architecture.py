@@ -21,8 +21,8 @@ PACKAGE = ROOT / "npuq"
 LEVELS = {
     "errors": 0,
     "backend": 0.5,  # it raises errors
-    "ranks": 1,
     "runtime": 1,
+    "ranks": 1.5,  # they run threads
     "io": 1,
     "coding": 2,
     "nn": 2,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from npuq.errors import RankError
@@ -103,6 +104,23 @@ class Ranks:
     def gather(self, value: T) -> list[T]:
         """What every rank gives here, by rank; the same list on all of them."""
         return [value]
+
+    def in_order(self, work: Callable[[int], T], count: int, threads: int) -> Iterator[T]:
+        """`work(number)` for the numbers below `count`, by whichever rank is free, in their order.
+
+        Args:
+            work: the same function on all ranks; it runs in threads of theirs.
+            count: of pieces.
+            threads: that work at a time on each rank.
+
+        Yields:
+            On rank 0 every result, by number; on others nothing, but it works until all is done.
+        """
+        pool = ThreadPoolExecutor(threads, thread_name_prefix="npuq-work")
+        try:
+            yield from pool.map(work, range(count))
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def from_lead(self, make: Callable[[], T]) -> T:
         """What `make` returns on rank 0, where alone it is called; what it raises ends all."""

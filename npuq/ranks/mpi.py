@@ -17,8 +17,10 @@ from npuq.backend import Array
 from npuq.errors import RankError
 from npuq.ranks.alone import Ranks, Stopped
 from npuq.ranks.post import Post
+from npuq.ranks.queue import lead, serve
 from npuq.ranks.sources import this_npuq
 from npuq.ranks.sums import flattened, summed, unflattened
+from npuq.runtime.threads import thread_count
 
 T = TypeVar("T")
 
@@ -62,6 +64,14 @@ class MpiRanks(Ranks):
         self.post.wait(self.comm.Iallgatherv(data, [every, lengths.tolist()]))
         parts = np.split(every, np.cumsum(lengths)[:-1])
         return [pickle.loads(part.tobytes()) for part in parts]
+
+    def in_order(self, work: Callable[[int], T], count: int, threads: int) -> Iterator[T]:
+        """See `Ranks.in_order`; no more threads than this rank may run."""
+        threads = min(threads, thread_count())
+        if self.leads:
+            yield from lead(self.post, work, count, threads)
+        else:
+            serve(self.post, work, threads)
 
     def from_lead(self, make: Callable[[], T]) -> T:
         """See `Ranks.from_lead`."""

@@ -211,3 +211,50 @@ def test_more_ranks_than_crops_and_commands_for_one_process(
     done = mpi.run([*mpi.command(2), *mpi.npuq("demo", tmp_path / "demo.png")])
     (line,) = errors_of(done.stderr)
     assert done.returncode == 2 and "npuq demo runs in one process" in line
+
+
+# ---- many images
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of unequal sizes, and one that is none."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for number in range(7):
+        write_image(folder / f"{number}.png", picture(40 + 90 * (number % 3), 180, number))
+    (folder / "3a.png").write_bytes(b"none")
+    return folder
+
+
+def test_eval_on_ranks_writes_what_one_process_writes(pictures: Path, tmp_path: Path) -> None:
+    words = ("eval", pictures, "--quality=2", "--json", "--csv")
+    alone = mpi.run(mpi.npuq(*words, tmp_path / "1.csv"))
+    together = mpi.run([*mpi.command(3), *mpi.npuq(*words, tmp_path / "3.csv")])
+    assert together.returncode == alone.returncode == 2
+    assert len(json.loads(alone.stdout)) == 7 * 3 + 1
+    assert together.stdout == alone.stdout
+    assert together.stderr == alone.stderr
+    assert (tmp_path / "1.csv").read_bytes() == (tmp_path / "3.csv").read_bytes()
+
+
+def test_compress_on_ranks_writes_the_same_files(pictures: Path, tmp_path: Path) -> None:
+    for name in ("1", "3"):
+        (tmp_path / name).mkdir()
+    done = [
+        mpi.run([*start, *mpi.npuq("compress", pictures, tmp_path / name, "--seed=5")])
+        for name, start in (("1", []), ("3", mpi.command(3)))
+    ]
+    assert [d.returncode for d in done] == [2, 2]
+    assert done[0].stdout.replace("/1/", "/3/") == done[1].stdout
+    files = sorted(path.name for path in (tmp_path / "1").iterdir())
+    assert files == [f"{number}.npuq" for number in range(7)]
+    for name in files:
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "3" / name).read_bytes()
+
+
+def test_one_image_is_for_one_process(pictures: Path, tmp_path: Path) -> None:
+    words = ("compress", pictures / "0.png", tmp_path / "0.npuq")
+    done = mpi.run([*mpi.command(2), *mpi.npuq(*words)])
+    (line,) = errors_of(done.stderr)
+    assert done.returncode == 2 and "one image is compressed by one process" in line
+    assert not (tmp_path / "0.npuq").exists()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
+import queue
 import sys
+import threading
+import time
 import types
 from pathlib import Path
 from typing import Any
@@ -16,6 +20,7 @@ from npuq.nn.adam import AdamState
 from npuq.ranks import launch
 from npuq.ranks.alone import ALONE, Ranks, Share
 from npuq.ranks.noise import part_of_uniform
+from npuq.ranks.queue import Letter, lead, serve
 from npuq.ranks.sums import digest, flattened, unflattened
 from npuq.training.checkpoint import TrainingState, saved_run
 from npuq.training.dead_leaves import dead_leaves_batch
@@ -174,3 +179,90 @@ def test_settings_that_cannot_be(fresh: pytest.MonkeyPatch, name: str, value: st
     fresh.setenv(name, value)
     with pytest.raises(SettingError, match=name):
         launch.world()
+
+
+# ---- work that is handed out
+
+
+class FakePost:
+    """The post of ranks that are threads of this process."""
+
+    timeout = 60.0
+
+    def __init__(self, rank: int, boxes: list[queue.SimpleQueue]) -> None:
+        self.rank, self.size, self.boxes = rank, len(boxes), boxes
+
+    def send(self, rank: int, value: Any) -> None:
+        self.boxes[rank].put((self.rank, pickle.loads(pickle.dumps(value))))
+
+    def letters(self) -> Any:
+        while not self.boxes[self.rank].empty():
+            yield self.boxes[self.rank].get()
+
+    def check_time(self, since: float, ranks: list[int]) -> None:
+        if time.monotonic() - since > self.timeout:
+            raise RankError(f"rank {ranks[0]}: no answer")
+
+
+@pytest.mark.parametrize(
+    ("size", "count", "threads"), [(3, 20, 1), (2, 9, 2), (4, 2, 2), (2, 0, 1)]
+)
+def test_results_come_in_order_from_all_ranks(size: int, count: int, threads: int) -> None:
+    boxes = [queue.SimpleQueue() for _ in range(size)]
+    workers: dict[int, list[int]] = {rank: [] for rank in range(size)}
+
+    def work_of(rank: int) -> Any:
+        def work(number: int) -> int:
+            workers[rank].append(number)
+            time.sleep(0.02 * (1 + number % 3))  # later ones are done before earlier ones
+            return number**2
+
+        return work
+
+    others = [
+        threading.Thread(target=serve, args=(FakePost(rank, boxes), work_of(rank), threads))
+        for rank in range(1, size)
+    ]
+    for other in others:
+        other.start()
+    found = list(lead(FakePost(0, boxes), work_of(0), count, threads))
+    for other in others:
+        other.join(timeout=30)
+        assert not other.is_alive()
+    assert found == [number**2 for number in range(count)]
+    assert sorted(sum(workers.values(), [])) == list(range(count))
+    assert count < 3 * size or all(workers.values())
+    assert all(box.empty() for box in boxes)
+
+
+def test_a_rank_at_work_that_is_silent_is_noticed() -> None:
+    boxes: list[queue.SimpleQueue] = [queue.SimpleQueue() for _ in range(2)]
+    posts = [FakePost(rank, boxes) for rank in range(2)]
+    posts[0].timeout = 0.2
+    posts[1].send(0, Letter(asks=True))
+    with pytest.raises(RankError, match="rank 1: no answer"):
+        list(lead(posts[0], lambda number: None, 6, 1))
+
+
+def test_a_slow_rank_says_that_it_lives() -> None:
+    boxes = [queue.SimpleQueue() for _ in range(2)]
+    lead_post, post = (FakePost(rank, boxes) for rank in range(2))
+    post.timeout = 0.1  # it is to write ten times as often
+    goes_on = threading.Event()
+
+    def work(number: int) -> int:
+        assert goes_on.wait(timeout=60)
+        return number + 1
+
+    other = threading.Thread(target=serve, args=(post, work, 1))
+    lead_post.send(1, 5)
+    other.start()
+    assert boxes[0].get(timeout=60) == (1, Letter(asks=True))
+    assert boxes[0].get(timeout=60) == (1, Letter(asks=False))
+    goes_on.set()
+    while (letter := boxes[0].get(timeout=60)[1]) == Letter(asks=False):
+        pass
+    assert letter == Letter(True, 5, 6)
+    lead_post.send(1, None)
+    other.join(timeout=60)
+    assert not other.is_alive()
