@@ -23,6 +23,7 @@ LEVELS = {
     "backend": 0.5,  # it raises errors
     "arguments": 0.6,  # arrays among them
     "runtime": 1,
+    "ranks": 1.5,  # they run threads
     "io": 1,
     "coding": 2,
     "nn": 2,
@@ -44,7 +45,7 @@ FOREIGN = {
     "exchange/state_dict.py": {"torch"},  # to read and write their files
     "checks/frameworks.py": {"torch", "tensorflow", "jax"},  # to judge what is written in them
 }
-OPTIONAL = {"PIL", "matplotlib", "tqdm", "cupy", "cupyx"}
+OPTIONAL = {"PIL", "matplotlib", "tqdm", "cupy", "cupyx", "mpi4py"}
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)

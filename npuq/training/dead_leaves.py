@@ -109,7 +109,9 @@ def dead_leaves(
     return image
 
 
-def dead_leaves_batch(*, seed: int, step: int, batch_size: int = 8, crop: int = 256) -> Array:
+def dead_leaves_batch(
+    *, seed: int, step: int, batch_size: int = 8, crop: int = 256, part: slice = slice(None)
+) -> Array:
     """A training batch of dead leaves, each picture drawn anew: a pure function of its arguments.
 
     Args:
@@ -117,11 +119,12 @@ def dead_leaves_batch(*, seed: int, step: int, batch_size: int = 8, crop: int = 
         step: the training step, >= 0.
         batch_size: B.
         crop: C, in pixels.
+        part: which pictures of the batch to draw.
 
     Returns:
-        uint8 (B, C, C, 3).
+        uint8 (B, C, C, 3), or fewer with `part`.
     """
-    seeds = [(TRAINING_PICTURES, seed, step, i) for i in range(batch_size)]
+    seeds = [(TRAINING_PICTURES, seed, step, i) for i in range(batch_size)[part]]
     return np.stack([dead_leaves(crop, crop, seed=words) for words in seeds])
 
 
