@@ -17,7 +17,7 @@ from npuq.runtime.twins import takes
 def conditional_rate(
     t: Array, u: Array, sigma: Array, softness: Any
 ) -> tuple[Array, Array, Array, Array, Array]:
-    """Rate and gradients of residuals (Eqs. 23 and 24).
+    """Fast twin of `npuq.models.conditional_rate.conditional_rate`.
 
     Returns:
         The members of its `ConditionalRate`.

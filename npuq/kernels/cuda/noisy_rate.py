@@ -31,7 +31,7 @@ def widths_of(density: Any) -> tuple[int, ...]:
 def noisy_rate(
     y: Array, u: Array, density: Any, softness: Any
 ) -> tuple[Array, Array, Array, Array, Any]:
-    """Rate, reconstruction and gradients of one use of the channel (Eq. 21).
+    """Fast twin of `npuq.models.noisy_rate.noisy_rate`.
 
     Returns:
         The members of its `NoisyRate`.
