@@ -168,9 +168,9 @@ class _Run(NamedTuple):
                         after = self.with_row(after, step)
                     # not before: a step is interrupted as a whole, and done again
                     state, unseen = after, losses
-                    for number, numbers in enumerate(seen, state.step + 1 - len(seen)):
+                    for number, loss in enumerate(seen, state.step + 1 - len(seen)):
                         if progress is not None:
-                            progress(number, numbers)
+                            progress(number, loss)
                     if row_due:
                         _write_history(self.folder / "history.csv", state.history)
                         self.save(state)
