@@ -26,7 +26,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from npuq.backend import Array, xp_of
+from npuq.backend import Array, Scalar, xp_of
 from npuq.models.conditional_rate import (
     ConditionalRate,
     conditional_rate_backward_straight_through,
@@ -70,12 +70,15 @@ class HyperpriorParams(NamedTuple):
 
 
 class Loss(NamedTuple):
-    """Bits per pixel (of both latents) + lambda * mean squared error (Eq. 21)."""
+    """Bits per pixel (of both latents) + lambda * mean squared error (Eq. 21).
 
-    loss: float
-    bpp: float
-    mse: float
-    hyper_bpp: float
+    In double precision, and where the parameters lie: nothing here waits for a device.
+    """
+
+    loss: Scalar
+    bpp: Scalar
+    mse: Scalar
+    hyper_bpp: Scalar
 
 
 class Kept(NamedTuple):
@@ -266,7 +269,7 @@ def loss_forward(
     y, y_kept = stack_forward(x, params.analysis, ANALYSIS, params.analysis_gdn)
     v, v_kept = hyper_analyse(y, params)
     hyper = noisy_rate_forward(_rows(v), _rows(u_1), params.hyper_density, Softness())
-    w = _from_rows(hyper.r, v.shape)  # r = z at softness 0
+    w = _from_rows(hyper.r, v.shape)  # v + u_1: without soft rounding r is what is received
     sigma, mu, w_kept = hyper_synthesise(w, params)
     coded = conditional_rate_forward(y - mu, u_2, sigma, softness)
     x_hat, x_kept = stack_forward(
@@ -274,9 +277,9 @@ def loss_forward(
     )
     error = x_hat - x
     pixels = _pixels(x)
-    hyper_bpp = float(hyper.bits.sum()) / pixels
-    bpp = hyper_bpp + float(coded.bits.sum(dtype=np.float64)) / pixels
-    mse = PEAK**2 * float(xp_of(x).vdot(error, error)) / error.size
+    hyper_bpp = hyper.bits.sum() / pixels
+    bpp = hyper_bpp + coded.bits.sum(dtype=np.float64) / pixels
+    mse = PEAK**2 * xp_of(x).vdot(error, error).astype(np.float64) / error.size
     kept = Kept(y_kept, v_kept, w_kept, x_kept, hyper, coded, error)
     return Loss(bpp + lmbda * mse, bpp, mse, hyper_bpp), kept
 
@@ -305,7 +308,7 @@ def loss_backward(
     """
     xp, coded, hyper = xp_of(x), kept.coded, kept.hyper
     d_x_hat = kept.error * (2 * (d_loss * lmbda) * PEAK**2 / kept.error.size)
-    # of each coefficient the same: one number, which takes the place of one
+    # the same for each coefficient: one number, which stands for all and takes no memory
     d_bits = xp.full((), d_loss / _pixels(x), coded.bits.dtype)
     d_hyper_bits = xp.full_like(hyper.bits, d_loss / _pixels(x))
     d_decoded, d_synthesis, d_synthesis_gdn = stack_backward_straight_through(

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from npuq.backend import Array, xp_of
+from npuq.backend import Array, Scalar, xp_of
 from npuq.models.grey import made_grey
 from npuq.models.noisy_rate import NoisyRate, Softness, noisy_rate_backward, noisy_rate_forward
 from npuq.models.older_rate import older_rate_backward_straight_through, older_rate_forward
@@ -45,11 +45,14 @@ class LinearParams(NamedTuple):
 
 
 class Loss(NamedTuple):
-    """What a training step reports: bits per pixel + lambda * mean squared error (Eq. 21)."""
+    """What a training step reports: bits per pixel + lambda * mean squared error (Eq. 21).
 
-    loss: float
-    bpp: float
-    mse: float
+    In double precision, and where the parameters lie: nothing here waits for a device.
+    """
+
+    loss: Scalar
+    bpp: Scalar
+    mse: Scalar
 
 
 def init(
@@ -223,8 +226,8 @@ def loss_forward(
         coded = older_rate_forward(y, u, params.density, quantizer, softness.alpha)
     error = synthesise(coded.r, params.synthesis)
     error -= blocks
-    bpp = float(coded.bits.sum()) / _pixels(blocks)
-    mse = float(xp_of(error).vdot(error, error)) / error.size
+    bpp = coded.bits.sum() / _pixels(blocks)
+    mse = xp_of(error).vdot(error, error).astype(np.float64) / error.size
     return Loss(bpp + lmbda * mse, bpp, mse), Kept(coded, error)
 
 

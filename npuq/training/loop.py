@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,9 +37,11 @@ from npuq.training.photographs import BatchSource, batches
 from npuq.training.records import on_ranks, write_history
 from npuq.training.run_folder import alone_in
 from npuq.training.schedules import lmbda_at, softness_at
-from npuq.training.step import noise_of_step, noise_of_validation, training_step
+from npuq.training.step import noise_of_step, noise_of_validation, on_host, training_step
 
 Progress = Callable[[int, Loss], None]
+STEPS_PER_WAIT = 50
+"""On a device, so many losses are fetched at once, and only then looked at; on the host each is."""
 
 
 def validation_loss(
@@ -62,7 +64,8 @@ def validation_loss(
             lmbda_at(options, step),
             softness_at(options, step),
         )
-    every = {number: loss for part in ranks.gather(losses) for number, loss in part.items()}
+    seen = dict(zip(losses, on_host(list(losses.values())), strict=True))
+    every = {number: loss for part in ranks.gather(seen) for number, loss in part.items()}
     return Loss(*np.mean([every[number] for number in range(len(images))], axis=0).tolist())
 
 
@@ -100,7 +103,7 @@ def train_parameters(
         device: "cpu" or "cuda".
         checkpoint_every: steps between checkpoints, rows of the history and validations.
         stop_after: stop, with a checkpoint, before this step; for tests of interruption.
-        progress: called with (step, loss) after each step.
+        progress: called with (step, loss) for each step; on a device for some at once.
         ranks: that train together, see `npuq.ranks`; rank 0 alone reads and writes in the folder.
 
     Returns:
@@ -161,6 +164,8 @@ class _Run(NamedTuple):
         options, ranks = self.options, self.ranks
         share = ranks.share(options.batch_size)
         steps = batches(source, seed=options.seed, first_step=state.step, stop_step=stop)
+        at_once = 1 if device == "cpu" else STEPS_PER_WAIT
+        unseen: list[Loss] = []  # of the last steps, which nobody has looked at yet
         try:
             # a diverging run ends in one error, without NumPy's warnings on the way
             with np.errstate(all="ignore"), ranks.stopping_together():
@@ -172,24 +177,40 @@ class _Run(NamedTuple):
                     after, loss = training_step(
                         state, self.like, self.objective, inputs, options, ranks
                     )
-                    if not math.isfinite(loss.loss):
-                        raise TrainingError(_diverged(loss.loss, step, options))
+                    losses, seen = [*unseen, loss], []
                     row_due = after.step % checkpoint_every == 0 or after.step == options.steps
+                    if row_due or len(losses) == at_once or after.step == stop:
+                        losses, seen = [], self.finite(losses, after.step)
                     if row_due:
                         after = self.with_row(after, step)
-                    state = after  # not before: a step is interrupted as a whole, and done again
-                    if progress is not None:
-                        progress(state.step, loss)
+                    # not before: a step is interrupted as a whole, and done again
+                    state, unseen = after, losses
+                    for number, loss in enumerate(seen, state.step + 1 - len(seen)):
+                        if progress is not None:
+                            progress(number, loss)
                     if row_due:
                         if ranks.leads:
                             write_history(self.folder / "history.csv", state.history)
                         self.save(state)
         except (KeyboardInterrupt, RankError):
+            self.finite(unseen, state.step)
             self.save(state)
             raise
         if stop < options.steps:
             self.save(state)
         return state
+
+    def finite(self, losses: Sequence[Loss], step: int) -> list[Loss]:
+        """The losses of the last steps, `step` of them done by now, as numbers on the host.
+
+        Raises:
+            TrainingError: one is not finite.
+        """
+        found = on_host(losses)
+        for number, loss in enumerate(found, step - len(found)):
+            if not math.isfinite(loss.loss):
+                raise TrainingError(_diverged(float(loss.loss), number, self.options))
+        return found
 
     def with_row(self, state: TrainingState, step: int) -> TrainingState:
         """The state with the figures since the last row as a new row of its history.
@@ -206,7 +227,7 @@ class _Run(NamedTuple):
         held_out = validation_loss(self.objective, now, self.validation, options, step, self.ranks)
         row = [
             state.step, lmbda_at(options, step), softness_at(options, step).alpha,
-            *(total / state.summed for total in state.sums), *held_out,
+            *(float(total) / state.summed for total in state.sums), *map(float, held_out),
         ]  # fmt: skip
         return state._replace(history=[*state.history, row], sums=(0.0, 0.0, 0.0), summed=0)
 
