@@ -106,6 +106,8 @@ def run(args: argparse.Namespace) -> int:
     options = _options(args, preset, begun)
     if args.device == "cuda" and (why_not := why_no_cupy()):
         raise NpuqError(f"--device cuda: {why_not}")
+    if args.device == "cuda":
+        ranks.take_device()
     if args.validation_crop % options.crop_multiple:
         raise NpuqError(
             f"--validation-crop must be a multiple of {options.crop_multiple}, "

@@ -133,6 +133,12 @@ class Ranks:
             RankError: they do not; it names what differs, and where.
         """
 
+    def take_device(self) -> None:
+        """Before CuPy is used: take a GPU of this machine that no other rank takes, if it has more.
+
+        Sums go through NCCL where each rank has a device of its own, else through the host.
+        """
+
     def stopping_together(self) -> contextlib.AbstractContextManager[None]:
         """Within it, a signal to stop does not interrupt a step: all stop at the next `mean`."""
         return contextlib.nullcontext()
