@@ -58,9 +58,9 @@ def check(
     expected = expected_failed_checks or {}
     laws = chosen(only, expected)
     judged = target_of(target)
+    functions = _adapted(judged, framework)
     if framework is not None and (judged.name == "npuq" or judged.again):
         raise CheckError(f"{judged.name} takes NumPy's arrays: leave the framework {framework} out")
-    functions = _adapted(judged, framework)
     spelling = SPELLINGS[framework or judged.framework]
 
     found: dict[str, tuple[Law, list[Observation]]] = {}
