@@ -40,11 +40,11 @@ class MpiRanks(Ranks):
     # ---- at one work
 
     def mean(
-        self, numbers: Sequence[float], arrays: dict[str, Array], weight: float
-    ) -> tuple[tuple[float, ...], dict[str, Array]]:
+        self, numbers: Sequence[Any], arrays: dict[str, Array], weight: float
+    ) -> tuple[tuple[Any, ...], dict[str, Array]]:
         """See `Ranks.mean`: first who wants to stop, and the numbers; then the arrays."""
         begun = time.perf_counter()
-        mine = np.array([self.asked, *numbers], np.float64)
+        mine = np.array([self.asked, *map(float, numbers)], np.float64)
         mine[1:] *= weight
         table = np.empty((self.size, mine.size))
         self.post.wait(self.comm.Iallgather(mine, table))

@@ -66,7 +66,8 @@ def validation_loss(
         )
     seen = dict(zip(losses, on_host(list(losses.values())), strict=True))
     every = {number: loss for part in ranks.gather(seen) for number, loss in part.items()}
-    return Loss(*np.mean([every[number] for number in range(len(images))], axis=0).tolist())
+    rows = np.array([every[number] for number in range(len(images))], np.float64)
+    return Loss(*rows.mean(axis=0).tolist())
 
 
 def train_parameters(
