@@ -99,8 +99,8 @@ CHECKS_MUTANTS: list[Mutant] = [
     Mutant(
         "checks: targets can change the points",
         "npuq/checks/frameworks.py",
-        '"", np.array, np.asarray',
-        '"", np.asarray, np.asarray',
+        "return Framework(np.array, np.asarray, None)",
+        "return Framework(np.asarray, np.asarray, None)",
         (TESTS,),
     ),
     Mutant(
@@ -119,7 +119,7 @@ CHECKS_MUTANTS: list[Mutant] = [
     ),
     Mutant(
         "checks: arrays of the command in the order of the machine that sends",
-        "npuq/checks/command.py",
+        "npuq/checks/wire.py",
         "np.ascontiguousarray(value, value.dtype.newbyteorder(\"<\")).tobytes()",
         "value.tobytes()",
         ("tests/unit/test_checks_command.py::test_arrays_cross_over_and_back",),
