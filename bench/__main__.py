@@ -20,7 +20,10 @@ os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
 
 from common import machine, peer, table
 
-PARTS = ("step", "hyper", "gdn", "density", "products", "coder", "images", "startup", "scaling")
+PARTS = (
+    *("step", "hyper", "gdn", "density", "products", "coder", "arrays"),
+    *("images", "startup", "scaling"),
+)
 PEERS = ("torch", "compressai", "constriction", "torchac", "PIL")
 
 

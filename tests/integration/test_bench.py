@@ -74,3 +74,25 @@ def test_all_ways_to_send_coefficients_deliver_a_picture() -> None:
     for way, (bits, _) in sent.items():
         assert errors[way] / errors["un+q"] == pytest.approx(2 if "stoch" in way else 1, rel=0.1)
         assert bits == pytest.approx(sent["un+q"].bits, rel=0.05)
+
+
+@pytest.mark.slow
+def test_the_part_of_arrays_runs_on_small_ones() -> None:
+    """Rates of whole calls, and memory of a process of its own."""
+    code = (
+        "import arrays, json\n"
+        "arrays.SIDE, arrays.LARGE, arrays.ROUNDS = 16, 10_000_000, 2\n"
+        "rows = [arrays._one('x', arrays.WIDTHS, arrays._tables(), {}), arrays.large()]\n"
+        "print(json.dumps(rows))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT / "bench",
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert result.returncode == 0, result.stderr
+    small, large = json.loads(result.stdout)
+    assert small["encode"] > 0 and small["bits each"] > 1
+    assert large["array MB"] < 40 and 0 < large["more to encode MB"] < 150
