@@ -11,6 +11,7 @@ from npuq.cli.common import (
     MODEL_HELP,
     QUALITY_HELP,
     SEED_HELP,
+    TABLES_HELP,
     band_progress,
     model_option,
     number,
@@ -67,6 +68,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="A",
         help="softness of the rounding, for an array (default: none)",
     )
+    parser.add_argument(
+        "--channels",
+        type=whole,
+        metavar="AXIS",
+        help="an array has a density for each index along this axis (default: one for all)",
+    )
+    parser.add_argument("--tables", metavar="PATH", help=TABLES_HELP)
     parser.add_argument("--json", action="store_true", help=JSON_HELP)
 
 
@@ -77,13 +85,15 @@ def run(args: argparse.Namespace) -> None:
     from npuq.trained.linear import LINEAR
     from npuq.trained.methods import METHODS
 
-    check_output(args.file, args.image, args.model)
+    check_output(args.file, args.image, args.model, args.tables)
     stream = read_input(STREAM) if args.image == STREAM else None
     if is_npy(args.image, stream):
         compress_npy(args, read_input(args.image) if stream is None else stream)
         return
-    if {args.step, args.density, args.alpha} != {None}:
-        raise NpuqError("--step, --density and --alpha are for arrays, .npy files")
+    if {args.step, args.density, args.alpha, args.channels, args.tables} != {None}:
+        raise NpuqError(
+            "--step, --density, --alpha, --channels and --tables are for arrays, .npy files"
+        )
     model = model_option(LINEAR.name if args.model is None else args.model, args.quality)
     image = read_image(input_name(args.image), data=stream)
     with band_progress() as progress:
