@@ -80,7 +80,7 @@ def decode_words(
     counts: Integers,
     phases: Integers,
     values: Integers,
-    offset: Integers,
+    begin: Integers,
     first: Integers,
     last: Integers,
     log2_knots: Integers,
@@ -100,7 +100,7 @@ def decode_words(
     i = 0
     for c in range(len(counts)):
         # int: Numba would make floats of signed and unsigned integers together
-        base, lowest, beyond = int(offset[c]), int(first[c]), int(last[c]) - int(first[c]) + 1
+        base, lowest, beyond = int(begin[c]), int(first[c]), int(last[c]) - int(first[c]) + 1
         log2_unit = int(log2_knots[c])
         shift = PHASE_BITS - log2_unit
         mask = (1 << shift) - 1

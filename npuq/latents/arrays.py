@@ -9,12 +9,12 @@ know. What decides a symbol is the encoder's float64 alone; the decoder finds it
 from __future__ import annotations
 
 import math
-import operator
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from npuq.backend import Array
+from npuq.arguments import contents, integer
+from npuq.backend import Array, check_unmasked
 from npuq.coding.arithmetic import decode_band, decode_runs, encode_band, encode_runs
 from npuq.coding.dither import content_seed
 from npuq.coding.philox import WORD_MASK
@@ -29,7 +29,7 @@ from npuq.latents.quantization import (
     reconstructed_dither,
 )
 from npuq.latents.scales import check_scales, indexes_crc, level_indexes, sorted_by_level
-from npuq.latents.tables import Tables
+from npuq.latents.tables import Tables, check_tables
 from npuq.latents.tables_file import tables_from_bytes, tables_to_bytes
 from npuq.runtime.threads import map_in_threads
 from npuq.trained.methods import METHODS
@@ -97,19 +97,22 @@ def encode_array(
         TablesError: the tables do not serve the method.
         ModelError: there is no such method.
         ValueError: seed or tensor is out of range.
+        TypeError: seed or tensor is no integer, `tables` are none, or an array is masked.
     """
+    check_tables(tables)
+    check_unmasked(y, "y")
     y = np.asarray(y)
     if y.dtype.name not in DTYPES:  # the name says nothing of the byte order
         raise InvalidArrayError(f"y must be an array of {', '.join(DTYPES)}, not {y.dtype}")
     channel_axis = _axis(tables, axis, y.shape)
-    method = method or ("un+uq+sr" if tables.alpha > 0 else "un+uq")
+    if method is None:
+        method = "un+uq+sr" if tables.alpha > 0 else "un+uq"
     phases = phases_of(tables, method)
     seed = content_seed(y) if isinstance(seed, str) and seed == "content" else seed
     if isinstance(seed, str):
-        raise ValueError(f"seed must be a number or 'content', not {seed!r}")
-    seed = operator.index(seed)
-    if not (0 <= seed < 1 << 64 and 0 <= tensor <= WORD_MASK):
-        raise ValueError("seed must be from 0 to 2**64 - 1, or 'content', tensor below 2**32")
+        raise ValueError(f"seed must be an integer or 'content', not {seed!r}")
+    seed = integer(seed, "seed", 0, (1 << 64) - 1)
+    tensor = integer(tensor, "tensor", 0, WORD_MASK)
     levels = check_scales(scales, tables, y.shape, are_shared=scales_are_shared)
     view, shift = (by_channel(a, channel_axis) for a in (y, check_means(means, y.shape)))
     blocks = blocks_of(grid_of(y.shape, channel_axis))
@@ -170,9 +173,10 @@ def decode_array(
         WrongTablesError: it was coded with other tables, or other scales.
         InvalidArrayError: scales or means do not fit, or the array is larger than `largest`.
         TablesError: the tables in the stream are damaged, or do not serve its method.
+        TypeError: `data` is not bytes, `start` or `largest` no integer, or `tables` are none.
     """
-    parts = unpack(memoryview(data).cast("B"), operator.index(start))
-    header = parts.header
+    parts = unpack(contents(data), integer(start, "start", 0))
+    header, largest = parts.header, integer(largest, "largest")
     tables = _find_tables(parts, tables)
     if math.prod(header.shape) > largest:
         raise InvalidArrayError(
@@ -220,6 +224,7 @@ def _find_tables(parts: Parts, tables: Tables | None) -> Tables:
                 f"the array needs tables {parts.header.tables_hash.hex()}, which are not in it"
             )
         tables = tables_from_bytes(parts.tables)
+    check_tables(tables)
     if tables.hash != parts.header.tables_hash:
         raise WrongTablesError(
             f"the array needs tables {parts.header.tables_hash.hex()}, not {tables.hash.hex()}"
@@ -236,7 +241,7 @@ def _check_fit(tables: Tables, header: ArrayHeader) -> None:
 
 def _axis(tables: Tables, axis: int, shape: tuple[int, ...]) -> int | None:
     """The axis of the channels, None where there is one table for all."""
-    channels = tables.channels
+    channels, axis = tables.channels, integer(axis, "axis")
     if channels == 1:
         return None
     if not -len(shape) <= axis < len(shape) or shape[axis] != channels:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from npuq.backend import Array
+from npuq.backend import Array, check_unmasked
 from npuq.codec.quantizer import look_up_symbols
 from npuq.coding.dither import DITHER_LEVELS, dither_integers, dither_values
 from npuq.coding.tables import PHASE_UNIT
@@ -76,7 +76,9 @@ def check_means(means: Any, shape: tuple[int, ...]) -> Array:
 
     Raises:
         InvalidArrayError: they are no finite numbers, or do not broadcast to the shape.
+        TypeError: they are masked.
     """
+    check_unmasked(means, "means")
     means = np.asarray(means)
     ends = (np.min(means, initial=0), np.max(means, initial=0)) if means.dtype.kind in "fiu" else ()
     if not ends or not np.all(np.isfinite(ends)):

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from npuq.backend import Array
+from npuq.backend import Array, check_unmasked
 from npuq.errors import InvalidArrayError
 from npuq.latents.layout import Block, by_channel, place_of
 from npuq.latents.tables import Tables
@@ -28,6 +28,7 @@ def check_scales(
     Raises:
         InvalidArrayError: there are none where the tables want them, or some where they do not;
             another shape; floats that are not said to be shared, or not numbers.
+        TypeError: they are masked.
     """
     if (scales is None) != (tables.thresholds is None):
         wanted = "have a table for each level of scales: give the scale of each coefficient"
@@ -35,6 +36,7 @@ def check_scales(
         raise InvalidArrayError(f"the tables {wanted if scales is None else unwanted}")
     if scales is None:
         return None
+    check_unmasked(scales, "scales")
     scales = np.asarray(scales)
     if scales.dtype.kind == "f":
         if not are_shared:

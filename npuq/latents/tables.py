@@ -6,13 +6,13 @@ Shapes: C channels, one table each; or L levels of scales, one table each.
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.special
 
+from npuq.arguments import integer, number
 from npuq.backend import Array
 from npuq.coding.tables import IntegerTables, tables_to_arrays
 from npuq.coding.tabulate import build_tables
@@ -93,6 +93,7 @@ def make_tables(
     Raises:
         TablesError: step or alpha are impossible; the density is no distribution function, or not
             of C channels, or so wide that more than 1 % of it lies beyond 4000 steps.
+        TypeError: step or alpha is no number, or `channels` no integer.
 
     Example:
         >>> import scipy.stats
@@ -105,7 +106,7 @@ def make_tables(
     """
     is_list = isinstance(density, (list, tuple)) and not hasattr(density, "logits")
     cdfs = [_cdf_of(one, params) for one in density] if is_list else [_cdf_of(density, params)]
-    channels = len(cdfs) if is_list else operator.index(channels)
+    channels = len(cdfs) if is_list else integer(channels, "channels")
     if channels < 1:
         raise TablesError("density and channels: there must be at least one channel")
 
@@ -149,8 +150,9 @@ def make_scale_tables(
 
     Raises:
         TablesError: as `make_tables`, or another number of levels.
+        TypeError: as `make_tables`, or `levels` is no integer.
     """
-    levels = operator.index(levels)
+    levels = integer(levels, "levels")
     if not 2 <= levels <= MOST_LEVELS:
         raise TablesError(f"levels must be from 2 to {MOST_LEVELS}, not {levels}")
     if density is None:
@@ -160,6 +162,17 @@ def make_scale_tables(
     return _tables(
         lambda y: _checked_shape(standard(y / sigma), y), levels, step, alpha, thresholds, name
     )
+
+
+def check_tables(tables: Any) -> None:
+    """Check that somebody handed in tables.
+
+    Raises:
+        TypeError: the name of their file, say.
+    """
+    if not isinstance(tables, Tables):
+        kind = type(tables).__name__
+        raise TypeError(f"tables must be what make_tables or load_tables returns, not {kind}")
 
 
 def decisive_facts(tables: Tables) -> dict[str, Any]:
@@ -190,7 +203,7 @@ def check_step(step: float, alpha: float) -> None:
 def _tables(
     cdf: Cdf, count: int, step: float, alpha: float, thresholds: Array | None, name: str
 ) -> Tables:
-    step, alpha = float(step), float(alpha)
+    step, alpha = number(step, "step"), number(alpha, "alpha")
     check_step(step, alpha)
     soft = soft_phases(alpha) if alpha > 0 else plain_phases()
     end = np.full((count, 1), FARTHEST + 0.5)

@@ -253,7 +253,7 @@ CODEC_MUTANTS: list[Mutant] = [
     ),
     Mutant(
         "residuals: the bound of scales is 0.11 of float64",
-        "npuq/models/conditional_rate.py",
+        "npuq/nn/normal.py",
         "SMALLEST_SCALE = float(np.float32(0.11))",
         "SMALLEST_SCALE = 0.11",
         ("tests/property/test_conditional_rate.py",),

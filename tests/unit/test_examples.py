@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ def load(name: str) -> Any:
 
 lattice_example = load("lattice_quantization")
 gaussian_example = load("gaussian_noise_channel")
+reverse_example = load("reverse_channel_coding")
 older_example = load("older_quantizers")
 
 
@@ -63,6 +66,21 @@ def test_gaussian_channel_delivers_gaussian_noise_for_the_bits_of_equation_30() 
     assert uniform.coded < result.coded
 
 
+def test_gaussians_cost_linear_methods_few_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 8 bits; what hybrid coding does not quantize is that of 8 standard deviations, 1 bit."""
+    monkeypatch.setattr(reverse_example, "GAUSSIAN_MESSAGES", 200)
+    costs, ratio = reverse_example.gaussian_costs(2.0**-8)
+    nodes = {cost.method: cost.examined.mean() for cost in costs}
+    assert ratio == pytest.approx(math.exp(0.5) * 2**8, rel=1e-3)
+    for method in ("rejection sampling", "Poisson functional representation"):
+        assert 0.6 * ratio < nodes[method] < 1.4 * ratio
+    assert nodes["A* coding"] < 15 and nodes["greedy Poisson rejection"] < 15
+    assert nodes["hybrid coding"] < 4.5
+    for cost in costs:
+        assert 8 < reverse_example.own_bits(cost, ratio, 1) < 8 + math.log2(9) + 4
+    assert 8.3 < reverse_example.least_gaussian_bits(2.0**-8) < 8.7
+
+
 def test_pictures_are_their_coefficients() -> None:
     shape = (gaussian_example.HEIGHT, gaussian_example.WIDTH, 3)
     image = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
@@ -89,3 +107,25 @@ def test_dithered_pixels_of_the_example_are_right_on_average() -> None:
         for name, arrived in older_example.pixels(original).items()
     }
     assert errors["Roberts"] < errors["stochastic rounding"] < 0.1 * errors["rounded"]
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
+def test_an_example_says_in_a_line_what_it_needs(path: Path, tmp_path: Path) -> None:
+    """Before it computes anything: each of these would take many seconds, or write a figure."""
+    modules = {
+        name for name in ("torch", "jax", "matplotlib") if f"import {name}" in path.read_text()
+    }
+    if not modules:
+        return
+    code = (
+        "import runpy, sys\n"
+        f"sys.modules |= dict.fromkeys({sorted(modules)})\n"
+        "sys.argv = sys.argv[1:]\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, path], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == "" and len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("this example needs ") and "pip install" in done.stderr

@@ -116,6 +116,14 @@ def test_arrays_have_no_target(capsys: pytest.CaptureFixture[str]) -> None:
     assert "for images" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("place")
+def test_several_images_have_no_target(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compress", "photo.png", ".", "--target-bytes=1500"]) == 2
+    assert "one image at a time" in capsys.readouterr().err
+    assert main(["compress", "photo.png", ".", "--tables=t.npz"]) == 2
+    assert "one at a time" in capsys.readouterr().err
+
+
 def test_a_picture_of_ones_own_model(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from npuq.trained.model_file import save_model
 

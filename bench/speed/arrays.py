@@ -19,15 +19,14 @@ from typing import Any
 
 import numpy as np
 import scipy.stats
-from scaling import peak_megabytes
 
 import npuq
-from npuq.latents.container import unpack
 
 TITLE = "Arrays, million coefficients a second in one thread, and memory"
 CHANNELS, SIDE, ROUNDS = 192, 256, 9
 WIDTHS = np.geomspace(0.1, 8.0, CHANNELS)[:, None, None]
 LARGE = 100_000_000
+LARGE_ARRAY = Path(__file__).with_name("large_array.py")
 
 
 def rows() -> list[dict[str, Any]]:
@@ -42,7 +41,7 @@ def rows() -> list[dict[str, Any]]:
     y = (scales / 65536 * rng.normal(size=y.shape)).astype(np.float32)
     found.append(_one("a scale each", y, npuq.make_scale_tables(), {}, {"scales": scales}))
     del os.environ["NPUQ_THREADS"]
-    command = [sys.executable, __file__]
+    command = [sys.executable, str(LARGE_ARRAY), str(LARGE)]
     result = subprocess.run(command, check=True, capture_output=True, text=True)
     return [*found, json.loads(result.stdout)]
 
@@ -66,38 +65,3 @@ def _one(
     assert abs(decoded - y).max() < 1
     rates = {way: y.size / 1e6 / min(found) for way, found in seconds.items()}
     return {"arrays": name, "bits each": 8 * len(data) / y.size} | rates
-
-
-def large() -> dict[str, Any]:
-    """Peak memory, and what encoding adds to that of the array."""
-    y = np.resize((WIDTHS * np.random.default_rng(0).laplace(size=WIDTHS.shape)), (CHANNELS, 9, 9))
-    tables = _tables()
-    npuq.decode_array(npuq.encode_array(y, tables), tables)
-    rows = LARGE // (CHANNELS * 512)
-    y = np.empty((CHANNELS, rows, 512), np.float32)
-    rng = np.random.default_rng(1)
-    for c in range(CHANNELS):
-        y[c] = WIDTHS[c, 0, 0] * rng.laplace(size=(rows, 512))
-    Path("/proc/self/clear_refs").write_text("5")  # Linux: the peak is what is there now
-    before, start = peak_megabytes(), time.perf_counter()
-    data = npuq.encode_array(y, tables, method="un+uq")
-    middle, peak = time.perf_counter(), peak_megabytes()
-    size = y.size
-    found = {"arrays": f"{size / 1e6:.0f} million", "bits each": 8 * len(data) / size}
-    assert len(unpack(data).blocks) > size >> 20
-    del y
-    decoded, _ = npuq.decode_array(data, tables)
-    seconds = time.perf_counter() - middle
-    assert decoded.size == size
-    return found | {
-        "encode": size / 1e6 / (middle - start),
-        "decode": size / 1e6 / seconds,
-        "stream MB": len(data) / 1e6,
-        "array MB": 4 * size / 1e6,
-        "more to encode MB": peak - before,
-        "peak MB": peak_megabytes(),
-    }
-
-
-if __name__ == "__main__":
-    print(json.dumps(large()))
