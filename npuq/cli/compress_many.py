@@ -112,8 +112,13 @@ def _inputs(args: argparse.Namespace) -> tuple[list[Path], Model | str]:
 
     if STREAM in args.images:
         raise NpuqError(f"standard input is one image: name a file for it, not {args.file}")
-    if {args.step, args.density, args.alpha} != {None}:
-        raise NpuqError("--step, --density and --alpha are for arrays, .npy files, one at a time")
+    if {args.step, args.density, args.alpha, args.channels, args.tables} != {None}:
+        raise NpuqError(
+            "--step, --density, --alpha, --channels and --tables are for arrays, .npy files, one "
+            "at a time"
+        )
+    if {args.target_bytes, args.target_bpp} != {None}:
+        raise NpuqError("--target-bytes and --target-bpp are for one image at a time")
     paths = image_files(args.images)
     for path in paths:
         if is_npy(str(path), None):

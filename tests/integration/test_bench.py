@@ -112,6 +112,22 @@ def test_all_ways_to_send_coefficients_deliver_a_picture() -> None:
         assert bits == pytest.approx(sent["un+q"].bits, rel=0.05)
 
 
+@pytest.mark.slow
+def test_the_part_of_arrays_runs_on_small_ones() -> None:
+    """Rates of whole calls, and memory of a process of its own."""
+    code = (
+        "import json\nfrom speed import arrays\n"
+        "arrays.SIDE, arrays.LARGE, arrays.ROUNDS = 16, 10_000_000, 2\n"
+        "print(json.dumps(arrays.rows()))"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT / "bench", capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    *small, large = json.loads(done.stdout)
+    assert len(small) == 4 and all(row["encode"] > 0 and row["bits each"] > 1 for row in small)
+    assert large["array MB"] < 40 and 0 < large["more to encode MB"] < 150
+
+
 # ---- the grid of models
 
 
