@@ -11,13 +11,14 @@ C: what a Gaussian source costs, in bits per dimension more than the information
 D: how many bits fewer than by integers, universal quantization, a file has at equal error, from low
    rates to high ones; dashed, 1/2 log2(G_Z / G).
 
-Needs matplotlib: pip install 'npuq[cli]'.
+Needs matplotlib: pip install '.[cli]'.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -210,8 +211,11 @@ def main() -> None:
     )
     options = parser.parse_args()
 
-    import matplotlib
-
+    try:
+        import matplotlib
+    except ImportError as error:
+        print(f"this example needs matplotlib (pip install '.[cli]'): {error}", file=sys.stderr)
+        sys.exit(2)
     matplotlib.use("Agg")
     from matplotlib import pyplot
 

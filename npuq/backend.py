@@ -13,6 +13,10 @@ from npuq.errors import DeviceError
 
 Array: TypeAlias = npt.NDArray[Any]
 """A NumPy array, or a CuPy array of the same meaning."""
+Scalar: TypeAlias = Array | float
+"""One number: without dimensions in the library of the arrays it was computed from, or Python's.
+
+On a device it stays there: `float` of it makes the host wait for all that was launched before."""
 
 
 def xp_of(*arrays: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,13 +10,21 @@ from typing import Any
 import numpy as np
 
 from npuq.backend import Array
-from npuq.checks.frameworks import Framework
-from npuq.checks.law import Functions, Observation
+from npuq.checks.frameworks import Spelling
+from npuq.checks.law import Functions, Law, Observation
+from npuq.checks.spelling import number, spelled
 from npuq.checks.target import Target
+
+LONGEST = 2000
+"""Letters of a line; a call that needs more is shown by the check that makes it."""
 
 
 def shrunk(
-    found: Sequence[Observation], functions: Functions, target: Target, framework: Framework
+    law: Law,
+    found: Sequence[Observation],
+    functions: Functions,
+    target: Target,
+    spelling: Spelling,
 ) -> str:
     """The shortest line that fails: one entry of one call, where that fails by itself."""
     lines = []
@@ -23,19 +32,38 @@ def shrunk(
         if not observation.wrong().any():
             continue
         if observation.pointwise:
-            lines += list(_entries(observation, functions, target, framework))
-        else:
-            lines.append(_whole(observation, target, framework))
-    return min(lines, key=len)
+            lines += list(_entries(observation, functions, target, spelling))
+        elif _can_be_spelled(observation, target):
+            lines.append(_whole(observation, target, spelling))
+    lines = [line for line in lines if len(line) <= LONGEST]
+    return min(lines, key=len) if lines else _by_check(law, target, spelling)
 
 
-def line_of(name: str, arguments: tuple[Any, ...], target: Target, framework: Framework) -> str:
+def line_of(
+    law: Law, name: str, arguments: tuple[Any, ...], target: Target, spelling: Spelling
+) -> str:
     """The line that makes a call and prints what it returns."""
-    return _line(name, arguments, "{}", target, framework)
+    line = _line(name, arguments, "{}", target, spelling)
+    return line if len(line) <= LONGEST else _by_check(law, target, spelling)
+
+
+def _can_be_spelled(observation: Observation, target: Target) -> bool:
+    """Not if it needs several functions, of which the framework makes one."""
+    others = re.findall(r"\{of\[(\w+)\]\}", observation.read)
+    return not others or set([*others, observation.name]) <= set(target.own)
+
+
+def _by_check(law: Law, target: Target, spelling: Spelling) -> str:
+    """The line that makes the check again."""
+    if target.again:
+        return f"{target.again} --only {law.name}"
+    options = f", framework={spelling.name!r}" * bool(spelling.name)
+    imports = "; ".join(filter(None, ("import npuq", target.imports)))
+    return f"{imports}; print(npuq.check({target.itself}{options}, only=[{law.name!r}]))"
 
 
 def _entries(
-    observation: Observation, functions: Functions, target: Target, framework: Framework
+    observation: Observation, functions: Functions, target: Target, spelling: Spelling
 ) -> Iterator[str]:
     """The first entry that still fails when it is asked alone; the whole call if none does.
 
@@ -48,7 +76,7 @@ def _entries(
             a.ravel()[place % size : place % size + 1] if isinstance(a, np.ndarray) else a
             for a in observation.arguments
         )
-        line = _line(observation.name, arguments, "{}", target, framework)
+        line = _line(observation.name, arguments, "{}", target, spelling)
         lines.append((len(line), line, arguments, place))
     expected, tolerance = np.broadcast_arrays(observation.expected, observation.tolerance)
     for _, line, arguments, place in sorted(lines, key=lambda entry: entry[:2]):
@@ -60,45 +88,59 @@ def _entries(
         )
         if alone.wrong().all():
             which = f"number {place // size + 1} " if answer.size > 1 else ""
-            yield f"{line}  # {which}should be {_number(expected.ravel()[place])}"
+            yield f"{line}  # {which}should be {number(expected.ravel()[place])}"
             return
-    yield _whole(observation, target, framework)
+    yield _whole(observation, target, spelling)
 
 
-def _whole(observation: Observation, target: Target, framework: Framework) -> str:
+def _whole(observation: Observation, target: Target, spelling: Spelling) -> str:
     error, tolerance = np.broadcast_arrays(observation.errors(), observation.tolerance)
     place = worst(error, tolerance)
     got, due = (np.ravel(a)[place] for a in (observation.observed, observation.expected))
-    entry = f"entry {place} is {_number(got)}, should be {_number(due)}"
-    line = _line(observation.name, observation.arguments, observation.read, target, framework)
+    entry = f"entry {place} is {number(got)}, should be {number(due)}"
+    line = _line(observation.name, observation.arguments, observation.read, target, spelling)
     return f"{line}  # {entry}"
 
 
 def worst(error: Array, tolerance: Array) -> int:
     """Where an error exceeds its tolerance most, counted through all entries."""
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         excess = np.where(error > 0, error / tolerance, 0.0)
     return int(np.argmax(np.nan_to_num(excess, nan=np.inf)))
 
 
 def _line(
-    name: str, arguments: tuple[Any, ...], read: str, target: Target, framework: Framework
+    name: str, arguments: tuple[Any, ...], read: str, target: Target, spelling: Spelling
 ) -> str:
-    arrays = [_array(a, framework) for a in arguments if isinstance(a, np.ndarray)]
-    numbers = [repr(a) for a in arguments if not isinstance(a, np.ndarray)]
-    if name in target.functions:
+    spelt = [_argument(a, spelling) for a in arguments]
+    if name in target.own:
         imports, function = _spelled(name, target)
-        wrap = framework.spell.removesuffix("({})").removesuffix("{}")
-        call = read.format(f"{function}({', '.join(arrays + numbers)})", f=function, w=wrap)
-        code = f"print({call})"
+        wrap = spelling.array.removesuffix("({})").removesuffix("{}")
+        others = _Others(target)
+        call = f"{function}({', '.join(spelt)})"
+        code = f"print({read.format(call, f=function, w=wrap, of=others)})"
+        imports = "; ".join(dict.fromkeys(filter(None, [imports, *others.imports])))
     else:  # a gradient that the framework takes
         forward = name.removesuffix("_backward").replace("_backward_expected", "_expected")
         imports, function = _spelled(forward, target)
-        behind = "".join(f", {n}" for n in numbers)
-        code = framework.spell_gradient.format(
-            f=function, d=arrays[0], x=", ".join(arrays[1:]), numbers=behind
-        )
-    return "; ".join(filter(None, (framework.imports, imports, code)))
+        arrays = sum(isinstance(a, np.ndarray) for a in arguments)  # numbers come behind
+        code = spelling.gradient.format(
+            f=function, d=spelt[0], x=", ".join(spelt[1:arrays]),
+            numbers="".join(f", {n}" for n in spelt[arrays:]),
+        )  # fmt: skip
+    return "; ".join(filter(None, (spelling.imports, imports, code)))
+
+
+class _Others:
+    """Other functions of the target, as {of[soft_round]} spells them, and what imports them."""
+
+    def __init__(self, target: Target) -> None:
+        self.target, self.imports = target, list[str]()
+
+    def __getitem__(self, name: str) -> str:
+        imports, function = _spelled(name, self.target)
+        self.imports.append(imports)
+        return function
 
 
 def _spelled(name: str, target: Target) -> tuple[str, str]:
@@ -116,18 +158,8 @@ def _spelled(name: str, target: Target) -> tuple[str, str]:
     return (f"import {module}", f"{module}.{inside}") if found is function else ("", name)
 
 
-def _array(a: Array, framework: Framework) -> str:
-    return framework.spell.format(f"np.array({_nested(a)}, {str(a.dtype)!r})")
-
-
-def _nested(a: Array) -> str:
-    if a.ndim == 0:
-        return _number(a[()])
-    return f"[{', '.join(_nested(part) for part in a)}]"
-
-
-def _number(x: Any) -> str:
-    """The shortest digits that are this number in its own precision."""
-    if np.isfinite(x):
-        return str(x)
-    return f"{'-' * bool(x < 0)}np.{abs(x)}"
+def _argument(a: Any, spelling: Spelling) -> str:
+    """A number that is not finite has no repr that is code."""
+    if isinstance(a, np.ndarray):
+        return spelling.array.format(spelled(a))
+    return number(a) if isinstance(a, float) else repr(a)

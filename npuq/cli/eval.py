@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import csv
 import io
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +17,10 @@ from npuq.cli.common import (
     JSON_LIST_HELP,
     MODEL_HELP,
     SEED_HELP,
+    about,
     check_not_same,
+    facts_of_files,
+    image_files,
     model_option,
     print_error,
     print_json,
@@ -55,6 +59,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help=JSON_LIST_HELP)
     parser.add_argument("--csv", metavar="PATH", help="write the records to a CSV file as well")
     parser.add_argument(
+        "--bd-rate",
+        choices=METHODS,
+        metavar="METHOD",
+        help="print how many more bits the other methods need at equal PSNR as well",
+    )
+    parser.add_argument(
+        "--compressai",
+        metavar="FOLDER",
+        help="write each method's curve there as well, NAME.json in the format of CompressAI",
+    )
+    parser.add_argument(
         "--plot", metavar="PATH", help="draw rate and distortion as well, one curve a method"
     )
     parser.add_argument(
@@ -72,28 +87,28 @@ def run(args: argparse.Namespace) -> int:
     """
     from npuq.evaluation.rate_distortion import evaluate_files
     from npuq.evaluation.records import Failure
-    from npuq.io.atomic import check_can_write
+    from npuq.ranks.launch import world
 
-    paths = _image_files(args.images)
-    if args.csv is not None:
-        check_can_write(args.csv)
-        check_not_same(args.csv, args.model, *paths)
-    published = _check_plot(args, paths)
+    ranks = world()
+    paths = image_files(args.images)
+    published = ranks.from_lead(lambda: _check_outputs(args, paths))
     jobs = _jobs(args)
+    _check_curves(args, jobs)
+    ranks.check_alike(facts_of_files(paths) | {"models": [job.model.hash.hex() for job in jobs]})
     results: list[Record | Failure] = []
     # no bar where stderr is a file: its end would be all that one sees of it
-    shown = sys.stderr is not None and sys.stderr.isatty()
+    shown = ranks.leads and sys.stderr is not None and sys.stderr.isatty()
     try:
         with contextlib.ExitStack() as stack:
             bar = (
                 stack.enter_context(progress_bar(total=len(paths), unit="image")) if shown else None
             )
-            for of_one_image in evaluate_files(paths, jobs, seed=args.seed):
+            for of_one_image in evaluate_files(paths, jobs, seed=args.seed, ranks=ranks):
                 if isinstance(of_one_image, Failure):
                     results.append(of_one_image)
                     if bar is not None:
                         bar.clear()  # or the message would stand behind it
-                    print_error(_reason(of_one_image))
+                    print_error(about(of_one_image.image, of_one_image.error))
                 else:
                     results += of_one_image
                 if bar is not None:
@@ -105,12 +120,6 @@ def run(args: argparse.Namespace) -> int:
     if failures and len(paths) > 1:
         print_error(f"{failures} of {len(paths)} images could not be evaluated")
     return FAILURE if failures else 0
-
-
-def _reason(failure: Failure) -> str:
-    """The error with the image's name, which most of the messages begin with."""
-    named = failure.error.startswith(failure.image)
-    return failure.error if named else f"{failure.image}: {failure.error}"
 
 
 def _report(
@@ -127,16 +136,61 @@ def _report(
         print_json(as_json(results))
     elif records:
         print_table([*records, *mean_records(records)] if several else records)
+    if args.bd_rate is not None and records:
+        _print_bd_rates(records, args.bd_rate)
     if args.csv is not None:  # last: what cannot be written has been printed at least
         _write_csv(args.csv, results)
+    if args.compressai is not None and records:
+        _write_compressai(args, records)
     if args.plot is not None and records:
         from npuq.evaluation.figures import draw_rate_distortion
 
         draw_rate_distortion(args.plot, records, published)
 
 
+def _check_curves(args: argparse.Namespace, jobs: Sequence[Job]) -> None:
+    """Check, before any work is done, that there are curves for --bd-rate to compare."""
+    if args.bd_rate is None:
+        return
+    if args.json:
+        raise NpuqError("--bd-rate prints text; leave --json out, or take npuq.bd_rate of its list")
+    methods, qualities = {job.method for job in jobs}, {job.quality for job in jobs}
+    if len(qualities) < 2 or len(methods) < 2 or args.bd_rate not in methods:
+        raise NpuqError("--bd-rate compares curves: two qualities or more, by METHOD and another")
+
+
+def _print_bd_rates(records: Sequence[Record], reference: str) -> None:
+    from npuq.evaluation.curves import bd_rates
+
+    for method, found in bd_rates(records, reference).items():
+        rate = found if isinstance(found, str) else f"{found:+.1f} % bits"
+        print(f"{method} beside {reference}, at equal PSNR: {rate}")
+
+
+def _write_compressai(args: argparse.Namespace, records: Sequence[Record]) -> None:
+    from npuq.evaluation.curves import compressai_results
+    from npuq.io.atomic import write_bytes_atomically
+
+    for result in compressai_results(records, Path(args.model).stem).values():
+        path = Path(args.compressai) / f"{result['name']}.json"
+        text = json.dumps(result, indent=2, allow_nan=False)
+        write_bytes_atomically(path, text.encode(), b"\n")
+
+
 def _quality(text: str) -> int | str:
     return text if text == "all" else whole(text)
+
+
+def _check_outputs(args: argparse.Namespace, paths: Sequence[Path]) -> Curves:
+    """Check, before any work is done, what is to be written; the curves of --published."""
+    from npuq.io.atomic import check_can_write
+
+    if args.csv is not None:
+        check_can_write(args.csv)
+        check_not_same(args.csv, args.model, *paths)
+    if args.compressai is not None and not Path(args.compressai).is_dir():
+        raise NpuqError(f"{args.compressai}: there is no such folder; create it first")
+    return _check_plot(args, paths)
 
 
 def _check_plot(args: argparse.Namespace, paths: Sequence[Path]) -> Curves:
@@ -152,18 +206,6 @@ def _check_plot(args: argparse.Namespace, paths: Sequence[Path]) -> Curves:
     if args.csv is not None and Path(args.plot).resolve() == Path(args.csv).resolve():
         raise NpuqError("--plot and --csv name one file; give one of them another name")
     return {} if args.published is None else read_published(args.published)
-
-
-def _image_files(names: Sequence[str]) -> list[Path]:
-    from npuq.io.folders import list_images
-
-    paths: list[Path] = []
-    for name in names:
-        path = Path(name)
-        if not path.exists():
-            raise NpuqError(f"{path}: there is no such file or folder")
-        paths += list_images(path) if path.is_dir() else [path]
-    return paths
 
 
 def _jobs(args: argparse.Namespace) -> list[Job]:

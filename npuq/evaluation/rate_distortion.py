@@ -7,7 +7,6 @@ original; nothing is taken from the model's word. Beside it stands what the mode
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +24,7 @@ from npuq.errors import InvalidImageError, ModelError
 from npuq.evaluation.metrics import ms_ssim, mse, psnr
 from npuq.evaluation.records import Failure, Record
 from npuq.io.images import read_image
+from npuq.ranks.alone import ALONE, Ranks
 from npuq.trained.linear import LINEAR
 from npuq.trained.methods import softness_of
 from npuq.trained.model import Model
@@ -161,7 +161,12 @@ def evaluate_file(data: bytes, image: Array, job: Job, *, name: str, seed: int =
 
 
 def evaluate_files(
-    paths: Sequence[Path], jobs: Sequence[Job], *, seed: int = 0, threads: int = 2
+    paths: Sequence[Path],
+    jobs: Sequence[Job],
+    *,
+    seed: int = 0,
+    threads: int = 2,
+    ranks: Ranks = ALONE,
 ) -> Iterator[list[Record] | Failure]:
     """The records of each image file in turn, one per job; one bad file does not end the rest.
 
@@ -170,12 +175,14 @@ def evaluate_files(
         jobs: ways to compress.
         seed: of the dither, the same for all.
         threads: images in work at a time; most of the time goes into MS-SSIM, outside the GIL.
+        ranks: that divide the images among them; rank 0 yields all, others yield nothing.
 
     Yields:
         The records of one image, in the order of the jobs, or a `Failure`.
     """
 
-    def evaluate(path: Path) -> list[Record] | Failure:
+    def evaluate(number: int) -> list[Record] | Failure:
+        path = paths[number]
         try:
             image = read_image(path)
             return [
@@ -187,8 +194,4 @@ def evaluate_files(
         except (InvalidImageError, ModelError) as error:
             return Failure(str(path), str(error))
 
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="npuq-evaluate")
-    try:
-        yield from pool.map(evaluate, paths)
-    finally:
-        pool.shutdown(cancel_futures=True)
+    yield from ranks.in_order(evaluate, len(paths), threads)

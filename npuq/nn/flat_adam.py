@@ -44,7 +44,7 @@ def flat_adam(
     p: Array, g: Array, m: Array, v: Array, group: Array, numbers: Array, lengths: Array,
     steps: Array,
 ) -> None:  # fmt: skip
-    """One step of Adam (Kingma & Ba 2015) on a gradient clipped as a whole.
+    """One step of Adam (Kingma & Ba 2015) on a gradient clipped as a whole. It has fast twins.
 
     A gradient longer than `numbers[4]` times the median of those before it changes nothing but
     `lengths` and `steps`: see `npuq.nn.clipping.is_outlier`.

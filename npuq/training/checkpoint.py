@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from npuq.backend import Array, to_host
+from npuq.backend import Array, Scalar, to_host
 from npuq.errors import TrainingError
 from npuq.io.archive import manifest_array, opened, write_archive
 from npuq.nn.adam import AdamState
@@ -42,6 +42,8 @@ class TrainingState(NamedTuple):
         summed: number of these steps.
         lengths: of the gradients of the last steps, see `npuq.nn.clipping.is_outlier`.
         skipped: number of steps that were left out.
+        ranks: (step, number of ranks) wherever the number changed, from step 0 on; sums over
+            another number of ranks are rounded otherwise.
     """
 
     step: int
@@ -49,10 +51,11 @@ class TrainingState(NamedTuple):
     adam: AdamState
     average: dict[str, Array]
     history: list[list[float]]
-    sums: tuple[float, ...] = (0.0, 0.0, 0.0)
+    sums: tuple[Scalar, ...] = (0.0, 0.0, 0.0)
     summed: int = 0
     lengths: tuple[float, ...] = ()
     skipped: int = 0
+    ranks: tuple[tuple[int, int], ...] = ((0, 1),)
 
 
 def save_checkpoint(
@@ -70,10 +73,11 @@ def save_checkpoint(
         "format": FORMAT,
         "step": state.step,
         "adam_step": state.adam.step,
-        "sums": state.sums,
+        "sums": [float(total) for total in state.sums],
         "summed": state.summed,
         "lengths": state.lengths,
         "skipped": state.skipped,
+        **({"ranks": state.ranks} if state.ranks != ((0, 1),) else {}),
         "options": dataclasses.asdict(options),
         "provenance": dict(provenance),
     }
@@ -151,6 +155,7 @@ class SavedRun(NamedTuple):
     provenance: dict[str, Any]
     step: int
     skipped: int
+    ranks: list[list[int]]
 
 
 def saved_run(path: Path) -> SavedRun:
@@ -161,8 +166,9 @@ def saved_run(path: Path) -> SavedRun:
     """
     manifest, _ = _read(path)
     return SavedRun(
-        manifest["options"], manifest["provenance"], manifest["step"], manifest["skipped"]
-    )
+        manifest["options"], manifest["provenance"], manifest["step"], manifest["skipped"],
+        manifest.get("ranks", [[0, 1]]),
+    )  # fmt: skip
 
 
 def file_hash(path: Path) -> str:
@@ -238,4 +244,5 @@ def _state(
         summed=count("summed"),
         lengths=tuple(map(float, manifest["lengths"])),
         skipped=count("skipped"),
+        ranks=tuple((int(at), int(size)) for at, size in manifest.get("ranks", ((0, 1),))),
     )

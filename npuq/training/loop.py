@@ -10,23 +10,22 @@ A run lives in a folder: `checkpoint.npz` (to go on from), `history.csv` (curves
 
 from __future__ import annotations
 
-import csv
-import io
+import contextlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from npuq.backend import Array, to_device, to_host, xp_of
-from npuq.errors import TrainingError
-from npuq.io.atomic import write_bytes_atomically
+from npuq.errors import RankError, TrainingError
 from npuq.models.linear import Loss
 from npuq.nn.adam import adam_init
 from npuq.nn.parameters import named_arrays, with_arrays
+from npuq.ranks.alone import ALONE, Ranks
+from npuq.ranks.sums import digest
 from npuq.training.checkpoint import (
-    HISTORY,
     TrainingState,
     load_branch,
     load_checkpoint,
@@ -35,32 +34,40 @@ from npuq.training.checkpoint import (
 from npuq.training.objectives import Objective, objective_of
 from npuq.training.options import TrainingOptions
 from npuq.training.photographs import BatchSource, batches
+from npuq.training.records import on_ranks, write_history
 from npuq.training.run_folder import alone_in
 from npuq.training.schedules import lmbda_at, softness_at
-from npuq.training.step import noise_of_step, noise_of_validation, training_step
+from npuq.training.step import noise_of_step, noise_of_validation, on_host, training_step
 
 Progress = Callable[[int, Loss], None]
+STEPS_PER_WAIT = 50
+"""On a device, so many losses are fetched at once, and only then looked at; on the host each is."""
 
 
 def validation_loss(
-    objective: Objective[Any], model: Any, images: Array, options: TrainingOptions, step: int
-) -> Loss:
-    """The loss on held-out images, with lambda and alpha of the step and always the same noise."""
+    objective: Objective[Any], model: Any, images: Array, options: TrainingOptions, step: int,
+    ranks: Ranks = ALONE,
+) -> Loss:  # fmt: skip
+    """The loss on held-out images, with lambda and alpha of the step and always the same noise.
+
+    Each rank takes some of the images; the mean is that of a process alone, bit for bit.
+    """
     if not len(images):
         return Loss(math.nan, math.nan, math.nan)
     device = _device(model)
-    losses = []
-    for number, image in enumerate(images):
-        inputs = objective.inputs(image[None], noise_of_validation(number))
-        losses.append(
-            objective.loss(
-                model,
-                tuple(to_device(a, device) for a in inputs),
-                lmbda_at(options, step),
-                softness_at(options, step),
-            )
+    losses = {}
+    for number in range(ranks.rank, len(images), ranks.size):
+        inputs = objective.inputs(images[number][None], noise_of_validation(number))
+        losses[number] = objective.loss(
+            model,
+            tuple(to_device(a, device) for a in inputs),
+            lmbda_at(options, step),
+            softness_at(options, step),
         )
-    return Loss(*np.mean(losses, axis=0).tolist())
+    seen = dict(zip(losses, on_host(list(losses.values())), strict=True))
+    every = {number: loss for part in ranks.gather(seen) for number, loss in part.items()}
+    rows = np.array([every[number] for number in range(len(images))], np.float64)
+    return Loss(*rows.mean(axis=0).tolist())
 
 
 def train_parameters(
@@ -77,11 +84,13 @@ def train_parameters(
     checkpoint_every: int = 1000,
     stop_after: int | None = None,
     progress: Progress | None = None,
+    ranks: Ranks = ALONE,
 ) -> Any:
     """Train the parameters of a model as Sec. 5.2 says; `npuq.training.train` makes them a model.
 
     Args:
-        source: makes the batches, uint8 (N, H, W, 3).
+        source: makes the batches, uint8 (N, H, W, 3); of each, this rank's share, where there are
+            several: `ranks.share(options.batch_size)`.
         validation: uint8 (N, H, W, 3) images, possibly none.
         folder: of the run; made if it is not there.
         options: settings.
@@ -95,7 +104,8 @@ def train_parameters(
         device: "cpu" or "cuda".
         checkpoint_every: steps between checkpoints, rows of the history and validations.
         stop_after: stop, with a checkpoint, before this step; for tests of interruption.
-        progress: called with (step, loss) after each step.
+        progress: called with (step, loss) for each step; on a device for some at once.
+        ranks: that train together, see `npuq.ranks`; rank 0 alone reads and writes in the folder.
 
     Returns:
         The model's trained parameters, of the type of `model`.
@@ -104,6 +114,8 @@ def train_parameters(
         TrainingError: the folder holds a checkpoint and `resume` is False, or the other way round;
             the checkpoint is of another run; another training is at work in the folder; or the
             loss is not finite any more.
+        RankError: more ranks than images in a batch, or another rank failed; rank 0 has written a
+            checkpoint then.
         ValueError: `model` is not what the options say.
         KeyboardInterrupt: passed on, after a checkpoint was written.
     """
@@ -111,14 +123,18 @@ def train_parameters(
     objective = objective_of(options, device)
     like = objective.initial(model)
     params = named_arrays(like)
-    with alone_in(folder, resume=resume):
+
+    def start() -> TrainingState:
         if resume:
-            state = load_checkpoint(folder / "checkpoint.npz", options, provenance, params)
-        elif branch_from is not None:
-            state = load_branch(Path(branch_from), params)
-        else:
-            state = TrainingState(0, params, adam_init(params), {}, [])
-        run = _Run(objective, like, validation, folder, options, provenance)
+            return load_checkpoint(folder / "checkpoint.npz", options, provenance, params)
+        if branch_from is not None:
+            return load_branch(Path(branch_from), params)
+        return TrainingState(0, params, adam_init(params), {}, [])
+
+    with contextlib.ExitStack() as stack:
+        ranks.from_lead(lambda: stack.enter_context(alone_in(folder, resume=resume)))
+        state = on_ranks(ranks.from_lead(start), ranks.size)
+        run = _Run(objective, like, validation, folder, options, provenance, ranks)
         stop = options.steps if stop_after is None else min(stop_after, options.steps)
         state = run.train(_moved(state, device), source, stop, device, checkpoint_every, progress)
     trained = objective.to_model(with_arrays(like, _result(state, options)))
@@ -134,6 +150,7 @@ class _Run(NamedTuple):
     folder: Path
     options: TrainingOptions
     provenance: Mapping[str, Any]
+    ranks: Ranks
 
     def train(
         self,
@@ -145,34 +162,56 @@ class _Run(NamedTuple):
         progress: Progress | None,
     ) -> TrainingState:
         """The state at step `stop`, or at an interruption, which is passed on once it is saved."""
-        options = self.options
+        options, ranks = self.options, self.ranks
+        share = ranks.share(options.batch_size)
         steps = batches(source, seed=options.seed, first_step=state.step, stop_step=stop)
+        at_once = 1 if device == "cpu" else STEPS_PER_WAIT
+        unseen: list[Loss] = []  # of the last steps, which nobody has looked at yet
         try:
             # a diverging run ends in one error, without NumPy's warnings on the way
-            with np.errstate(all="ignore"):
+            with np.errstate(all="ignore"), ranks.stopping_together():
                 for step, batch in steps:
-                    noise = noise_of_step(options.seed, step)
+                    noise = noise_of_step(options.seed, step, share)
                     inputs = tuple(
                         to_device(a, device) for a in self.objective.inputs(batch, noise)
                     )
-                    after, loss = training_step(state, self.like, self.objective, inputs, options)
-                    if not math.isfinite(loss.loss):
-                        raise TrainingError(_diverged(loss.loss, step, options))
+                    after, loss = training_step(
+                        state, self.like, self.objective, inputs, options, ranks
+                    )
+                    losses, seen = [*unseen, loss], []
                     row_due = after.step % checkpoint_every == 0 or after.step == options.steps
+                    if row_due or len(losses) == at_once or after.step == stop:
+                        losses, seen = [], self.finite(losses, after.step)
                     if row_due:
                         after = self.with_row(after, step)
-                    state = after  # not before: a step is interrupted as a whole, and done again
-                    if progress is not None:
-                        progress(state.step, loss)
+                    # not before: a step is interrupted as a whole, and done again
+                    state, unseen = after, losses
+                    for number, loss in enumerate(seen, state.step + 1 - len(seen)):
+                        if progress is not None:
+                            progress(number, loss)
                     if row_due:
-                        _write_history(self.folder / "history.csv", state.history)
+                        if ranks.leads:
+                            write_history(self.folder / "history.csv", state.history)
                         self.save(state)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, RankError):
+            self.finite(unseen, state.step)
             self.save(state)
             raise
         if stop < options.steps:
             self.save(state)
         return state
+
+    def finite(self, losses: Sequence[Loss], step: int) -> list[Loss]:
+        """The losses of the last steps, `step` of them done by now, as numbers on the host.
+
+        Raises:
+            TrainingError: one is not finite.
+        """
+        found = on_host(losses)
+        for number, loss in enumerate(found, step - len(found)):
+            if not math.isfinite(loss.loss):
+                raise TrainingError(_diverged(float(loss.loss), number, self.options))
+        return found
 
     def with_row(self, state: TrainingState, step: int) -> TrainingState:
         """The state with the figures since the last row as a new row of its history.
@@ -183,16 +222,20 @@ class _Run(NamedTuple):
         options = self.options
         if not all(bool(xp_of(a).isfinite(a).all()) for a in state.params.values()):
             raise TrainingError(_diverged(math.nan, step, options))
+        if self.ranks.size > 1:  # unlike machines may round unlike
+            self.ranks.check_alike({"parameters": digest(state.params)})
         now = self.objective.to_model(with_arrays(self.like, _result(state, options)))
-        held_out = validation_loss(self.objective, now, self.validation, options, step)
+        held_out = validation_loss(self.objective, now, self.validation, options, step, self.ranks)
         row = [
             state.step, lmbda_at(options, step), softness_at(options, step).alpha,
-            *(total / state.summed for total in state.sums), *held_out,
+            *(float(total) / state.summed for total in state.sums), *map(float, held_out),
         ]  # fmt: skip
         return state._replace(history=[*state.history, row], sums=(0.0, 0.0, 0.0), summed=0)
 
     def save(self, state: TrainingState) -> None:
-        """Write the checkpoint."""
+        """Write the checkpoint, on rank 0."""
+        if not self.ranks.leads:
+            return
         save_checkpoint(self.folder / "checkpoint.npz", state, self.options, self.provenance)
 
 
@@ -220,11 +263,3 @@ def _moved(state: TrainingState, device: str) -> TrainingState:
 def _device(params: Any) -> str:
     first = next(iter(named_arrays(params).values()))
     return "cpu" if isinstance(first, np.ndarray) else "cuda"
-
-
-def _write_history(path: Path, history: list[list[float]]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(HISTORY)
-    writer.writerows([[int(row[0]), *(f"{value:.6g}" for value in row[1:])] for row in history])
-    write_bytes_atomically(path, text.getvalue().encode())

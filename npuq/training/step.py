@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from npuq.backend import Array
+from npuq.backend import Array, to_host, xp_of
 from npuq.models.linear import Loss
 from npuq.nn.adam import adam_step
 from npuq.nn.clipping import REMEMBERED, clipped, gradient_length, is_outlier
 from npuq.nn.parameters import named_arrays, with_arrays
+from npuq.ranks.alone import ALONE, WHOLE, Ranks, Share
+from npuq.ranks.noise import part_of_uniform
 from npuq.training.checkpoint import TrainingState
 from npuq.training.objectives import Noise, Objective
 from npuq.training.options import TrainingOptions
@@ -21,20 +24,23 @@ _VALIDATION_NOISE = 0x6E6F6973
 """First word of the validation noise's seeds: none that a run has, as it would be in its noise."""
 
 
-def noise_of_step(seed: int, step: int) -> Noise:
-    """The uniform noise of a step (Eq. 4), from (seed, step) alone, for tensors by number."""
-    return _noise([seed, step, _NOISE])
+def noise_of_step(seed: int, step: int, share: Share = WHOLE) -> Noise:
+    """The uniform noise of a step (Eq. 4), from (seed, step) alone, for tensors by number.
+
+    With a share of the batch, that of its images: the noise of a part is the part of the noise.
+    """
+    return _noise([seed, step, _NOISE], share)
 
 
 def noise_of_validation(number: int) -> Noise:
     """The uniform noise of a held-out image: the same at every step of every run."""
-    return _noise([_VALIDATION_NOISE, number])
+    return _noise([_VALIDATION_NOISE, number], WHOLE)
 
 
-def _noise(seed: list[int]) -> Noise:
+def _noise(seed: list[int], share: Share) -> Noise:
     def uniform(tensor: int, shape: tuple[int, ...]) -> Array:
         words = [*seed, tensor] if tensor else seed
-        return np.random.default_rng(words).random(shape, np.float32) - np.float32(0.5)
+        return part_of_uniform(words, shape, share) - np.float32(0.5)
 
     return uniform
 
@@ -45,6 +51,7 @@ def training_step(
     objective: Objective[Any],
     inputs: tuple[Array, ...],
     options: TrainingOptions,
+    ranks: Ranks = ALONE,
 ) -> tuple[TrainingState, Loss]:
     """One step of Adam on the loss of Eq. (2) or (21).
 
@@ -54,6 +61,7 @@ def training_step(
         objective: the loss to minimise.
         inputs: what it takes, see `npuq.training.objectives`.
         options: of the run.
+        ranks: that have a share of the batch each; all of them return the same.
 
     Returns:
         The state after the step, and the loss before it.
@@ -64,7 +72,9 @@ def training_step(
         lmbda_at(options, state.step),
         softness_at(options, state.step),
     )
-    named = named_arrays(gradients)
+    weight = ranks.share(options.batch_size).weight
+    figures, named = ranks.mean(loss, named_arrays(gradients), weight)
+    loss = Loss(*figures)
     length = gradient_length(named) if options.clip_norm or options.skip_ratio else 0.0
     sums = tuple(total + part for total, part in zip(state.sums, loss, strict=True))
     after = state._replace(step=state.step + 1, sums=sums, summed=state.summed + 1)
@@ -83,6 +93,15 @@ def training_step(
     if options.average_steps:
         average = averaged(average, params, min(after.step, options.average_steps))
     return after._replace(params=params, adam=adam, average=average), loss
+
+
+def on_host(losses: Sequence[Loss]) -> list[Loss]:
+    """The same losses in numbers of Python's; the host waits for a device once for all."""
+    parts = [part for loss in losses for part in loss]
+    if not parts:
+        return []
+    numbers = to_host(xp_of(*parts).stack(parts)).reshape(-1, len(Loss._fields))
+    return [Loss(*row) for row in numbers.tolist()]
 
 
 def averaged(average: dict[str, Array], params: dict[str, Array], steps: int) -> dict[str, Array]:

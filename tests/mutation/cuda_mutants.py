@@ -21,6 +21,11 @@ PRODUCTS = ("tests/gpu/test_conv.py::test_products_as_cublas_is_asked_for_them",
 CROPS = ("tests/gpu/test_crops.py::test_each_field_of_a_choice",)
 BATCHES = ("tests/gpu/test_crops.py::test_a_batch_is_that_of_the_host",)
 DEVICES = ("tests/gpu/test_backend.py::test_arrays_of_two_devices_are_refused_by_what_has_twins",)
+BACK = ("tests/gpu/test_rates.py::test_the_way_back_from_both_gradients",)
+BACK_OF_RESIDUALS = ("tests/gpu/test_rates.py::test_the_way_back_of_residuals_from_both_gradients",)
+SELDOM = ("tests/gpu/test_training.py::test_losses_are_fetched_some_at_once",)
+UNSEEN = ("tests/gpu/test_training.py::test_an_interruption_saves_nothing_that_diverged",)
+GOES_ON = ("tests/gpu/test_training.py::test_a_run_that_is_stopped_goes_on",)
 WHOLE = ("tests/gpu/test_models.py::test_the_device_computes_what_the_host_does",)
 
 
@@ -77,6 +82,24 @@ CUDA_MUTANTS = [
         "if (flags & EXPECTED_RATE)",
         "if (flags & 3)",
         CONDITIONAL,
+    ),
+    fault(
+        "rows of the way back mixed up", "noisy_rate.cu",
+        "d_bits[at / columns]",
+        "d_bits[at % columns % 3]",
+        BACK,
+    ),
+    fault(
+        "a strided gradient is read as it lies", "noisy_rate.py",
+        "(d_r,) = contiguous(d_r.astype(np.float32, copy=False))",
+        "pass",
+        BACK,
+    ),
+    fault(
+        "the gradient of r is dropped", "conditional_rate.py",
+        "d_r * kept.dr_dt + d_bits",
+        "d_bits",
+        BACK_OF_RESIDUALS,
     ),
     fault(
         "rows and channels of the dither mixed up", "dither.cu",
@@ -206,5 +229,29 @@ CUDA_MUTANTS = [
         "place = xp_of(*arrays)  # refuses those of two devices",
         "place = xp_of(*arrays[:1])",
         DEVICES,
+    ),
+    Mutant(
+        "device: each loss is waited for", "npuq/training/loop.py",
+        "1 if device == \"cpu\" else STEPS_PER_WAIT",
+        "1",
+        SELDOM,
+    ),
+    Mutant(
+        "device: an interruption saves what nobody has looked at", "npuq/training/loop.py",
+        "            self.finite(unseen, state.step)\n",
+        "",
+        UNSEEN,
+    ),
+    Mutant(
+        "device: the last losses before a stop are not fetched", "npuq/training/loop.py",
+        " or after.step == stop:",
+        ":",
+        GOES_ON,
+    ),
+    Mutant(
+        "device: the loss is fetched where it is made", "npuq/models/hyperprior.py",
+        "hyper_bpp = hyper.bits.sum() / pixels",
+        "hyper_bpp = float(hyper.bits.sum()) / pixels",
+        WHOLE,
     ),
 ]  # fmt: skip

@@ -8,23 +8,22 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rates import ConditionalRate, conditional_rate, conditional_rate_plain
 from scipy import special, stats
 from strategies import NOISES, each, noises
 
 from npuq.backend import Array
 from npuq.kernels.cpu import conditional_rate as kernel
-from npuq.kernels.cpu.noisy_rate import ALPHAS as KERNEL_ALPHAS
+from npuq.kernels.rates import ALPHAS as KERNEL_ALPHAS
 from npuq.models.conditional_rate import (
-    SMALLEST_SCALE,
-    ConditionalRate,
     conditional_bits_backward_expected,
     conditional_bits_backward_straight_through,
-    conditional_rate,
 )
 from npuq.models.noisy_rate import Softness
+from npuq.nn.normal import SMALLEST_SCALE
 from npuq.runtime.compile import use_reference
 
-BOUND = float(np.float32(SMALLEST_SCALE))
+BOUND = float(np.float32(0.11))
 ABOVE, BELOW = (float(np.nextafter(np.float32(BOUND), np.float32(side))) for side in (1, 0))
 NASTY_SCALES = (2.0**-7, BELOW, BOUND, ABOVE, 0.5, 1.0, 37.0, 1e4)
 NASTY_RESIDUALS = (0.0, 0.5, -0.5, 1.0, -1.5, 0.3, 12.0, -77.5, 1e4, -1e4)
@@ -54,12 +53,12 @@ COLUMNS = [
     for sigma in NASTY_SCALES
 ]
 
-BOTH = conditional_rate, conditional_rate.plain
+BOTH = conditional_rate, conditional_rate_plain
 compiled = pytest.mark.skipif(use_reference(), reason="kernels are switched off")
 
 
 def float64(t: Array, u: Array, sigma: Array, softness: Softness) -> ConditionalRate:
-    return conditional_rate.plain(*(a.astype(float) for a in (t, u, sigma)), softness)
+    return conditional_rate_plain(*(a.astype(float) for a in (t, u, sigma)), softness)
 
 
 @compiled
@@ -130,8 +129,8 @@ def test_the_gradient_of_a_small_scale_leads_upwards_only() -> None:
     assert found.d_sigma[1] < 0
 
 
-def test_the_kernel_has_the_bound_of_its_plain_twin() -> None:
-    assert kernel.SMALLEST_SCALE == SMALLEST_SCALE
+def test_the_bound_in_float32_is_not_below_the_bound_in_float64() -> None:
+    assert SMALLEST_SCALE == BOUND
 
 
 @pytest.mark.parametrize("softness", GIVEN_SOFTNESS, ids=str)
@@ -142,7 +141,7 @@ def test_a_scale_that_is_no_number_makes_its_rate_none_and_no_other(
     found = (function(t, 0 * t, sigma, softness) for function in BOTH)
     for rate in found:
         assert np.isnan([rate.bits[0], rate.d_t[0]]).all()
-        assert np.isfinite([*rate.r, *rate.dr_dt, rate.bits[1], rate.d_t[1], rate.d_sigma[1]]).all()
+        assert np.isfinite([*rate.r, *(a[1] for a in rate)]).all()
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,7 +14,8 @@ import numpy as np
 import pytest
 
 import npuq
-from npuq.checks.command import decoded, encoded, functions_of
+from npuq.checks.command import running
+from npuq.checks.wire import decoded, encoded
 from npuq.cli import main
 from npuq.errors import CheckError
 
@@ -68,13 +72,13 @@ def test_arrays_cross_over_and_back(value: np.ndarray) -> None:
     ],
 )
 def test_programs_that_do_not_speak_are_refused(tmp_path: Path, text: str, message: str) -> None:
-    with pytest.raises(CheckError, match=re.escape(message)), functions_of(program(tmp_path, text)):
+    with pytest.raises(CheckError, match=re.escape(message)), running(program(tmp_path, text)):
         pass
 
 
 @pytest.mark.parametrize("command", ["", "no-such-program", "'"])
 def test_what_cannot_be_started_is_refused(command: str) -> None:
-    with pytest.raises(CheckError, match="cannot be started"), functions_of(command):
+    with pytest.raises(CheckError, match="cannot be started"), running(command):
         pass
 
 
@@ -93,7 +97,7 @@ def test_what_goes_wrong_in_a_call_is_a_failure(
 ) -> None:
     text = 'print(\'{"names": ["round_half_up"]}\', flush=True); input(); input()\n'
     text += "" if answer is None else f"print({answer!r}, flush=True); input()\n"
-    with functions_of(program(tmp_path, text)) as functions:
+    with running(program(tmp_path, text)) as functions:
         (record,) = npuq.check(functions, only=["round_half_up.ties"])
     assert record.status == "fail" and message in record.message
 
@@ -104,3 +108,24 @@ def test_either_a_target_or_a_command(capsys: pytest.CaptureFixture[str]) -> Non
         assert "give either a TARGET or a --command" in capsys.readouterr().err
     assert main(["check", "--command", "true", "--framework", "torch"]) == 2
     assert "leave --framework out" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
+def test_a_program_in_c(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The example, which has two faults; the lines that show them ask the program."""
+    source = Path(__file__).parents[2] / "examples/answers_in_c.c"
+    program = tmp_path / "answers"
+    done = subprocess.run(
+        ["cc", "-std=c99", "-Wall", "-Werror", "-o", str(program), str(source), "-lm"],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert main(["check", "--command", str(program), "--json"]) == 1
+    failed = [r for r in json.loads(capsys.readouterr().out) if r["status"] == "fail"]
+    assert [(r["check"], r["probably"]) for r in failed] == [
+        ("soft_round.identity", "no case for alpha = 0 in Eq. 10"),
+        ("round_half_up.ties", "half to even"),
+    ]
+    exec(failed[1]["counterexample"])
+    assert capsys.readouterr().out == "[0.]\n"
+    assert failed[1]["counterexample"].endswith("# should be 1.0")

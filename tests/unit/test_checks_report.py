@@ -7,15 +7,19 @@ import os
 import re
 import subprocess
 import sys
+import types
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
 import npuq
+from npuq.checks import ours
+from npuq.checks.catalogue import MISTAKES
 from npuq.checks.names import NAMES
-from npuq.checks.report import explanation, markdown, text
+from npuq.checks.report import explanation, junit, markdown, text
 from npuq.cli import main
 
 ROOT = Path(__file__).parents[2]
@@ -56,7 +60,7 @@ def test_status_and_text(folder: Path, capsys: pytest.CaptureFixture[str]) -> No
     out = capsys.readouterr().out
     assert "probably: the textbook artanh inverse" in out
     assert "probably: half to even" in out
-    assert out.endswith("2 failed, 2 absent\n")
+    assert out.endswith("2 failed, 3 absent\n")
     assert main(["check", "mine.py", "--only", "soft_round.values"]) == 0
     assert capsys.readouterr().out.endswith("2 passed, 0 failed, 0 absent\n")
 
@@ -109,6 +113,36 @@ def test_counterexamples_stand_alone(folder: Path, capsys: pytest.CaptureFixture
         assert "np.array([" in line and len(line) < 250
 
 
+UNREPEATABLE = ("a dither that is drawn anew", "a decoder that draws its own noise")
+
+
+def test_lines_show_what_they_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of all mistakes: executed, they print the wrong number that stands behind them."""
+    mine = types.ModuleType("mine")
+    monkeypatch.setitem(sys.modules, "mine", mine)
+    shown = 0
+    for mistake in MISTAKES:
+        mine.__dict__.update(ours.FUNCTIONS | dict(mistake.partners) | dict(mistake.functions))
+        for record in npuq.check(mine, only=[mistake.law]):
+            line, printed = record.counterexample, list[Any]()
+            assert "import mine" in line, (mistake.name, line)
+            with np.errstate(all="ignore"):
+                exec(line, {"print": lambda value, printed=printed: printed.append(value)})
+            values = np.ravel(np.asarray(printed[0], np.float64))
+            if found := re.search(r"# entry (\d+) is (\S+), should be (\S+)$", line):
+                place, got, due = int(found[1]), *(float(eval(found[i])) for i in (2, 3))
+                if mistake.name not in UNREPEATABLE:
+                    right = pytest.approx(got, rel=1e-6, abs=1e-9, nan_ok=True)
+                    assert values[place] == right, line
+                assert values[place] != due and got != due, line
+                shown += 1
+            elif found := re.search(r"# (?:number (\d+) )?should be (\S+)$", line):
+                value, due = values[int(found[1] or 1) - 1], float(eval(found[2]))
+                assert value != pytest.approx(due, rel=1e-12), line
+                shown += 1
+    assert shown > 0.9 * len(MISTAKES)
+
+
 def test_junit_has_a_case_for_each_check(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "mine.py", *ONLY, "--junit", "report.xml"]) == 1
     root = ElementTree.parse(folder / "report.xml").getroot()
@@ -116,13 +150,46 @@ def test_junit_has_a_case_for_each_check(folder: Path, capsys: pytest.CaptureFix
     assert (root.tag, suite.tag) == ("testsuites", "testsuite")
     cases = suite.findall("testcase")
     counts = {name: int(suite.attrib[name]) for name in ("tests", "failures", "errors", "skipped")}
-    assert counts == {"tests": len(cases), "failures": 2, "errors": 0, "skipped": 2}
+    assert counts == {"tests": len(cases), "failures": 2, "errors": 0, "skipped": 3}
     failures = [case for case in cases if case.find("failure") is not None]
     assert {case.attrib["classname"] for case in failures} == {
         "mine.py.soft_round_inverse", "mine.py.round_half_up",
     }  # fmt: skip
-    assert len([case for case in cases if case.find("skipped") is not None]) == 2
+    assert len([case for case in cases if case.find("skipped") is not None]) == 3
     assert "see: import numpy" in (failures[0].find("failure").text or "")  # type: ignore[union-attr]
+
+
+ALLOWED = {
+    "testsuites": ({"name", "time", "tests", "failures", "errors"}, {"testsuite"}),
+    "testsuite": (
+        {"name", "tests", "failures", "errors", "time", "skipped", "timestamp", "hostname", "id",
+         "package", "file", "log", "url", "group"},
+        {"testsuite", "properties", "testcase", "system-out", "system-err"},
+    ),
+    "testcase": (
+        {"name", "time", "classname", "group"},
+        {"skipped", "error", "failure", "system-out", "system-err"},
+    ),
+    "failure": ({"type", "message"}, set()),
+    "skipped": ({"type", "message"}, set()),
+}  # fmt: skip
+"""Attributes and children of the schema that Jenkins reads JUnit's reports by, junit-10.xsd."""
+
+
+def test_junit_is_as_its_schema_has_it() -> None:
+    def mine(y: Any) -> Any:
+        raise ValueError("\x1b[31mred\x1b[0m \x00 & <b> \ud800")
+
+    known = {"round_half_up.ties": "known & <expected>"}
+    records = npuq.check({"round_half_up": mine}, only=["round_"], expected_failed_checks=known)
+    root = ElementTree.fromstring(junit(records, "a <target> \x07").encode())
+    for element in root.iter():
+        attributes, children = ALLOWED[element.tag]
+        assert set(element.attrib) <= attributes, element.tag
+        assert {child.tag for child in element} <= children
+        if element.tag == "testsuite":
+            assert {"name", "tests", "failures", "errors"} <= set(element.attrib)
+    assert "[31mred" in (root.findtext(".//failure") or "")
 
 
 def test_markdown_is_a_table() -> None:
