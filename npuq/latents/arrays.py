@@ -70,8 +70,7 @@ def encode_array(
             to y's: integers, round(2^16 scale / step).
         means: which are subtracted from y, of a shape that broadcasts to its; they decide no
             symbol of the decoder's (Eq. 24), so they may be floats that both sides compute.
-        scales_are_shared: says that both sides hold the same array of scales, bit by bit, which may
-            then be floats, in the units of y.
+        scales_are_shared: both sides hold the same scales, bit by bit; floats then, in units of y.
         seed: of the dither, 0 to 2^64 - 1; or "content", that of `npuq.content_seed(y)`.
         tensor: number of the array where several share a seed, so that no two share their dither.
         embed: put the tables into the stream, so that a decoder needs nothing else: 2 or 3 kB for

@@ -13,9 +13,10 @@ from codec_mutants import CODEC_MUTANTS
 from cuda_mutants import CUDA_MUTANTS
 from model_mutants import MODEL_MUTANTS
 from mutant import Mutant
+from ranks_mutants import RANKS_MUTANTS
 
 ROOT = Path(__file__).resolve().parents[2]
-MUTANTS = [*MODEL_MUTANTS, *CODEC_MUTANTS, *CUDA_MUTANTS, *CHECKS_MUTANTS]
+MUTANTS = [*MODEL_MUTANTS, *CODEC_MUTANTS, *CUDA_MUTANTS, *CHECKS_MUTANTS, *RANKS_MUTANTS]
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)

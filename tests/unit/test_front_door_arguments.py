@@ -67,6 +67,11 @@ RIGHT: dict[str, dict[str, Any]] = {
     "density": DENSITY,
     "interval_bits": {"lower": Y, "upper": Y + 1},
     "interval_bits_backward": {"d_bits": Y, "lower": Y, "upper": Y + 1},
+    "log_cdf": {"y": Y, "params": PARAMS, "density": "normal"},
+    "log_cdf_backward": {"d_log": Y, "y": Y, "params": PARAMS, "density": "normal"},
+    "log_interval": {"lower": Y, "upper": Y + 1, "params": PARAMS, "density": "normal"},
+    "log_interval_backward": {"d_log": Y, "lower": Y, "upper": Y + 1, "params": PARAMS,
+                              "density": "normal"},
     "rate_bits": DENSITY,
     "rate_bits_backward": {"d_bits": Y} | DENSITY,
     "rate_bits_backward_expected": {"d_bits": Y, "y": Y, "params": PARAMS, "cdf": logistic,
@@ -96,7 +101,7 @@ NO_CURVE = (None, *NO_NUMBERS, 4.0, [[1, 2], [3, 4]], [1, [2, 3]], ["1", "2", "3
 NO_DENSITY = ("a name", 4.0, object())
 WRONG: dict[str, tuple[Any, ...]] = {
     **dict.fromkeys(("y", "z", "k", "u", "lower", "upper"), NO_ARRAY),
-    **dict.fromkeys(("d_k", "d_z", "d_s", "d_y", "d_r", "d_mean", "d_bits"), NO_GRADIENT),
+    **dict.fromkeys(("d_k", "d_z", "d_s", "d_y", "d_r", "d_mean", "d_bits", "d_log"), NO_GRADIENT),
     **dict.fromkeys(("seed", "tensor", "first_channel", "first_row", "first_column"), NO_INDEX),
     **dict.fromkeys(("quality", "channels", "levels", "largest", "axis"), NO_INTEGER),
     **dict.fromkeys(("alpha", "step"), NO_NUMBER),
