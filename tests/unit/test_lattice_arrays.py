@@ -420,6 +420,24 @@ def test_headers_that_do_not_fit_are_noticed() -> None:
         npuq.encode_vectors(np.zeros((3, 4)), three, axis=1)
 
 
+def test_what_is_nothing_of_the_kind_is_refused() -> None:
+    tables, y = NORMAL["E8"], np.zeros(8)
+    plain = npuq.make_tables(scipy.stats.norm(scale=2.0), step=STEP)
+    data = npuq.encode_vectors(y, tables)
+    for call, says in (
+        (lambda: npuq.encode_vectors(y, plain), "make_lattice_tables or load_lattice_tables"),
+        (lambda: npuq.decode_vectors(data, plain), "make_lattice_tables or load_lattice_tables"),
+        (lambda: npuq.encode_vectors(np.ma.masked_array(y, y > 1), tables), "masked"),
+        (lambda: npuq.encode_vectors(y, tables, seed=1.5), "seed"),
+        (lambda: npuq.encode_vectors(y, tables, axis=None), "axis"),
+        (lambda: npuq.decode_vectors(data, tables, start="0"), "start"),
+        (lambda: npuq.decode_vectors(data, tables, largest=None), "largest"),
+        (lambda: npuq.decode_vectors("NPUA", tables), "data"),
+    ):
+        with pytest.raises(TypeError, match=says):
+            call()
+
+
 # --- files of tables ----------------------------------------------------------------------------
 
 
