@@ -11,6 +11,7 @@ from npuq.cli.common import (
     MODEL_HELP,
     QUALITY_HELP,
     SEED_HELP,
+    add_device,
     band_progress,
     model_option,
     number,
@@ -67,6 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="A",
         help="softness of the rounding, for an array (default: none)",
     )
+    add_device(parser)
     parser.add_argument("--json", action="store_true", help=JSON_HELP)
 
 
@@ -93,6 +95,7 @@ def run(args: argparse.Namespace) -> None:
             quality=DEFAULT_QUALITY if args.quality is None else args.quality,
             model=model,
             seed=args.seed,
+            device=args.device,
             progress=progress,
         )
     write_output(args.file, data)

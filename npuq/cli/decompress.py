@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from npuq.cli.arrays import decompress_npy, is_array
-from npuq.cli.common import JSON_HELP, band_progress, load_model_option, naming
+from npuq.cli.common import JSON_HELP, add_device, band_progress, load_model_option, naming
 from npuq.cli.streams import STREAM, check_output, input_name, read_input, say_written, write_output
 from npuq.errors import NpuqError
 
@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", metavar="PATH", help="the model, if it is not one that comes with npuq"
     )
+    add_device(parser)
     parser.add_argument("--json", action="store_true", help=JSON_HELP)
 
 
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
     if is_npy:
         raise NpuqError(f"{input_name(args.file)}: is no array; name an image to write it to")
     with naming(input_name(args.file)), band_progress() as progress:
-        image = decompress(data, model=model, progress=progress)
+        image = decompress(data, model=model, device=args.device, progress=progress)
     if suffix is None:
         write_image(args.image, image)
     else:

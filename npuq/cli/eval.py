@@ -16,6 +16,7 @@ from npuq.cli.common import (
     JSON_LIST_HELP,
     MODEL_HELP,
     SEED_HELP,
+    add_device,
     check_not_same,
     model_option,
     print_error,
@@ -52,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--model", metavar="NAME|PATH", default="linear", help=MODEL_HELP)
     parser.add_argument("--seed", type=seed, default=0, metavar="S", help=SEED_HELP)
+    add_device(parser)
     parser.add_argument("--json", action="store_true", help=JSON_LIST_HELP)
     parser.add_argument("--csv", metavar="PATH", help="write the records to a CSV file as well")
     parser.add_argument(
@@ -88,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
             bar = (
                 stack.enter_context(progress_bar(total=len(paths), unit="image")) if shown else None
             )
-            for of_one_image in evaluate_files(paths, jobs, seed=args.seed):
+            for of_one_image in evaluate_files(paths, jobs, seed=args.seed, device=args.device):
                 if isinstance(of_one_image, Failure):
                     results.append(of_one_image)
                     if bar is not None:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from npuq.cli.common import check_not_same, load_tqdm, positive
+from npuq.cli.common import add_device, check_not_same, load_tqdm, positive
 from npuq.cli.settings import OF_ONE_MODEL, add_settings, given_settings
 from npuq.cli.training_progress import Progress
 from npuq.errors import NpuqError
@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "settings and more steps, if you like",
     )
     parser.add_argument("--name", help="of the model, for reports (default: that of OUT)")
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="(default: cpu)")
+    add_device(parser)
     parser.add_argument(
         "--checkpoint-every",
         type=positive,
@@ -79,7 +79,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, or finish training, and say where the model is."""
-    from npuq.backend import why_no_cupy
     from npuq.trained.model_file import load_model
     from npuq.training.checkpoint import saved_run
     from npuq.training.run_folder import check_folder
@@ -97,8 +96,6 @@ def run(args: argparse.Namespace) -> int:
     before = {} if begun is None else begun.provenance
     preset = args.preset or before.get("preset", DEFAULT_PRESETS[args.model or "linear"])
     options = _options(args, preset, begun)
-    if args.device == "cuda" and (why_not := why_no_cupy()):
-        raise NpuqError(f"--device cuda: {why_not}")
     if args.validation_crop % options.crop_multiple:
         raise NpuqError(
             f"--validation-crop must be a multiple of {options.crop_multiple}, "

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 
-from npuq.backend import Array
+from npuq.backend import Array, usable_device
 from npuq.codec import factorized, hyperprior, linear
 from npuq.codec.bands import BAND_ROWS
 from npuq.codec.codec import Codec, Progress, Symbols
@@ -17,7 +17,7 @@ from npuq.errors import CorruptFileError, InvalidFileError, InvalidImageError
 from npuq.io.images import PIXELS_MAX, check_image
 from npuq.models.grey import is_grey
 from npuq.trained.methods import METHODS, softness_of
-from npuq.trained.model import Model
+from npuq.trained.model import Model, on_device
 from npuq.trained.shipped import find_model, shipped_model
 
 PADDED_MAX = 2 * PIXELS_MAX
@@ -32,6 +32,7 @@ def compress(
     quality: int = 4,
     model: Model | str = "linear",
     seed: int = 0,
+    device: str = "cpu",
     progress: Progress | None = None,
 ) -> bytes:
     """Compress an image into the bytes of a file (Sec. 3.2).
@@ -43,6 +44,9 @@ def compress(
         model: "linear" or "hyperprior", which come with the package; or a model of one's own, and
             `quality` is ignored then.
         seed: of the dither, 0 to 2^64 - 1. The same seed gives the same bytes.
+        device: "cpu", "cuda", or "auto", which is "cuda" where that can be used. There the
+            transforms, the quantizer and the integer scales are computed; files decode to the same
+            symbols on every device.
         progress: called with (how much is done, how much there is) as work goes on.
 
     Returns:
@@ -50,9 +54,10 @@ def compress(
 
     Raises:
         InvalidImageError: not uint8 of shape (H, W, 3).
+        NoDeviceError: "cuda", which cannot be used; the message says why.
         ModelError: no such model, method or quality, or a model that was not trained for the
             method.
-        ValueError: the seed is out of range.
+        ValueError: the seed is out of range, or no such device.
         TypeError: seed or quality is not an integer, or `model` is neither a Model nor a name.
     """
     seed, quality = operator.index(seed), operator.index(quality)
@@ -63,18 +68,24 @@ def compress(
         model = shipped_model(method, quality, model)
     if rule := _too_large(image.shape[0], image.shape[1], model):
         raise InvalidImageError(f"the image {rule}; cut it into parts")
+    model = on_device(model, usable_device(device))
     header = header_of(image.shape[:2], model, method, seed, grey=is_grey(image))
     return pack(header, _codec(model).encode(image, model, method, seed, progress))
 
 
 def decompress(
-    data: bytes, *, model: Model | None = None, progress: Progress | None = None
+    data: bytes,
+    *,
+    model: Model | None = None,
+    device: str = "cpu",
+    progress: Progress | None = None,
 ) -> Array:
     """The image in a compressed file (Sec. 3.2).
 
     Args:
         data: the contents of the file.
         model: needed if the file was made with a model that does not come with the package.
+        device: "cpu", "cuda" or "auto", see `compress`.
         progress: called with (how much is done, how much there is) as work goes on.
 
     Returns:
@@ -83,9 +94,12 @@ def decompress(
     Raises:
         InvalidFileError: not a file of ours, of a newer version, truncated, or corrupt.
         WrongModelError: made with another model.
+        NoDeviceError: "cuda", which cannot be used; the message says why.
+        ValueError: no such device.
         TypeError: `data` is not bytes.
     """
     header, streams, model = _checked(bytes(memoryview(data)), model)
+    model = on_device(model, usable_device(device))
     return _codec(model).decode(streams, header, model, progress)
 
 
@@ -105,8 +119,8 @@ def dequantize(symbols: Symbols, model: Model, method: str) -> Array:
 
 
 def estimated_bits(symbols: Symbols, model: Model, method: str) -> float:
-    """The bits that the float model predicts for symbols, in float64."""
-    return _codec(model).estimated_bits(symbols, model, method)
+    """The bits that the float model predicts for symbols, in float64, on the host."""
+    return _codec(model).estimated_bits(symbols, on_device(model, "cpu"), method)
 
 
 def promised_bits(symbols: Symbols, model: Model, method: str) -> float:

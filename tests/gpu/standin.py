@@ -229,8 +229,8 @@ class ndarray:  # noqa: N801  (as CuPy's)
     def argmax(self, axis: Any = None) -> ndarray:
         return self._reduced("argmax", axis)
 
-    def clip(self, low: Any = None, high: Any = None) -> ndarray:
-        return clip(self, low, high)
+    def clip(self, low: Any = None, high: Any = None, out: Any = None) -> ndarray:
+        return clip(self, low, high, out=out)
 
     def dot(self, other: Any) -> ndarray:
         return matmul(self, other)

@@ -21,6 +21,9 @@ PRODUCTS = ("tests/gpu/test_conv.py::test_products_as_cublas_is_asked_for_them",
 CROPS = ("tests/gpu/test_crops.py::test_each_field_of_a_choice",)
 BATCHES = ("tests/gpu/test_crops.py::test_a_batch_is_that_of_the_host",)
 DEVICES = ("tests/gpu/test_backend.py::test_arrays_of_two_devices_are_refused_by_what_has_twins",)
+FILES = ("tests/gpu/test_coding.py::test_a_file_of_either_device_is_one_file",)
+SCALES = ("tests/gpu/test_coding.py::test_scales_are_the_same_integers",)
+FALLS = ("tests/gpu/test_coding.py::test_without_a_device",)
 WHOLE = ("tests/gpu/test_models.py::test_the_device_computes_what_the_host_does",)
 
 
@@ -206,5 +209,29 @@ CUDA_MUTANTS = [
         "place = xp_of(*arrays)  # refuses those of two devices",
         "place = xp_of(*arrays[:1])",
         DEVICES,
+    ),
+    Mutant(
+        "CUDA: files are made on the host all the same", "npuq/codec/files.py",
+        "    model = on_device(model, usable_device(device))\n    header =",
+        "    header =",
+        FILES,
+    ),
+    Mutant(
+        "CUDA: integer scales stay on the host", "npuq/trained/model.py",
+        "w=to_device(layer.w, device), b",
+        "b",
+        SCALES,
+    ),
+    Mutant(
+        "CUDA: a tile's part is not cut out on the device", "npuq/codec/scale_streams.py",
+        "part = to_device(w[(slice(None), *tile.outer)][None], device)",
+        "part = to_device(w[(slice(None), *tile.core)][None], device)",
+        FILES,
+    ),
+    Mutant(
+        "CUDA: auto insists on a device", "npuq/backend.py",
+        'if device == "auto":',
+        'if device == "":',
+        FALLS,
     ),
 ]  # fmt: skip
