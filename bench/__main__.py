@@ -3,8 +3,9 @@
     python bench [PART ...] [--json PATH]
 
 Every part first checks that both sides compute the same, then times them in turns (A B A B ...) and
-prints medians and ratios. Peers (PyTorch, CompressAI, constriction, torchac, Pillow) are optional;
-what is absent is left out and named. Run it on an idle machine.
+prints medians and ratios. The parts are the modules of `speed/`. Peers (PyTorch, CompressAI,
+constriction, torchac, Pillow) are optional; what is absent is left out and named. Run it on an idle
+machine.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def main() -> None:
     report = {"machine": machine(), "parts": {}}
     print(", ".join(f"{name} {value}" for name, value in report["machine"].items()))
     for part in args.parts or PARTS:
-        module = importlib.import_module(part)
+        module = importlib.import_module(f"speed.{part}")
         rows = module.rows()
         report["parts"][part] = rows
         print(f"\n{module.TITLE}\n{table(rows)}", flush=True)

@@ -1,6 +1,6 @@
 """How to check a PyTorch implementation of soft rounding and its density against npuq.
 
-    pip install 'npuq[crosscheck]' && python examples/cross_check_pytorch.py
+    pip install '.[crosscheck]' && python examples/cross_check_pytorch.py
 
 Write the operation as you would in PyTorch, run both in float64 on the same numbers, and compare
 values and gradients. Two versions are checked here: a right one, and one with the mistake that
@@ -9,12 +9,19 @@ follows from taking Eq. 22 as printed.
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
-import torch
 
 import npuq
 from npuq.nn import logistic
 from npuq.paper.density import rate_bits_backward
+
+try:
+    import torch
+except ImportError as error:
+    print(f"this example needs PyTorch (pip install '.[crosscheck]'): {error}", file=sys.stderr)
+    sys.exit(2)
 
 ALPHA = 4.0
 

@@ -9,10 +9,16 @@ bits unless told otherwise, so the high half of a product is put together of fou
 
 from __future__ import annotations
 
-import jax
-import jax.numpy as jnp
+import sys
 
 import npuq
+
+try:
+    import jax
+    import jax.numpy as jnp
+except ImportError as error:
+    print(f"this example needs JAX (pip install jax): {error}", file=sys.stderr)
+    sys.exit(2)
 
 
 def dither(shape: tuple[int, int, int], seed: int, tensor: int = 0) -> jax.Array:

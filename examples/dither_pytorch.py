@@ -1,6 +1,6 @@
 """The dither of npuq's files in PyTorch, bit by bit, on any device.
 
-    pip install 'npuq[crosscheck]' && python examples/dither_pytorch.py
+    pip install '.[crosscheck]' && python examples/dither_pytorch.py
 
 Philox4x32-10 of Salmon et al. (2011): the counter (column // 16, row, channel, tensor) under the
 key (seed mod 2^32, seed div 2^32) gives sixteen bytes, for sixteen neighbouring columns. PyTorch
@@ -9,9 +9,15 @@ computes in int64; products of 32 by 32 bits do not fit, and are taken in halves
 
 from __future__ import annotations
 
-import torch
+import sys
 
 import npuq
+
+try:
+    import torch
+except ImportError as error:
+    print(f"this example needs PyTorch (pip install '.[crosscheck]'): {error}", file=sys.stderr)
+    sys.exit(2)
 
 
 def dither(

@@ -8,13 +8,14 @@ B: h(y) = log p(y), the log-density of s_alpha(X) + U for logistic X (Eq. 22). I
    which the sampled gradient of the rate is made of, beside the expected derivative
    h(y + 1/2) - h(y - 1/2) (Eq. 17), which replaces it: the average of h' over the noise.
 
-Needs matplotlib: pip install 'npuq[cli]'.
+Needs matplotlib: pip install '.[cli]'.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+import sys
 from typing import Any
 
 import numpy as np
@@ -87,8 +88,11 @@ def main() -> None:
     parser.add_argument("--out", default="fig1.png", help="file to write (default: %(default)s)")
     options = parser.parse_args()
 
-    import matplotlib
-
+    try:
+        import matplotlib
+    except ImportError as error:
+        print(f"this example needs matplotlib (pip install '.[cli]'): {error}", file=sys.stderr)
+        sys.exit(2)
     matplotlib.use("Agg")
     from matplotlib import pyplot
 

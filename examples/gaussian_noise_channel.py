@@ -11,13 +11,14 @@ Top: the picture, and what arrives through either. Bottom: the errors of the coe
 coefficient costs, beside I[Y, Z] by the same model, which Z without S would need at least; and how
 much more than I[Y, Z] it costs to send a Gaussian Y.
 
-Needs matplotlib: pip install 'npuq[cli]'.
+Needs matplotlib: pip install '.[cli]'.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -246,8 +247,11 @@ def main() -> None:
     )
     options = parser.parse_args()
 
-    import matplotlib
-
+    try:
+        import matplotlib
+    except ImportError as error:
+        print(f"this example needs matplotlib (pip install '.[cli]'): {error}", file=sys.stderr)
+        sys.exit(2)
     matplotlib.use("Agg")
     from matplotlib import pyplot
 

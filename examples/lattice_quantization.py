@@ -9,13 +9,14 @@ C: what a Gaussian source costs, in bits per dimension more than the information
    a Gaussian channel of the same noise: by the entropy H[Q | U], and by the bytes of a real coder.
    The line is the bound for Gaussian sources, 1/2 log2(2 pi e G) (Zamir & Feder 1996).
 
-Needs matplotlib: pip install 'npuq[cli]'.
+Needs matplotlib: pip install '.[cli]'.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -229,8 +230,11 @@ def main() -> None:
     )
     options = parser.parse_args()
 
-    import matplotlib
-
+    try:
+        import matplotlib
+    except ImportError as error:
+        print(f"this example needs matplotlib (pip install '.[cli]'): {error}", file=sys.stderr)
+        sys.exit(2)
     matplotlib.use("Agg")
     from matplotlib import pyplot
 

@@ -15,12 +15,13 @@ bits each: rounded; with noise added before, which is stochastic rounding; and w
 subtracted again by the receiver, which is universal quantization. Right: means of blocks of 8x8
 pixels along a line through the ball, which is what one sees from afar.
 
-Needs matplotlib: pip install 'npuq[cli]'.
+Needs matplotlib: pip install '.[cli]'.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import Any
 
 import numpy as np
@@ -132,8 +133,11 @@ def main() -> None:
     )
     options = parser.parse_args()
 
-    import matplotlib
-
+    try:
+        import matplotlib
+    except ImportError as error:
+        print(f"this example needs matplotlib (pip install '.[cli]'): {error}", file=sys.stderr)
+        sys.exit(2)
     matplotlib.use("Agg")
     from matplotlib import pyplot
 

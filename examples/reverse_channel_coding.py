@@ -20,13 +20,14 @@ uniform (for universal quantization, under the model p); the mean length of a re
 delta or one of fixed length; milliseconds of CPU time a message. Errors are standard errors. The
 likelihood encoder is minimal random coding in another notation.
 
-Needs matplotlib: pip install 'npuq[cli]'.
+Needs matplotlib: pip install '.[cli]'.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+import sys
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -352,6 +353,14 @@ def main() -> None:
     )
     options = parser.parse_args()
 
+    try:
+        import matplotlib
+    except ImportError as error:
+        print(f"this example needs matplotlib (pip install '.[cli]'): {error}", file=sys.stderr)
+        sys.exit(2)
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
     channel: list[Group] = []
     for dimensions in MESSAGES:
         costs = uniform_channel_costs(dimensions)
@@ -368,11 +377,6 @@ def main() -> None:
         count = count_for_machine(q)
         machines.append((units, q, count, machine_costs(q, count)))
     print_machines(machines)
-
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
 
     style = {
         "font.size": 9,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -89,3 +91,25 @@ def test_dithered_pixels_of_the_example_are_right_on_average() -> None:
         for name, arrived in older_example.pixels(original).items()
     }
     assert errors["Roberts"] < errors["stochastic rounding"] < 0.1 * errors["rounded"]
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
+def test_an_example_says_in_a_line_what_it_needs(path: Path, tmp_path: Path) -> None:
+    """Before it computes anything: each of these would take many seconds, or write a figure."""
+    modules = {
+        name for name in ("torch", "jax", "matplotlib") if f"import {name}" in path.read_text()
+    }
+    if not modules:
+        return
+    code = (
+        "import runpy, sys\n"
+        f"sys.modules |= dict.fromkeys({sorted(modules)})\n"
+        "sys.argv = sys.argv[1:]\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, path], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == "" and len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("this example needs ") and "pip install" in done.stderr

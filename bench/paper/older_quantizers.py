@@ -1,7 +1,7 @@
 """The quantizers of Sec. 2 beside the paper's three approaches, on Kodak.
 
-    bench/train_older_quantizers.sh PHOTOGRAPHS RUNS
-    python bench/older_quantizers.py KODAK RUNS
+    bench/paper/train_older_quantizers.sh PHOTOGRAPHS RUNS
+    python bench/paper/older_quantizers.py KODAK RUNS
 
 Each model is measured twice: what its training objective says of the photographs ("promised"), and
 what arrives by the way its coefficients are sent at test time ("delivered"). Bits are those of real
@@ -43,7 +43,7 @@ from npuq.training.options import TrainingOptions
 from npuq.training.schedules import softness_at
 from npuq.training.step import noise_of_validation
 
-HERE = Path(__file__).parent
+RESULTS = Path(__file__).parents[1] / "results"
 SEED = 0
 STOCHASTIC, SHARED_SHIFT = "stochastic rounding", "shared shift"
 # (run, title, ways to send the coefficients)
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("folder", type=Path, help="the photographs of Kodak")
     parser.add_argument("runs", type=Path, help="what train_older_quantizers.sh made")
     parser.add_argument("--qualities", default="4")
-    parser.add_argument("--out", type=Path, default=HERE / "results")
+    parser.add_argument("--out", type=Path, default=RESULTS)
     args = parser.parse_args(arguments)
     images = [read_image(path) for path in list_images(args.folder)]
     qualities = [int(q) for q in args.qualities.split(",")]

@@ -1,6 +1,6 @@
 """What it costs that the hyperprior's scales are integers, and what would go wrong with floats.
 
-    python bench/integer_scales.py FOLDER_OF_KODAK [--out bench/results]
+    python bench/paper/integer_scales.py FOLDER_OF_KODAK [--out bench/results]
 
 For each model that comes with npuq, over the photographs: how many more bits the tables promise
 with the integer scales than with the float ones; how many latents take another table; and how many
@@ -25,14 +25,14 @@ from npuq.trained.methods import METHODS
 from npuq.trained.model import Model
 from npuq.trained.shipped import shipped_model, shipped_qualities
 
-HERE = Path(__file__).parent
+RESULTS = Path(__file__).parents[1] / "results"
 OFF = 1e-6
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--out", type=Path, default=HERE / "results")
+    parser.add_argument("--out", type=Path, default=RESULTS)
     args = parser.parse_args()
     images = [read_image(path) for path in list_images(args.folder)]
     rows = [

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # The training curves behind Figs. 2B, 3B (expected gradients) and 5A (initialisation by JPEG).
 #
-#     bench/train_curves.sh PHOTOGRAPHS RUNS
+#     bench/paper/train_curves.sh PHOTOGRAPHS RUNS
 #
-# Each run leaves its history in bench/results/curves; `python bench/curves.py` draws them. On two
-# cores a run takes 2 minutes.
+# Each run leaves its history in bench/results/curves; `python bench/paper/curves.py` draws them. On
+# two cores a run takes 2 minutes.
 set -euo pipefail
 photographs=$1 runs=$2
-curves=$(dirname "$0")/results/curves
+curves=$(dirname "$0")/../results/curves
 mkdir -p "$runs" "$curves"
 
 run() {

@@ -1,6 +1,6 @@
 """Draws the training curves that `train_curves.sh` left: Figs. 2B, 3B and 5A of the paper.
 
-    python bench/curves.py [--results bench/results]
+    python bench/paper/curves.py [--results bench/results]
 
 The figures show the loss against the step, after the first steps, in which it falls too fast to be
 seen beside what follows: on held-out photographs, for Fig. 3B in training, as means over the steps
@@ -15,7 +15,7 @@ import csv
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).parent
+RESULTS = Path(__file__).parents[1] / "results"
 FIG2B = {
     "low bit rate": {"fig2b-low-e": "expected gradients (E)", "fig2b-low": "sampled gradients"},
     "high bit rate": {"fig2b-high-e": "expected gradients (E)", "fig2b-high": "sampled gradients"},
@@ -41,7 +41,7 @@ LABELS = {"validation_loss": "loss on held-out photographs", "loss": "loss in tr
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--results", type=Path, default=HERE / "results")
+    parser.add_argument("--results", type=Path, default=RESULTS)
     results = parser.parse_args().results
     for name, (panels, first, column) in FIGURES.items():
         draw(panels, results / "curves", results / f"{name}.png", first, column)

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Linear models with the quantizers of Sec. 2 in training, and the paper's own on the same budget.
 #
-#     bench/train_older_quantizers.sh PHOTOGRAPHS RUNS [QUALITY ...]
+#     bench/paper/train_older_quantizers.sh PHOTOGRAPHS RUNS [QUALITY ...]
 #
-# The quality is 4 (lambda 0.0125) unless others are given. `python bench/older_quantizers.py KODAK
-# RUNS` measures what comes out. A run that was stopped goes on where it was; one that is finished
-# stays as it is.
+# The quality is 4 (lambda 0.0125) unless others are given. `python bench/paper/older_quantizers.py
+# KODAK RUNS` measures what comes out. A run that was stopped goes on where it was; one that is
+# finished stays as it is.
 set -euo pipefail
 photographs=$1 runs=$2
 shift 2

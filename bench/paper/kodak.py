@@ -1,12 +1,12 @@
 """Rate and distortion on the Kodak photographs, beside others' figures: Figs. 2A, 3A, 5 and 6.
 
-    python bench/kodak.py FOLDER_OF_KODAK [--model hyperprior] [--qualities 1,2,3]
-                          [--out bench/results]
+    python bench/paper/kodak.py FOLDER_OF_KODAK [--model hyperprior] [--qualities 1,2,3]
+                                [--out bench/results]
 
 Every figure is that of a real file, decoded again. Writes kodak.json, or kodak_hyperprior.json (all
 records, versions, BD rates, the checks of file sizes), and a picture, and prints the tables. The
-photographs are not part
-of the project; `published.json` holds the figures that others published, with their sources.
+photographs are not part of the project; `published.json` holds the figures that others published,
+with their sources.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from npuq.trained.methods import METHODS
 from npuq.trained.shipped import shipped_qualities
 
 HERE = Path(__file__).parent
+RESULTS = HERE.parent / "results"
 MARKERS = ("^", "s", "D")
 FILES = {"linear": "kodak", "hyperprior": "kodak_hyperprior"}
 CONTAINER_ALLOWANCE_BITS = 128
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--model", choices=FILES, default="linear")
     parser.add_argument("--qualities", help="default: all")
-    parser.add_argument("--out", type=Path, default=HERE / "results")
+    parser.add_argument("--out", type=Path, default=RESULTS)
     args = parser.parse_args(arguments)
     args.out.mkdir(parents=True, exist_ok=True)
     qualities = shipped_qualities(args.model)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from common import median_seconds, peer
-from step import check_same
+from speed.step import check_same
 
 from npuq.exchange.compressai_names import state_name
 from npuq.models import hyperprior

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from common import median_seconds, peer
-from step import bits, conditional_mean, soft_round
+from speed.step import bits, conditional_mean, soft_round
 
 from npuq.models.noisy_rate import Softness, noisy_rate
 from npuq.nn import nonparametric
