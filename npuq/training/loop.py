@@ -51,7 +51,7 @@ def validation_loss(
     device = _device(model)
     losses = []
     for number, image in enumerate(images):
-        inputs = objective.inputs(image[None], noise_of_validation(number))
+        inputs = objective.inputs(image[None], noise_of_validation(number, generator=options.noise))
         losses.append(
             objective.loss(
                 model,
@@ -151,7 +151,7 @@ class _Run(NamedTuple):
             # a diverging run ends in one error, without NumPy's warnings on the way
             with np.errstate(all="ignore"):
                 for step, batch in steps:
-                    noise = noise_of_step(options.seed, step)
+                    noise = noise_of_step(options.seed, step, generator=options.noise)
                     inputs = tuple(
                         to_device(a, device) for a in self.objective.inputs(batch, noise)
                     )

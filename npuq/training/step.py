@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from npuq.backend import Array
+from npuq.coding.noise import noise_place, uniform_noise
 from npuq.models.linear import Loss
 from npuq.nn.adam import adam_step
 from npuq.nn.clipping import REMEMBERED, clipped, gradient_length, is_outlier
@@ -16,22 +17,39 @@ from npuq.training.objectives import Noise, Objective
 from npuq.training.options import TrainingOptions
 from npuq.training.schedules import learning_rates_at, lmbda_at, softness_at
 
-_NOISE = 1  # stream of randomness within a seed
+_NOISE = 1  # stream of randomness within a seed, of PCG64
 _VALIDATION_NOISE = 0x6E6F6973
-"""First word of the validation noise's seeds: none that a run has, as it would be in its noise."""
+"""The seed of the validation noise, or its first word."""
+_VALIDATION_TENSORS = 1 << 31
+"""Added to the numbers of tensors in validation, so that no run has the same noise."""
 
 
-def noise_of_step(seed: int, step: int) -> Noise:
-    """The uniform noise of a step (Eq. 4), from (seed, step) alone, for tensors by number."""
-    return _noise([seed, step, _NOISE])
+def noise_of_step(seed: int, step: int, *, generator: str = "philox") -> Noise:
+    """The uniform noise of a step (Eq. 4), from (seed, step) alone, for tensors by number.
+
+    Args:
+        seed, step: of the run.
+        generator: "philox", of `npuq.coding.noise`, the same on every device; "pcg64", NumPy's, in
+            runs that began before there was that choice.
+    """
+    if generator == "pcg64":
+        return _pcg64([seed, step, _NOISE])
+    return lambda tensor, shape: uniform_noise(noise_place(seed, step, tensor), shape)
 
 
-def noise_of_validation(number: int) -> Noise:
+def noise_of_validation(number: int, *, generator: str = "philox") -> Noise:
     """The uniform noise of a held-out image: the same at every step of every run."""
-    return _noise([_VALIDATION_NOISE, number])
+    if generator == "pcg64":
+        return _pcg64([_VALIDATION_NOISE, number])
+
+    def uniform(tensor: int, shape: tuple[int, ...]) -> Array:
+        place = noise_place(_VALIDATION_NOISE, number, _VALIDATION_TENSORS + tensor)
+        return uniform_noise(place, shape)
+
+    return uniform
 
 
-def _noise(seed: list[int]) -> Noise:
+def _pcg64(seed: list[int]) -> Noise:
     def uniform(tensor: int, shape: tuple[int, ...]) -> Array:
         words = [*seed, tensor] if tensor else seed
         return np.random.default_rng(words).random(shape, np.float32) - np.float32(0.5)
