@@ -120,8 +120,8 @@ CUDA_MUTANTS = [
     ),
     fault(
         "skipped steps counted as Adam's", "flat_adam.cu",
-        "done - skipped + 1",
-        "done + 1",
+        "steps[0] += !is_outlier",
+        "steps[0] += 1",
         ADAM,
     ),
     fault("the length after clipping", "flat_adam.cu", "g[i] * (float)decision[0]", "g[i]", ADAM),

@@ -1,0 +1,80 @@
+"""Steps of a run on the host, one by one: what the loop goes on with."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Protocol
+
+from npuq.backend import to_device
+from npuq.errors import TrainingError
+from npuq.models.linear import Loss
+from npuq.training.checkpoint import TrainingState
+from npuq.training.objectives import Objective
+from npuq.training.options import TrainingOptions
+from npuq.training.photographs import BatchSource, batches
+from npuq.training.step import noise_of_step, training_step
+
+
+class Steps(Protocol):
+    """A run that can go on."""
+
+    def state(self) -> TrainingState:
+        """After the last step that was done as a whole."""
+
+    def advance(self, stop: int) -> list[Loss]:
+        """Do one or more steps, at most up to step `stop`; their losses.
+
+        Raises:
+            TrainingError: a loss is not finite.
+        """
+
+
+class HostSteps:
+    """Each a pure function of state, batch and noise, which are pure functions of seed and step."""
+
+    def __init__(
+        self,
+        state: TrainingState,
+        like: Any,
+        objective: Objective[Any],
+        source: BatchSource,
+        options: TrainingOptions,
+        stop: int,
+    ) -> None:
+        """Begin at a state; batches are made ahead, up to step `stop`."""
+        self._state, self._like, self._objective, self._options = state, like, objective, options
+        self._batches = batches(source, seed=options.seed, first_step=state.step, stop_step=stop)
+
+    def state(self) -> TrainingState:
+        """After the last step."""
+        return self._state
+
+    def advance(self, stop: int) -> list[Loss]:
+        """Do one step."""
+        step, batch = next(self._batches)
+        options = self._options
+        noise = noise_of_step(options.seed, step, generator=options.noise)
+        inputs = tuple(to_device(a, "cpu") for a in self._objective.inputs(batch, noise))
+        after, loss = training_step(self._state, self._like, self._objective, inputs, options)
+        check_finite(loss, step, options)
+        self._state = after  # not before: a step is interrupted as a whole, and done again
+        return [loss]
+
+
+def check_finite(loss: Loss, step: int, options: TrainingOptions) -> None:
+    """Check that a training has not diverged.
+
+    Raises:
+        TrainingError: it has.
+    """
+    if not math.isfinite(loss.loss):
+        raise diverged(loss.loss, step, options)
+
+
+def diverged(loss: float, step: int, options: TrainingOptions) -> TrainingError:
+    """What is said then, and what to do."""
+    return TrainingError(
+        f"the loss is {loss} at step {step}: the training diverges. Begin a new run, in another "
+        "folder, from the last checkpoint if there is one (--branch-from), with a lower "
+        f"--learning-rate than {options.learning_rate:g}"
+    )
