@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from common import median_seconds
 
-from npuq.models.noisy_rate import Softness, noisy_rate
+from npuq.models.noisy_rate import Softness, noisy_rate_forward
 from npuq.nn import nonparametric
 
 TITLE = "Growth with the size of the image, and with the number of channels"
@@ -53,5 +53,7 @@ def _density(channels: int) -> float:
     y = rng.normal(0, 2, (channels, COEFFICIENTS)).astype(np.float32)
     u = rng.random(y.shape, np.float32) - np.float32(0.5)
     density = nonparametric.init(rng, channels, init_scale=2.0)
-    times = median_seconds({"density": lambda: noisy_rate(y, u, density, Softness(8.0, 8.0))})
+    times = median_seconds(
+        {"density": lambda: noisy_rate_forward(y, u, density, Softness(8.0, 8.0))}
+    )
     return times["density"]

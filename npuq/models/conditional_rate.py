@@ -1,4 +1,4 @@
-"""The channel of the hyperprior model: the rate of Eq. 23 for the residuals of Eq. 24, in one call.
+"""The channel of the hyperprior model: the rate of Eq. 23 for the residuals of Eq. 24.
 
 Residuals t = y - mu are soft-rounded, sent over the uniform noise channel and coded by a normal
 density of the residual with mean 0:
@@ -6,18 +6,18 @@ density of the residual with mean 0:
     s = s_alpha(t),   z = s + u,   bits = -log2 p_{s(T)+U}(z),   r = r_alpha_r(z),
 
 T ~ N(0, sigma), where sigma is known for each coefficient by itself and has a lower bound. It is
-`npuq.models.noisy_rate` with this density; values and gradients are returned together for the
-same reason. Arrays of one shape, any float dtype and device.
+`npuq.models.noisy_rate` with this density: a pair, forward and backward, whose fast twins find the
+derivatives on the way forward and keep them. Arrays of one shape, any float dtype and device.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from npuq.backend import Array, xp_of
-from npuq.models.noisy_rate import Softness, reconstruction_and_slope
+from npuq.models.noisy_rate import Softness, reconstruction, reconstruction_backward
 from npuq.nn import normal
 from npuq.nn.non_negative import lower_bound, lower_bound_backward_straight_through
 from npuq.paper.soft_rounded_channel import (
@@ -35,21 +35,26 @@ It is 0.11 as float32 has it, so that what is at the bound in float32 is not bel
 
 
 class ConditionalRate(NamedTuple):
-    """What `conditional_rate` returns: values first, then gradients; all of the shape of t.
+    """What `conditional_rate_forward` returns.
 
     Attributes:
-        r: reconstructed residuals.
-        bits: of each coefficient.
-        d_t: gradient of all bits with respect to t.
-        d_sigma: gradient of all bits with respect to sigma.
-        dr_dt: derivative of r with respect to t, sampled or expected.
+        r: reconstructed residuals, of the shape of t.
+        bits: of each coefficient, of that shape too.
+        kept: what `conditional_rate_backward_straight_through` needs, and nobody else reads.
     """
 
     r: Array
     bits: Array
-    d_t: Array
-    d_sigma: Array
-    dr_dt: Array
+    kept: Any
+
+
+class Kept(NamedTuple):
+    """What the plain `conditional_rate_forward` keeps: its arguments."""
+
+    t: Array
+    u: Array
+    sigma: Array
+    softness: Softness
 
 
 def conditional_bits(t: Array, u: Array, sigma: Array, *, alpha: float = 0.0) -> Array:
@@ -95,7 +100,7 @@ def conditional_bits_backward_expected(
 
 
 def check_conditional_rate(t: Array, u: Array, sigma: Array, softness: Softness) -> None:
-    """Check the arguments of `conditional_rate`: compiled loops look at no bounds.
+    """Check the arguments of `conditional_rate_forward`: compiled loops look at no bounds.
 
     Raises:
         ValueError: shapes differ, or a softness is negative or NaN.
@@ -108,16 +113,32 @@ def check_conditional_rate(t: Array, u: Array, sigma: Array, softness: Softness)
     softness.alphas()
 
 
+def check_conditional_rate_gradients(d_r: Array, d_bits: Array, kept: Any) -> None:
+    """Check the gradients given to `conditional_rate_backward_straight_through`.
+
+    Raises:
+        ValueError: they have not the shape of the residuals.
+    """
+    shape = kept[0].shape  # of t, or of what a twin has kept in its place
+    if not d_r.shape == d_bits.shape == shape:
+        raise ValueError(
+            f"d_r and d_bits must have the shape of the residuals, {shape}, not {d_r.shape} and "
+            f"{d_bits.shape}"
+        )
+
+
 @has_twins(check=check_conditional_rate, returns=ConditionalRate)
-def conditional_rate(t: Array, u: Array, sigma: Array, softness: Softness) -> ConditionalRate:
-    """Rate, reconstruction and gradients of residuals (Eqs. 23 and 24).
+def conditional_rate_forward(
+    t: Array, u: Array, sigma: Array, softness: Softness
+) -> ConditionalRate:
+    """Reconstruction and rate of residuals (Eqs. 23 and 24). It has fast twins.
 
     Args:
         t: residuals y - mu.
         u: noise in [-1/2, 1/2).
         sigma: standard deviation of the residual before soft rounding; where it is below 0.11 it
-            counts as 0.11, and its gradient passes only if it leads upwards.
-        softness: how to round and differentiate.
+            counts as 0.11.
+        softness: how to round, and how to differentiate on the way back.
 
     Returns:
         ConditionalRate.
@@ -130,18 +151,40 @@ def conditional_rate(t: Array, u: Array, sigma: Array, softness: Softness) -> Co
         within itself, good for sigma up to 1e12.
     """
     alpha, _ = softness.alphas()
-    one = xp_of(t).ones_like(t)
-
     bits = conditional_bits(t, u, sigma, alpha=alpha)
+    return ConditionalRate(reconstruction(t, u, softness), bits, Kept(t, u, sigma, softness))
+
+
+@has_twins(check=check_conditional_rate_gradients, kept=Kept)
+def conditional_rate_backward_straight_through(
+    d_r: Array, d_bits: Array, kept: Any
+) -> tuple[Array, Array]:
+    """Gradients of `conditional_rate_forward`: that function read upwards (Eqs. (23), (24)).
+
+    Where a scale is below 0.11, its gradient passes if the bits fall as it grows; the rest is exact
+    for this u, or, where the softness says so, expected by Eqs. (17) and (20). It has fast twins,
+    which read what the twin of the forward has kept.
+
+    Args:
+        d_r: gradient with respect to r.
+        d_bits: gradient with respect to the bits of each coefficient.
+        kept: what `conditional_rate_forward` kept.
+
+    Returns:
+        d_t and d_sigma.
+
+    Raises:
+        ValueError: see `check_conditional_rate_gradients`.
+    """
+    t, u, sigma, softness = kept
+    alpha, _ = softness.alphas()
     bits_backward = (
         conditional_bits_backward_expected
         if softness.expected_rate
         else conditional_bits_backward_straight_through
     )
-    d_t, d_sigma = bits_backward(one, t, u, sigma, alpha=alpha)
-
-    r, dr_dt = reconstruction_and_slope(t, u, softness)
-    return ConditionalRate(r, bits, d_t, d_sigma, dr_dt)
+    d_t, d_sigma = bits_backward(xp_of(t).ones_like(t), t, u, sigma, alpha=alpha)
+    return reconstruction_backward(d_r, t, u, softness) + d_bits * d_t, d_bits * d_sigma
 
 
 def _normal(t: Array, sigma: Array) -> tuple[Array, normal.Params]:

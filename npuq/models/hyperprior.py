@@ -27,7 +27,11 @@ import numpy as np
 import numpy.typing as npt
 
 from npuq.backend import Array, xp_of
-from npuq.models.conditional_rate import ConditionalRate, conditional_rate
+from npuq.models.conditional_rate import (
+    ConditionalRate,
+    conditional_rate_backward_straight_through,
+    conditional_rate_forward,
+)
 from npuq.models.layers import (
     DOWN,
     FLAT,
@@ -37,12 +41,12 @@ from npuq.models.layers import (
     stack_backward_straight_through,
     stack_forward,
 )
-from npuq.models.noisy_rate import NoisyRate, Softness, noisy_rate
+from npuq.models.noisy_rate import NoisyRate, Softness, noisy_rate_backward, noisy_rate_forward
 from npuq.nn import nonparametric
 from npuq.nn.activations import leaky_relu
 from npuq.nn.non_negative import non_negative_inverse
 from npuq.nn.nonparametric import NonparametricParams
-from npuq.nn.parameters import named_arrays, shape_only, with_arrays
+from npuq.nn.parameters import shape_only
 
 ANALYSIS, SYNTHESIS = (DOWN,) * 4, (UP,) * 4
 HYPER_ANALYSIS, HYPER_SYNTHESIS = (FLAT, DOWN, DOWN), (UP, UP, FLAT)
@@ -261,9 +265,10 @@ def loss_forward(
         raise ValueError("params are of a scale hyperprior, which has no means and is not trained")
     y, y_kept = stack_forward(x, params.analysis, ANALYSIS, params.analysis_gdn)
     v, v_kept = hyper_analyse(y, params)
-    hyper = noisy_rate(_rows(v), _rows(u_1), params.hyper_density, Softness())
-    sigma, mu, w_kept = hyper_synthesise(v + u_1, params)
-    coded = conditional_rate(y - mu, u_2, sigma, softness)
+    hyper = noisy_rate_forward(_rows(v), _rows(u_1), params.hyper_density, Softness())
+    w = _from_rows(hyper.r, v.shape)  # r = z at softness 0
+    sigma, mu, w_kept = hyper_synthesise(w, params)
+    coded = conditional_rate_forward(y - mu, u_2, sigma, softness)
     x_hat, x_kept = stack_forward(
         coded.r + mu, params.synthesis, SYNTHESIS, params.synthesis_gdn, inverse=True
     )
@@ -289,37 +294,36 @@ def loss_backward(
 ) -> HyperpriorParams:
     """Gradients of the loss: `loss_forward` read upwards (Eqs. 21 and 24).
 
-    The derivatives of both channels, sampled or those of Eqs. (17) and (20), were found with their
-    values, in one pass (`npuq.models.conditional_rate`); here the chain rule multiplies them.
-
     Args:
         d_loss: the upstream gradient, 1 where the loss is what is minimised.
-        kept: what `loss_forward` kept: with the values of both channels, their derivatives.
-        params, x, u_1, u_2, lmbda, softness: as in `loss_forward`.
+        kept: what `loss_forward` kept.
+        params, x, u_1, u_2, lmbda, softness: as in `loss_forward`; the channel of the latents goes
+            back by the gradients, sampled or expected, of that softness.
 
     Returns:
         Gradients in the type of the parameters.
     """
-    d_bits, d_mse = d_loss / _pixels(x), d_loss * lmbda
-    coded, hyper = kept.coded, kept.hyper
-    d_x_hat = kept.error * (2 * d_mse * PEAK**2 / kept.error.size)
+    xp, coded, hyper = xp_of(x), kept.coded, kept.hyper
+    d_x_hat = kept.error * (2 * (d_loss * lmbda) * PEAK**2 / kept.error.size)
+    # of each coefficient the same: one number, which takes the place of one
+    d_bits = xp.full((), d_loss / _pixels(x), coded.bits.dtype)
+    d_hyper_bits = xp.full_like(hyper.bits, d_loss / _pixels(x))
     d_decoded, d_synthesis, d_synthesis_gdn = stack_backward_straight_through(
         d_x_hat, kept.x_kept, params.synthesis, SYNTHESIS, params.synthesis_gdn, inverse=True
     )
-    # the decoder sees r(t) + mu with t = y - mu
-    d_t = coded.dr_dt * d_decoded + d_bits * coded.d_t
-    d_mu = d_decoded - d_t
-    d_sigma = d_bits * coded.d_sigma
+    d_t, d_sigma = conditional_rate_backward_straight_through(
+        d_decoded, xp.broadcast_to(d_bits, coded.bits.shape), coded.kept
+    )
+    d_mu = d_decoded - d_t  # the decoder sees r(t) + mu with t = y - mu
     d_w, d_hyper_synthesis, _ = stack_backward_straight_through(
-        xp_of(d_mu).concatenate((d_sigma, d_mu), axis=-1),
+        xp.concatenate((d_sigma, d_mu), axis=-1),
         kept.w_kept,
         params.hyper_synthesis,
         HYPER_SYNTHESIS,
         None,
     )
-    # w = v + u_1, and the rate of w
-    d_v = d_w + d_bits * _from_rows(hyper.d_y, d_w.shape)
-    d_density = {name: d_bits * d for name, d in named_arrays(hyper.d_density).items()}
+    d_rows, d_density = noisy_rate_backward(_rows(d_w), d_hyper_bits, hyper.kept)
+    d_v = _from_rows(d_rows, d_w.shape)
     d_y, d_hyper_analysis, _ = stack_backward_straight_through(
         d_v, kept.v_kept, params.hyper_analysis, HYPER_ANALYSIS, None
     )
@@ -334,7 +338,7 @@ def loss_backward(
         d_synthesis_gdn,
         d_hyper_analysis,
         d_hyper_synthesis,
-        with_arrays(params.hyper_density, d_density),
+        d_density,
     )
 
 

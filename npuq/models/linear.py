@@ -23,12 +23,12 @@ import numpy.typing as npt
 
 from npuq.backend import Array, xp_of
 from npuq.models.grey import made_grey
-from npuq.models.noisy_rate import NoisyRate, Softness, noisy_rate
-from npuq.models.older_rate import older_rate
+from npuq.models.noisy_rate import NoisyRate, Softness, noisy_rate_backward, noisy_rate_forward
+from npuq.models.older_rate import older_rate_backward_straight_through, older_rate_forward
 from npuq.nn import nonparametric
 from npuq.nn.initialize import jpeg_analysis, jpeg_synthesis, random_orthogonal
 from npuq.nn.nonparametric import NonparametricParams
-from npuq.nn.parameters import named_arrays, shape_only, with_arrays
+from npuq.nn.parameters import shape_only
 
 BLOCK = 8
 CHANNELS = 3 * BLOCK * BLOCK
@@ -189,7 +189,6 @@ def synthesise_backward(d_blocks: Array, r: Array, synthesis: Array) -> tuple[Ar
 class Kept(NamedTuple):
     """What `loss_backward` needs of the forward pass."""
 
-    y: Array
     coded: NoisyRate
     error: Array
 
@@ -219,14 +218,14 @@ def loss_forward(
     """
     y = analyse(blocks, params.analysis)
     if quantizer == "noise":
-        coded = noisy_rate(y, u, params.density, softness)
+        coded = noisy_rate_forward(y, u, params.density, softness)
     else:
-        coded = older_rate(y, u, params.density, quantizer, softness.alpha)
+        coded = older_rate_forward(y, u, params.density, quantizer, softness.alpha)
     error = synthesise(coded.r, params.synthesis)
     error -= blocks
     bpp = float(coded.bits.sum()) / _pixels(blocks)
     mse = float(xp_of(error).vdot(error, error)) / error.size
-    return Loss(bpp + lmbda * mse, bpp, mse), Kept(y, coded, error)
+    return Loss(bpp + lmbda * mse, bpp, mse), Kept(coded, error)
 
 
 def loss_backward(
@@ -242,27 +241,25 @@ def loss_backward(
 ) -> LinearParams:
     """Gradients of the loss: `loss_forward` read upwards (Eq. 21).
 
-    The derivatives of the channel, sampled or those of Eqs. (17) and (20), were found with its
-    values, in one pass (`npuq.models.noisy_rate`); here the chain rule multiplies them.
-
     Args:
         d_loss: the upstream gradient, 1 where the loss is what is minimised.
-        kept: what `loss_forward` kept: with the values of the channel, its derivatives.
-        params, blocks, u, lmbda, softness, quantizer: as in `loss_forward`.
+        kept: what `loss_forward` kept.
+        params, blocks, u, lmbda, softness, quantizer: as in `loss_forward`; the channel goes back
+            by the gradients, sampled or expected, of that softness.
 
     Returns:
         Gradients in the type of the parameters.
     """
-    d_bits, d_mse = d_loss / _pixels(blocks), d_loss * lmbda
-    coded = kept.coded
-    d_error = (2 * d_mse / kept.error.size) * kept.error
+    coded, error = kept
+    d_error = (2 * (d_loss * lmbda) / error.size) * error
+    d_bits = xp_of(error).full_like(coded.bits, d_loss / _pixels(blocks))
     d_r, d_synthesis = synthesise_backward(d_error, coded.r, params.synthesis)
-    d_y = d_r
-    d_y *= coded.dr_dy  # in the same memory: fresh arrays of this size cost more than the products
-    d_y += d_bits * coded.d_y
-    d_density = {name: d_bits * d for name, d in named_arrays(coded.d_density).items()}
+    if quantizer == "noise":
+        d_y, d_density = noisy_rate_backward(d_r, d_bits, coded.kept)
+    else:
+        d_y, d_density = older_rate_backward_straight_through(d_r, d_bits, coded.kept)
     _, d_analysis = analyse_backward(d_y, blocks, params.analysis, needs_d_blocks=False)
-    return LinearParams(d_analysis, d_synthesis, with_arrays(params.density, d_density))
+    return LinearParams(d_analysis, d_synthesis, d_density)
 
 
 def _pixels(blocks: Array) -> int:

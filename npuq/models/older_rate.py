@@ -19,10 +19,10 @@ Shapes: as there.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from npuq.backend import Array, xp_of
-from npuq.models.noisy_rate import NoisyRate, Softness, noisy_rate
+from npuq.models.noisy_rate import NoisyRate, Softness, noisy_rate_backward, noisy_rate_forward
 from npuq.nn.nonparametric import NonparametricParams
 from npuq.paper.channel import (
     round_half_up,
@@ -43,10 +43,20 @@ SHARED = ("shared-shift", "shared-noise")
 OLDER_QUANTIZERS = ("stochastic", "straight-through", "annealed", *SHARED)
 
 
-def older_rate(
+class Kept(NamedTuple):
+    """What `older_rate_forward` keeps: arguments, and what was kept of the rate of z."""
+
+    y: Array
+    u: Array
+    quantizer: str
+    alpha: float
+    at_z: Any
+
+
+def older_rate_forward(
     y: Array, u: Array, density: NonparametricParams, quantizer: str, alpha: float
 ) -> NoisyRate:
-    """Rate, reconstruction and gradients with an older quantizer (Secs. 2, 3.2 and 4.1).
+    """Reconstruction and rate with an older quantizer (Secs. 2, 3.2 and 4.1).
 
     Args:
         y: (C, n) coefficients.
@@ -56,22 +66,39 @@ def older_rate(
         alpha: softness of "annealed".
 
     Returns:
-        NoisyRate.
+        NoisyRate, whose `kept` is for `older_rate_backward_straight_through`.
 
     Raises:
-        ValueError: unknown quantizer, or see `noisy_rate`.
+        ValueError: unknown quantizer, or see `noisy_rate_forward`.
 
-    Numerics: those of `noisy_rate`, which is called for z with noise 0.
+    Numerics: those of `noisy_rate_forward`, which is called for z with noise 0.
 
     Departure: the authors trained with other rates. Toderici et al. had codes of fixed length;
         Theis et al. bound P([y]) by the density of [y] + u; Agustsson et al. average the code
         lengths of all centres, of vectors, with the weights of the soft assignment.
     """
+    z = older_quantize(y, u, quantizer=quantizer, alpha=alpha)
+    coded = noisy_rate_forward(z, xp_of(z).zeros_like(z), density, Softness())
+    return coded._replace(kept=Kept(y, u, quantizer, alpha, coded.kept))
+
+
+def older_rate_backward_straight_through(
+    d_r: Array, d_bits: Array, kept: Kept
+) -> tuple[Array, NonparametricParams]:
+    """Gradients of `older_rate_forward`: that function read upwards (Secs. 2, 3.2 and 4.1).
+
+    Args:
+        d_r: (C, n) gradient with respect to r.
+        d_bits: (C,) gradient with respect to the bits of each channel.
+        kept: what `older_rate_forward` kept.
+
+    Returns:
+        d_y and d_density. The first is exact where z is differentiable, see the top of this file.
+    """
+    y, u, quantizer, alpha, at_z = kept
+    d_z, d_density = noisy_rate_backward(d_r, d_bits, at_z)
     static: Any = {"quantizer": quantizer, "alpha": alpha}
-    z = older_quantize(y, u, **static)
-    at_z = noisy_rate(z, xp_of(z).zeros_like(z), density, Softness())
-    dz_dy = older_quantize_backward_straight_through(xp_of(y).ones_like(y), y, u, **static)
-    return at_z._replace(d_y=at_z.d_y * dz_dy, dr_dy=dz_dy)
+    return older_quantize_backward_straight_through(d_z, y, u, **static), d_density
 
 
 def older_quantize(y: Array, u: Array, *, quantizer: str, alpha: float) -> Array:

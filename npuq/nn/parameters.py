@@ -58,6 +58,20 @@ def cast(tree: Tree, dtype: Any) -> Tree:
     return with_arrays(tree, {name: a.astype(dtype) for name, a in named_arrays(tree).items()})
 
 
+def scaled(tree: Tree, factors: Array) -> Tree:
+    """The same tree with each entry of every array's first axis times a factor of its own.
+
+    Args:
+        tree: as in `named_arrays`.
+        factors: (C,), where C is the length of all first axes; they take the dtype of the array.
+    """
+
+    def times(a: Array) -> Array:
+        return a * factors.astype(a.dtype, copy=False).reshape(-1, *(1,) * (a.ndim - 1))
+
+    return with_arrays(tree, {name: times(a) for name, a in named_arrays(tree).items()})
+
+
 def shape_only(*shape: int) -> Array:
     """An array of zeros that takes no memory: what stands for a shape in a tree of parameters."""
     return np.broadcast_to(np.zeros((), np.float32), shape)

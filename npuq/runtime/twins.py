@@ -11,6 +11,9 @@ choice follows from the arrays alone:
 
 If there is no such twin, or it does not take them, or `NPUQ_KERNELS=reference` is set, the plain
 function computes. Twins are imported when they are first needed, which compiles nothing else.
+
+A backward function that is given what its forward kept is bound to it: whoever kept something reads
+it, as a twin may keep other things than the plain function, and keeps them to itself.
 """
 
 from __future__ import annotations
@@ -36,6 +39,7 @@ def has_twins(
     *,
     check: Callable[..., Any] | None = None,
     returns: Callable[..., Any] | None = None,
+    kept: type | None = None,
 ) -> Callable[[F], F]:
     """Decorator of a plain function: a fast twin computes in its place where one takes the arrays.
 
@@ -45,6 +49,8 @@ def has_twins(
         check: called with the arguments first, whoever computes: compiled loops look at no bounds.
         returns: the NamedTuple that the plain function returns, if it does. Its twins, which know
             nothing of models, return the members of it in a tuple.
+        kept: of a backward function, the type of what its plain forward keeps for it. Given that,
+            the plain function computes, and given anything else, the twin whose forward kept it.
     """
 
     def decorate(function: F) -> F:
@@ -56,7 +62,11 @@ def has_twins(
             place = xp_of(*arrays)  # refuses those of two devices
             if check is not None:
                 check(*args, **static)
-            twin = None if use_reference() or not arrays else twin_of(module, name, place)
+            if kept is None:
+                asks = not use_reference()
+            else:
+                asks = not any(isinstance(value, kept) for value in (*args, *static.values()))
+            twin = twin_of(module, name, place) if arrays and asks else None
             if twin is not None and twin.takes(args, static, arrays):  # type: ignore[attr-defined]
                 result = twin(*args, **static)
                 return result if returns is None else returns(*result)
@@ -68,13 +78,16 @@ def has_twins(
     return decorate
 
 
-def takes(*dtypes: Any, when: Callable[..., bool] | None = None) -> Callable[[F], F]:
+def takes(
+    *dtypes: Any, when: Callable[..., bool] | None = None, kept: type | None = None
+) -> Callable[[F], F]:
     """Decorator of a twin: it computes where the arrays are of these dtypes.
 
     Args:
         dtypes: each a dtype that all arrays have, in the arguments and in the tuples among them; or
             a tuple of dtypes, those of the arrays one by one.
         when: asked last, with the arguments of the twin.
+        kept: of a backward function instead of dtypes, the type of what the forward twin keeps.
     """
     for_all = {np.dtype(dtype) for dtype in dtypes if not isinstance(dtype, tuple)}
     one_by_one = [[np.dtype(d) for d in dtype] for dtype in dtypes if isinstance(dtype, tuple)]
@@ -83,6 +96,8 @@ def takes(*dtypes: Any, when: Callable[..., bool] | None = None) -> Callable[[F]
         def answer(
             args: tuple[Any, ...], static: dict[str, Any], arrays: list[Any] | None = None
         ) -> bool:
+            if kept is not None:
+                return any(isinstance(value, kept) for value in (*args, *static.values()))
             if arrays is None:
                 arrays = arrays_in((args, *static.values()))
             found = [array.dtype for array in arrays]

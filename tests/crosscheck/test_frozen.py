@@ -12,12 +12,11 @@ import in_compressai
 import numpy as np
 import pytest
 from operations import OPERATIONS, Operation, gradients, make
+from rates import conditional_rate, conditional_rate_plain, noisy_rate, noisy_rate_plain
 
 from npuq.exchange.compressai import import_state
 from npuq.exchange.compressai_names import architecture
 from npuq.models import hyperprior
-from npuq.models.conditional_rate import conditional_rate
-from npuq.models.noisy_rate import noisy_rate
 from npuq.nn import nonparametric
 from npuq.nn.parameters import cast, named_arrays, with_arrays
 from npuq.runtime.compile import use_reference
@@ -72,7 +71,7 @@ def test_compiled_rows_are_what_pytorch_computed(operation: Operation) -> None:
 
 
 @SOFTNESS
-@pytest.mark.parametrize("function", [conditional_rate, conditional_rate.plain])
+@pytest.mark.parametrize("function", [conditional_rate, conditional_rate_plain])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_equation_23_is_what_compressai_computed(function: Any, dtype: Any, softness: str) -> None:
     """Bits, reconstructions and gradients, at scales below their bound too.
@@ -93,7 +92,7 @@ def test_equation_23_is_what_compressai_computed(function: Any, dtype: Any, soft
 
 
 @SOFTNESS
-@pytest.mark.parametrize("function", [noisy_rate, noisy_rate.plain])
+@pytest.mark.parametrize("function", [noisy_rate, noisy_rate_plain])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 1e-4), (np.float64, 1e-8)])
 def test_the_density_with_unequal_weights_is_what_pytorch_computed(
     function: Any, dtype: Any, tolerance: float, softness: str

@@ -11,10 +11,14 @@ from gpu import yardstick
 from gpu.conftest import device_only, on_device
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from rates import conditional_rate, noisy_rate
 
 from npuq.kernels.cuda.softness import numbers_of
-from npuq.models.conditional_rate import conditional_rate
-from npuq.models.noisy_rate import Softness, noisy_rate
+from npuq.models.conditional_rate import (
+    conditional_rate_backward_straight_through,
+    conditional_rate_forward,
+)
+from npuq.models.noisy_rate import Softness, noisy_rate_backward, noisy_rate_forward
 from npuq.nn.nonparametric import NonparametricParams
 from npuq.nn.parameters import named_arrays
 
@@ -64,7 +68,8 @@ def test_the_density_with_all_gradients(
         numbers_of(softness)
         args = tuple(on_device(*args))
         with device_only(launches=3):
-            result = noisy_rate(args[0], args[1], density_of(args[2:]), softness)
+            noisy_rate_forward(args[0], args[1], density_of(args[2:]), softness)
+        result = noisy_rate(args[0], args[1], density_of(args[2:]), softness)
         return [a.get() for a in named_arrays(result).values()]
 
     yardstick.check(
@@ -92,7 +97,8 @@ def test_the_conditional_rate(n: int, alphas: Any, expected: Any, scale: float, 
     numbers_of(softness)
     args = on_device(t, u, sigma)
     with device_only(launches=1):
-        got = conditional_rate(*args, softness)
+        conditional_rate_forward(*args, softness)
+    got = conditional_rate(*args, softness)
     want = conditional_rate(*(a.astype(np.float64) for a in (t, u, sigma)), softness)
     theirs = conditional_rate(t, u, sigma, softness)
     for ours, exact, cpu in zip(got, want, theirs, strict=True):
@@ -104,3 +110,39 @@ def test_a_scale_that_is_no_number_makes_the_rate_none() -> None:
     args = on_device(*np.zeros((2, 3), f), np.array([1, np.nan, 0.05], f))
     result = conditional_rate(*args, Softness())
     np.testing.assert_array_equal(np.isnan(result.bits.get()), [False, True, False])
+
+
+@pytest.mark.parametrize("expected", [(False, False), (True, True)])
+def test_the_way_back_from_both_gradients(expected: tuple[bool, bool]) -> None:
+    """d_r and d_bits at once, other ones for each channel, as on the host; d_r strided as well."""
+    rng = np.random.default_rng(0)
+    y, d_r = rng.standard_normal((2, 3, 140)).astype(f)
+    u, density = (rng.random((3, 140)) - 0.5).astype(f), unequal.density(rng, 3, init_scale=2.0)
+    d_bits, softness = rng.standard_normal(3), softness_of((2.0, 3.0), expected)
+    arrays = named_arrays(density).values()
+
+    def gradients(y: Any, u: Any, d_r: Any, d_bits: Any, *params: Any) -> Any:
+        kept = noisy_rate_forward(y, u, density_of(params), softness).kept
+        return lambda: named_arrays(noisy_rate_backward(d_r, d_bits, kept)).values()
+
+    host = gradients(y, u, d_r, d_bits, *arrays)()
+    given = on_device(y, u, np.ascontiguousarray(d_r.T), d_bits, *arrays)
+    back = gradients(given[0], given[1], given[2].T, *given[3:])
+    # d_r in the order of C, d_bits in single precision, and the products with 11 arrays
+    with device_only(others=2 + len(arrays)):
+        found = back()
+    for ours, theirs in zip(found, host, strict=True):
+        np.testing.assert_allclose(ours.get(), theirs, rtol=0, atol=2e-5 * np.abs(theirs).max())
+
+
+def test_the_way_back_of_residuals_from_both_gradients() -> None:
+    rng = np.random.default_rng(0)
+    t, u, d_r, d_bits = rng.uniform(-0.5, 0.5, (4, 300)).astype(f)
+    sigma, softness = np.exp(rng.normal(-0.5, 2, 300)).astype(f), Softness(2.0, 3.0)
+    arrays = 3 * t, u, sigma
+    host = conditional_rate_forward(*arrays, softness).kept
+    device = conditional_rate_forward(*on_device(*arrays), softness).kept
+    found = conditional_rate_backward_straight_through(*on_device(d_r, d_bits), device)
+    expected = conditional_rate_backward_straight_through(d_r, d_bits, host)
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours.get(), theirs, rtol=0, atol=2e-6 * np.abs(theirs).max())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import in_torch
 import numpy as np
@@ -19,6 +19,8 @@ from npuq.backend import xp_of
 from npuq.models.conditional_rate import (
     conditional_bits,
     conditional_bits_backward_straight_through,
+    conditional_rate_backward_straight_through,
+    conditional_rate_forward,
 )
 from npuq.models.linear import (
     CHANNELS,
@@ -27,7 +29,19 @@ from npuq.models.linear import (
     synthesise,
     synthesise_backward,
 )
-from npuq.models.older_rate import older_quantize, older_quantize_backward_straight_through
+from npuq.models.noisy_rate import (
+    Softness,
+    noisy_rate_backward,
+    noisy_rate_forward,
+    reconstruction,
+    reconstruction_backward,
+)
+from npuq.models.older_rate import (
+    older_quantize,
+    older_quantize_backward_straight_through,
+    older_rate_backward_straight_through,
+    older_rate_forward,
+)
 from npuq.nn import logistic, nonparametric, normal
 from npuq.paper.channel import uniform_noise_channel, uniform_noise_channel_backward
 from npuq.paper.conditional_mean import conditional_mean, conditional_mean_backward
@@ -204,6 +218,69 @@ def _channel_rows() -> list[Operation]:
     return rates + reconstructions
 
 
+class Coded(NamedTuple):
+    """What is differentiable of the rates of the models."""
+
+    r: Any
+    bits: Any
+
+
+def _pair(name: str, forward: Any, backward: Any, make: Make) -> Operation:
+    """A row of two functions of which the first keeps something; u, argument 1, has no gradient."""
+
+    def coded(*args: Any, **static: Any) -> Coded:
+        r, bits, _ = forward(*args, **static)
+        return Coded(r, bits.astype(r.dtype))  # sums are in float64
+
+    @functools.wraps(backward)
+    def back(d_y: Coded, *args: Any, **static: Any) -> Any:
+        return backward(*d_y, forward(*args, **static).kept)
+
+    return Operation(name, coded, back, make, wrt=(0, 2), step=1e-4)
+
+
+def _softened(make: Make, softness: Softness) -> Make:
+    """The arguments, with this softness in the place of what is static."""
+
+    def make_args(rng: np.random.Generator, dtype: Any) -> Any:
+        return make(rng, dtype)[0], {"softness": softness}
+
+    return make_args
+
+
+def _rate_pairs() -> list[Operation]:
+    """Reconstructions and bits together, as the models go through them."""
+    rows = []
+    for alpha, alpha_r in ((0.0, 0.0), (4.0, 4.0), (2.0, 5.0)):
+        softness, label = Softness(alpha, alpha_r), f"alpha {alpha:g}, alpha_r {alpha_r:g}"
+        channel = _softened(_channel_args(_nonparametric_args, alpha), softness)
+        residuals = _softened(_residual_args(alpha), softness)
+        conditional = conditional_rate_forward, conditional_rate_backward_straight_through
+        rows += [
+            _pair(f"models.noisy_rate/{label}", noisy_rate_forward, noisy_rate_backward, channel),
+            _pair(f"models.conditional_rate/{label}", *conditional, residuals),
+        ]
+    older = older_rate_forward, older_rate_backward_straight_through
+    rows += [
+        _pair(f"models.older_rate/{quantizer}", *older, _older_rate_args(quantizer))
+        for quantizer in ("annealed", "shared-noise")  # which are differentiable
+    ]
+    channel = _softened(_channel_args(None, 2.0), Softness(2.0, 5.0))
+    back = reconstruction_backward
+    return [
+        *rows,
+        Operation("models.reconstruction", reconstruction, back, channel, wrt=(0,), step=1e-4),
+    ]
+
+
+def _older_rate_args(quantizer: str) -> Make:
+    def make(rng: np.random.Generator, dtype: Any) -> Any:
+        args, _ = _channel_args(_nonparametric_args, 0.0)(rng, dtype)
+        return args, {"quantizer": quantizer, "alpha": 3.0}
+
+    return make
+
+
 def _residual_args(alpha: float) -> Make:
     """Residuals, noise and scales above their bound, where the straight-through one is exact."""
 
@@ -257,6 +334,7 @@ PAPER_OPERATIONS: list[Operation] = [
     *_interval_rows(),
     *_rate_rows(),
     *_channel_rows(),
+    *_rate_pairs(),
     *(
         Operation(
             f"models.conditional_bits/alpha {alpha:g}",

@@ -17,14 +17,19 @@ import numba
 import numpy as np
 import pytest
 import unequal
+from rates import (
+    NoisyRate,
+    conditional_rate,
+    noisy_rate,
+    noisy_rate_compiled,
+    noisy_rate_plain,
+)
 
 from npuq.backend import Array
 from npuq.errors import SettingError
 from npuq.kernels.cpu import cdf_network, elementary
 from npuq.kernels.cpu import noisy_rate as cpu
-from npuq.models import noisy_rate as model
-from npuq.models.conditional_rate import conditional_rate
-from npuq.models.noisy_rate import NoisyRate, Softness
+from npuq.models.noisy_rate import Softness
 from npuq.nn.nonparametric import NonparametricParams
 from npuq.nn.parameters import named_arrays, with_arrays
 from npuq.paper.soft_round import soft_round
@@ -96,11 +101,6 @@ def case(
     return y, u, density
 
 
-def compiled(y: Array, u: Array, density: NonparametricParams, softness: Softness) -> NoisyRate:
-    """The kernel, also where the environment asks for the plain twin."""
-    return NoisyRate(*cpu.noisy_rate(y, u, density, softness))
-
-
 def wide(density: NonparametricParams) -> NonparametricParams:
     arrays = {name: array.astype(np.float64) for name, array in named_arrays(density).items()}
     return with_arrays(density, arrays)
@@ -109,7 +109,7 @@ def wide(density: NonparametricParams) -> NonparametricParams:
 def in_float64(y: Array, u: Array, density: Any, softness: Softness) -> NoisyRate:
     # z = s + u is rounded to float32 in the kernel; the reference gets the same noise.
     y, u = y.astype(np.float64), u.astype(np.float64)
-    return model.noisy_rate.plain(y, u, wide(density), softness)
+    return noisy_rate_plain(y, u, wide(density), softness)
 
 
 def assert_close(actual: NoisyRate, expected: NoisyRate, steepness: float) -> None:
@@ -133,7 +133,9 @@ def test_kernel_agrees_with_its_plain_twin_in_float64(softness: Softness) -> Non
     z = s + u
     near = abs(z - np.floor(z) - 0.5) < 0.01
     u = np.where(near & (u > 0), u - np.float32(0.03), np.where(near, u + np.float32(0.03), u))
-    assert_close(compiled(y, u, density, softness), in_float64(y, u, density, softness), 30)
+    assert_close(
+        noisy_rate_compiled(y, u, density, softness), in_float64(y, u, density, softness), 30
+    )
 
 
 @pytest.mark.parametrize("n", [1, 255, 256, 257])
@@ -142,20 +144,22 @@ def test_kernel_at_the_edges_of_its_blocks(n: int) -> None:
     if not COMPILED and n > 1:
         pytest.skip("takes long without the compiler")
     y, u, density = case(n, channels=1)
-    assert_close(compiled(y, u, density, softness), in_float64(y, u, density, softness), 10)
+    assert_close(
+        noisy_rate_compiled(y, u, density, softness), in_float64(y, u, density, softness), 10
+    )
 
 
 @pytest.mark.parametrize("widths", [(2,), (4, 5), ()])
 def test_other_widths_than_the_kernels_are_computed_all_the_same(widths: tuple[int, ...]) -> None:
     softness = Softness(2.0, 2.0, expected_rate=True)
     y, u, density = case(257, widths, channels=1)
-    ours = model.noisy_rate(y, u, density, softness)
+    ours = noisy_rate(y, u, density, softness)
     assert_close(ours, in_float64(y, u, density, softness), 10)
 
 
 def test_kernel_without_coefficients() -> None:
     y, u, density = case(0)
-    result = compiled(y, u, density, Softness(7.0, 7.0))
+    result = noisy_rate_compiled(y, u, density, Softness(7.0, 7.0))
     assert result.r.shape == (2, 0)
     np.testing.assert_array_equal(result.bits, 0)
     assert all(np.all(d == 0) for group in result.d_density for d in group)
@@ -166,7 +170,7 @@ def test_kernel_is_finite_far_out(softness: Softness) -> None:
     _, _, density = case(1)
     y = np.array([[-1e5, -1e3, 0.0, 0.5, 1.0, 1e3, 1e5 + 0.25]] * 2, np.float32)
     u = np.array([[0.0, -0.5, 0.5, 0.0, -0.5, 0.25, 0.1]] * 2, np.float32)
-    result = compiled(y, u, density, softness)
+    result = noisy_rate_compiled(y, u, density, softness)
     for name, array in named_arrays(result).items():
         assert np.all(np.isfinite(array)), name
     expected = in_float64(y, u, density, softness)
@@ -177,7 +181,7 @@ def test_gradients_far_out_are_those_of_the_tail() -> None:
     """Where both ends of the interval have one float32 logit, the slope of the tail is left."""
     _, _, density = case(1)
     y, u = np.array([[-3e7, 3e7]] * 2, np.float32), np.zeros((2, 2), np.float32)
-    found = compiled(y, u, density, Softness()).d_y
+    found = noisy_rate_compiled(y, u, density, Softness()).d_y
     expected = in_float64(y, u, density, Softness()).d_y
     assert np.abs(expected).min() > 1e-3
     # the slope is that of the network's last pieces, a product of some ten numbers
@@ -187,7 +191,7 @@ def test_gradients_far_out_are_those_of_the_tail() -> None:
 def test_threads_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bit for bit: each channel is one thread's work."""
     y, u, density = case(140 if COMPILED else 3, channels=9)
-    several = named_arrays(compiled(y, u, density, Softness(7.0, 7.0)))
+    several = named_arrays(noisy_rate_compiled(y, u, density, Softness(7.0, 7.0)))
     for parts in (1, 2, 9):
 
         def in_parts(function: Any, size: int, parts: int = parts) -> None:
@@ -196,7 +200,9 @@ def test_threads_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> No
                 function(start, stop)
 
         monkeypatch.setattr(cpu, "for_each_range", in_parts)
-        for name, array in named_arrays(compiled(y, u, density, Softness(7.0, 7.0))).items():
+        for name, array in named_arrays(
+            noisy_rate_compiled(y, u, density, Softness(7.0, 7.0))
+        ).items():
             np.testing.assert_array_equal(array, several[name], err_msg=name)
 
 
@@ -303,22 +309,22 @@ def test_the_environment_chooses_the_plain_twin(monkeypatch: pytest.MonkeyPatch)
     y, u, density = case(3)
     monkeypatch.setenv("NPUQ_KERNELS", "reference")
     assert use_reference()
-    plain = model.noisy_rate(y, u, density, Softness())
+    plain = noisy_rate(y, u, density, Softness())
     assert not calls
     monkeypatch.setenv("NPUQ_KERNELS", "fast")
-    fast = model.noisy_rate(y, u, density, Softness())
+    fast = noisy_rate(y, u, density, Softness())
     assert calls == ["kernel"]
     np.testing.assert_allclose(fast.bits, plain.bits, rtol=1e-5)
     # float64 anywhere, and softness that float32 cannot follow, always take the plain twin
     for alpha in (1e-6, 100.0, np.inf):
-        model.noisy_rate(y, u, density, Softness(alpha, 7.0))
-        model.noisy_rate(y, u, density, Softness(7.0, alpha))
-    model.noisy_rate(y.astype(np.float64), u, density, Softness())
-    model.noisy_rate(y, u.astype(np.float64), density, Softness())
-    model.noisy_rate(y, u, wide(density), Softness())
+        noisy_rate(y, u, density, Softness(alpha, 7.0))
+        noisy_rate(y, u, density, Softness(7.0, alpha))
+    noisy_rate(y.astype(np.float64), u, density, Softness())
+    noisy_rate(y, u.astype(np.float64), density, Softness())
+    noisy_rate(y, u, wide(density), Softness())
     assert calls == ["kernel"]
     # numbers of NumPy are numbers
-    model.noisy_rate(y, u, density, Softness(np.float64(7.0), np.float32(80.0)))
+    noisy_rate(y, u, density, Softness(np.float64(7.0), np.float32(80.0)))
     assert calls == ["kernel"] * 2
 
 
@@ -332,7 +338,7 @@ def test_the_softness_of_r_is_that_of_s_where_none_is_given(
     assert Softness().alphas() == (0.0, 0.0)
     y, u, density = case(20)
     for alpha in (0.0, 7.0):
-        for function, third in ((model.noisy_rate, density), (conditional_rate, abs(y) + 1)):
+        for function, third in ((noisy_rate, density), (conditional_rate, abs(y) + 1)):
             given, following, other = (
                 named_arrays(function(y, u, third, softness))
                 for softness in (Softness(alpha, alpha), Softness(alpha), Softness(alpha, 3.0))
@@ -348,7 +354,7 @@ def test_arguments_that_do_not_fit_are_refused(
 ) -> None:
     monkeypatch.setenv("NPUQ_KERNELS", kernels)
     y, u, density = case(5)
-    function = model.noisy_rate
+    function = noisy_rate
     for bad_y, bad_u in [(y, u[:, :4]), (y[:1], u[:1]), (np.tile(y, (2, 1)), np.tile(u, (2, 1)))]:
         with pytest.raises(ValueError, match=r"\(2, n\).*not \(\d, 5\) and \(\d, [45]\)"):
             function(bad_y, bad_u, density, Softness())
@@ -365,7 +371,7 @@ def test_arguments_that_do_not_fit_are_refused(
 def test_float32_is_good_at_the_ends_of_softness(alpha: float) -> None:
     """Whichever twin is taken: r to 2e-5, where 0.01 and float32 leave 1e-7 / 0.01 = 1e-5."""
     y, u, density = case(300 if COMPILED else 20)
-    r = model.noisy_rate(y, u, density, Softness(0.0, alpha)).r
+    r = noisy_rate(y, u, density, Softness(0.0, alpha)).r
     expected = in_float64(y, u, density, Softness(0.0, alpha)).r
     # Near half-integers the steep r_80 says nothing about float32's formulas.
     clear = abs((y + u) % 1 - 0.5) > 0.01
@@ -394,13 +400,13 @@ def test_packing_is_undone_by_its_gradient() -> None:
 
 BITS = """
 import hashlib, numpy as np
-from npuq.models.noisy_rate import Softness, noisy_rate
+from npuq.models.noisy_rate import Softness, noisy_rate_forward
 from npuq.nn import nonparametric
 from npuq.nn.parameters import named_arrays
 rng = np.random.default_rng(0)
 y, u = rng.normal(size=(3, 300)).astype("f"), rng.random((3, 300), "f") - np.float32(0.5)
 density = nonparametric.init(rng, 3, init_scale=1.0)
-found = noisy_rate(y, u, density, Softness(7.0, 7.0, True, True))
+found = noisy_rate_forward(y, u, density, Softness(7.0, 7.0, True, True))
 print(hashlib.sha256(b"".join(a.tobytes() for a in named_arrays(found).values())).hexdigest())
 """
 

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import unequal
 from models import picture
+from rates import older_rate
 
 from npuq.backend import Array
 from npuq.models import linear
 from npuq.models.linear import LinearParams
 from npuq.models.noisy_rate import Softness
-from npuq.models.older_rate import OLDER_QUANTIZERS, SHARED, older_rate
+from npuq.models.older_rate import OLDER_QUANTIZERS, SHARED
 from npuq.nn import nonparametric
 from npuq.nn.parameters import named_arrays
 from npuq.paper.density import rate_bits

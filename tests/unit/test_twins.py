@@ -96,6 +96,37 @@ def test_what_a_twin_returns_has_the_names_of_the_plain_function(shift: Any) -> 
     assert named(*arrays(np.float64, np.float64, np.float64)) == "plain"
 
 
+class OfPlain(NamedTuple):
+    x: Any
+
+
+class OfTwin(NamedTuple):
+    x: Any
+
+
+@pytest.mark.parametrize("kernels", ["fast", "reference"])
+def test_who_kept_something_goes_back_with_it(
+    kernels: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the environment says by then, and of whatever type the gradient is."""
+
+    def back(d_y: Any, kept: Any) -> str:
+        return "plain"
+
+    @takes(kept=OfTwin)
+    def twin(d_y: Any, kept: Any) -> str:
+        return "twin"
+
+    back.__module__ = "plain.moving"
+    monkeypatch.setattr(twins, "twin_of", lambda module, name, place: twin)
+    monkeypatch.setenv("NPUQ_KERNELS", kernels)
+    chosen = has_twins(kept=OfPlain)(back)
+    x = np.zeros(2, np.float32)
+    for d_y in (x, np.zeros(2)):
+        assert chosen(d_y, OfTwin(x)) == chosen(d_y, kept=OfTwin(x)) == "twin"
+        assert chosen(d_y, OfPlain(x)) == chosen(d_y, kept=OfPlain(x)) == "plain"
+
+
 def test_a_function_without_a_twin_computes_itself() -> None:
     @has_twins()
     def alone(x: Any) -> str:

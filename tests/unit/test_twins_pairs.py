@@ -23,7 +23,8 @@ import npuq.kernels.cuda
 from npuq.codec.files import compress, decompress
 from npuq.coding.intervals import MOST_INTERVALS
 from npuq.coding.tables import TOTAL, assemble_tables, knot_counts
-from npuq.models.noisy_rate import Softness
+from npuq.models.conditional_rate import conditional_rate_forward
+from npuq.models.noisy_rate import Softness, noisy_rate_forward
 from npuq.runtime import twins
 from npuq.runtime.compile import use_reference
 from npuq.runtime.twins import arrays_in, twin_of
@@ -104,6 +105,18 @@ def residuals(softness: Softness) -> Callable[..., Arguments]:
     return make
 
 
+def back(forward: Callable[..., Any], make: Callable[..., Arguments]) -> Callable[..., Arguments]:
+    """Gradients of r and of the bits, and what the forward function keeps, each its own things."""
+
+    def make_args(rng: np.random.Generator) -> Arguments:
+        args, static = make(rng)
+        r, bits, kept = forward(*args, **static)
+        d_bits = rng.standard_normal(bits.shape).astype(bits.dtype)
+        return (normal(rng, *r.shape), d_bits, kept), {}
+
+    return make_args
+
+
 def adam(rng: np.random.Generator) -> Arguments:
     p, g, m = (normal(rng, 3, 50) for _ in range(3))
     numbers = {"beta1": 0.9, "beta2": 0.99, "rate": 0.1, "epsilon": 1e-3}
@@ -133,6 +146,13 @@ def look_up(of: str) -> Callable[..., Arguments]:
     return make
 
 
+SOFTNESS = {
+    "sampled": Softness(2.0, 3.0),
+    "expected": Softness(2.0, 3.0, True, True),
+    "expected rate": Softness(2.0, 3.0, True),
+    "expected distortion": Softness(2.0, 3.0, False, True),
+    "s alone": Softness(2.0, 0.0),
+}
 # Sums of 425 products (in the gradient of kernels 90) in another order, and with Winograd's method
 # of sums of them: some 10 roundings of 6e-8 of the largest.
 SUMS, DOUBLE_SUMS = 2e-6, 2e-15
@@ -163,11 +183,22 @@ CASES = {
     "gdn.inverse_gdn": Case(gdn("x"), 3e-6),
     "gdn.inverse_gdn_backward": Case(gdn("d_y", "x"), 3e-6),
     # 1e-7 by slopes of r_3 up to 3, sums of 300; rates are differences of logits of some tens
-    "noisy_rate.noisy_rate": Case(channel(Softness(2.0, 3.0)), 2e-5),
-    "noisy_rate.noisy_rate/expected": Case(channel(Softness(2.0, 3.0, True, True)), 2e-5),
-    "noisy_rate.noisy_rate/s alone": Case(channel(Softness(2.0, 0.0)), 2e-5),
-    "conditional_rate.conditional_rate": Case(residuals(Softness(2.0, 3.0, True)), 2e-5),
-    "conditional_rate.conditional_rate/s alone": Case(residuals(Softness(2.0, 0.0)), 2e-5),
+    **{
+        f"noisy_rate.noisy_rate_{way}/{name}": Case(make, 2e-5)
+        for name, softness in SOFTNESS.items()
+        for way, make in (
+            ("forward", channel(softness)),
+            ("backward", back(noisy_rate_forward, channel(softness))),
+        )
+    },
+    **{
+        f"conditional_rate.conditional_rate_{way}/{name}": Case(make, 2e-5)
+        for name, softness in SOFTNESS.items()
+        for way, make in (
+            ("forward", residuals(softness)),
+            ("backward_straight_through", back(conditional_rate_forward, residuals(softness))),
+        )
+    },
     "adam.adam_update": Case(adam, 3e-7),  # a handful of roundings, with products fused or not
     # integers, or floats of one rounding: nothing to tell apart
     "dither.dither_words": Case(
@@ -214,11 +245,15 @@ def test_twins_compute_the_same(case: str, monkeypatch: pytest.MonkeyPatch) -> N
     for kernels in ("fast", "reference"):
         monkeypatch.setenv("NPUQ_KERNELS", kernels)
         args, static = CASES[case].make(np.random.default_rng(3))
-        assert FAST[name].takes(args, static)
+        keeps_other_things = "_backward" in name and kernels == "reference"
+        assert FAST[name].takes(args, static) or keeps_other_things
         function = FAST[name] if kernels == "fast" else PLAIN[name]
         result = function(*args, **static)
         result = np.array(result) if isinstance(result, int) else result
-        found.append(arrays_in((result, args)))  # also what it has written to arguments
+        if name.endswith("_forward"):
+            result = result[:-1]  # without what it keeps
+        written = [a for a in args if isinstance(a, np.ndarray)]
+        found.append(arrays_in((result, written)))
     for ours, value in zip(*found, strict=True):
         assert ours.dtype == value.dtype and ours.shape == value.shape
         bound = CASES[case].tolerance * float(np.max(np.abs(value)))

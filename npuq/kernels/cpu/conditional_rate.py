@@ -1,8 +1,9 @@
 """The rate of residuals under normal densities, each of its own scale, with all gradients.
 
-Twin of `npuq.models.conditional_rate`. Here a coefficient goes through everything by itself, in
-float64 and by the functions of the C library: there are few of them, a 40th of the numbers in the
-widest layer. With Q(x) = Phi(-x),
+Twin of the pair in `npuq.models.conditional_rate`: the forward function finds the derivatives too,
+and keeps them; the backward function multiplies by them. A coefficient goes through everything by
+itself, in float64 and by the functions of the C library: there are few of them, a 40th of the
+numbers in the widest layer. With Q(x) = Phi(-x),
 
     p = Q(a) - Q(b),    a = (|m| - 1/2) / sigma,    b = (|m| + 1/2) / sigma,    m = r_alpha(z),
 
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from npuq.backend import Array
-from npuq.kernels.cpu.noisy_rate import fit
+from npuq.kernels.rates import ConditionalRateDerivatives, fit
 from npuq.runtime.compile import jit
 from npuq.runtime.threads import for_each_range
 from npuq.runtime.twins import takes
@@ -105,10 +106,10 @@ def _residuals(inputs, alphas, expected_rate, expected_distortion, outputs):
 
 
 @takes(np.float32, when=lambda t, u, sigma, softness: fit(softness))
-def conditional_rate(
+def conditional_rate_forward(
     t: Array, u: Array, sigma: Array, softness: Any
-) -> tuple[Array, Array, Array, Array, Array]:
-    """Twin of `npuq.models.conditional_rate.conditional_rate`, on all cores.
+) -> tuple[Array, Array, ConditionalRateDerivatives]:
+    """Twin of `npuq.models.conditional_rate.conditional_rate_forward`, on all cores.
 
     Returns:
         The members of its `ConditionalRate`.
@@ -124,4 +125,15 @@ def conditional_rate(
 
     for_each_range(run, t.size)
     r, bits, d_t, d_sigma, dr_dt = (a.reshape(t.shape) for a in found)
-    return r, bits, d_t, d_sigma, dr_dt
+    return r, bits, ConditionalRateDerivatives(d_t, d_sigma, dr_dt)
+
+
+@takes(kept=ConditionalRateDerivatives)
+def conditional_rate_backward_straight_through(
+    d_r: Array, d_bits: Array, kept: ConditionalRateDerivatives
+) -> tuple[Array, Array]:
+    """Twin of `npuq.models.conditional_rate.conditional_rate_backward_straight_through`.
+
+    Products with what forward has found (Eqs. (23) and (24)).
+    """
+    return d_r * kept.dr_dt + d_bits * kept.d_t, d_bits * kept.d_sigma

@@ -1,8 +1,9 @@
 """The hot loop of training on CPUs: noise, soft rounding, rate and all their gradients in one pass.
 
-Twin of `npuq.models.noisy_rate`, which composes `npuq.paper.soft_rounded_channel`, forward and
-backward; the formulas and their names are theirs. What differs here:
+Twin of the pair in `npuq.models.noisy_rate`, which composes `npuq.paper.soft_rounded_channel`; the
+formulas and their names are theirs. What differs here:
 
+* Forward finds all derivatives, as s, z and logits are at hand; backward multiplies by them.
 * A block of 256 coefficients at a time goes through everything while it lies in the cache. Each
   stage is one loop over the block, which becomes vector instructions: the network of the CDF is
   written out for its widths 3, 3, 3, so that all that belongs to one point stays in registers.
@@ -32,13 +33,13 @@ from npuq.kernels.cpu.cdf_network import (
     packed_backward,
 )
 from npuq.kernels.cpu.elementary import log_in_place, tanh
+from npuq.kernels.rates import NoisyRateDerivatives, fit
 from npuq.nn.nonparametric import NonparametricParams
+from npuq.nn.parameters import scaled
 from npuq.runtime.compile import jit
 from npuq.runtime.threads import for_each_range
 from npuq.runtime.twins import takes
 
-ALPHAS = (0.01, 80.0)
-"""Softness beside 0: below, r loses its digits in float32; above is where float32 ends."""
 BLOCK = 256
 # Two habits below let LLVM make vectors of the loops. Indices are unsigned: else Numba compiles
 # Python's rule for negative ones, and arrays seem to reach into what lies beside them. And each
@@ -212,24 +213,11 @@ def _channels(
             d_weights[c, i] *= _BITS_PER_NAT
 
 
-def fit(softness: Any) -> bool:
-    """Whether the formulas of compiled code are good for both softnesses of a `Softness`."""
-    low, high = ALPHAS
-    return all(alpha == 0 or low <= alpha <= high for alpha in softness.alphas())
-
-
-@takes(
-    np.float32,
-    when=lambda y, u, density, softness: is_written_out(density) and fit(softness),
-)
-def noisy_rate(
+@takes(np.float32, when=lambda y, u, density, softness: is_written_out(density) and fit(softness))
+def noisy_rate_forward(
     y: Array, u: Array, density: NonparametricParams, softness: Any
-) -> tuple[Array, Array, Array, Array, NonparametricParams]:
-    """Twin of `npuq.models.noisy_rate.noisy_rate`, over all channels and cores.
-
-    Returns:
-        The members of its `NoisyRate`.
-    """
+) -> tuple[Array, Array, NoisyRateDerivatives]:
+    """Twin of `npuq.models.noisy_rate.noisy_rate_forward`, over all channels and cores."""
     y, u = np.ascontiguousarray(y), np.ascontiguousarray(u)
     weights, (alpha, alpha_r) = packed(density), softness.alphas()
     r, d_y, dr_dy = np.empty_like(y), np.empty_like(y), np.empty_like(y)
@@ -242,4 +230,20 @@ def noisy_rate(
         )  # fmt: skip
 
     for_each_range(run, len(y))
-    return r, bits, d_y, dr_dy, packed_backward(d_weights, density)
+    return r, bits, NoisyRateDerivatives(d_y, dr_dy, packed_backward(d_weights, density))
+
+
+@takes(kept=NoisyRateDerivatives)
+def noisy_rate_backward(
+    d_r: Array, d_bits: Array, kept: NoisyRateDerivatives
+) -> tuple[Array, NonparametricParams]:
+    """Twin of `npuq.models.noisy_rate.noisy_rate_backward`, channel by channel and on all cores."""
+    d_y, d_each = np.empty_like(kept.d_y), d_bits.astype(kept.d_y.dtype)
+
+    def run(start: int, stop: int) -> None:
+        for c in range(start, stop):  # what is made of one channel stays in the cache
+            np.multiply(d_r[c], kept.dr_dy[c], out=d_y[c])
+            d_y[c] += d_each[c] * kept.d_y[c]
+
+    for_each_range(run, len(d_y))
+    return d_y, scaled(kept.d_density, d_each)

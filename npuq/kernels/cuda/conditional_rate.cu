@@ -1,5 +1,5 @@
 // The rate of residuals under normal densities, each of its own scale, with all gradients (Eqs. 23 and 24). One thread
-// has one coefficient and computes in float64: there are few of them. The plain twin is npuq.models.conditional_rate,
+// has one coefficient and computes in float64: there are few of them. The plain twins are in npuq.models.conditional_rate,
 // the formulas those of npuq.kernels.cpu.conditional_rate: with Q(x) = Phi(-x) and m = r_alpha(z),
 //   p = Q(a) - Q(b),    a = (|m| - 1/2) / sigma,    b = (|m| + 1/2) / sigma,
 // and in the tail, a > 0, both have e^(-a^2/2) divided out, as they could be 0 in any format.

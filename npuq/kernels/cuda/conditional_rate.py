@@ -1,4 +1,8 @@
-"""Twin of `npuq.models.conditional_rate` on a CUDA device."""
+"""Twins of the pair in `npuq.models.conditional_rate` on a CUDA device.
+
+Forward finds values and derivatives in one pass, and keeps these; backward is the products with
+them.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,8 @@ import numpy as np
 
 from npuq.backend import Array
 from npuq.kernels.cuda.launch import contiguous, launch_each, size
-from npuq.kernels.cuda.softness import fit, flags_of, numbers_of
+from npuq.kernels.cuda.softness import flags_of, numbers_of
+from npuq.kernels.rates import ConditionalRateDerivatives, fit
 from npuq.runtime.twins import takes
 
 SMALLEST_SCALE = float(np.float32(0.11))
@@ -16,10 +21,10 @@ SMALLEST_SCALE = float(np.float32(0.11))
 
 
 @takes(np.float32, when=lambda t, u, sigma, softness: fit(softness))
-def conditional_rate(
+def conditional_rate_forward(
     t: Array, u: Array, sigma: Array, softness: Any
-) -> tuple[Array, Array, Array, Array, Array]:
-    """Rate and gradients of residuals (Eqs. 23 and 24).
+) -> tuple[Array, Array, ConditionalRateDerivatives]:
+    """Reconstruction and rate of residuals (Eqs. 23 and 24), and their derivatives.
 
     Returns:
         The members of its `ConditionalRate`.
@@ -33,4 +38,12 @@ def conditional_rate(
         r, bits, d_t, d_sigma, dr_dt,
         np.float64(SMALLEST_SCALE), flags_of(softness), size(t.shape),
     )  # fmt: skip
-    return r, bits, d_t, d_sigma, dr_dt
+    return r, bits, ConditionalRateDerivatives(d_t, d_sigma, dr_dt)
+
+
+@takes(kept=ConditionalRateDerivatives)
+def conditional_rate_backward_straight_through(
+    d_r: Array, d_bits: Array, kept: ConditionalRateDerivatives
+) -> tuple[Array, Array]:
+    """Gradients of `conditional_rate_forward` (Eqs. (23) and (24)): d_t and d_sigma."""
+    return d_r * kept.dr_dt + d_bits * kept.d_t, d_bits * kept.d_sigma

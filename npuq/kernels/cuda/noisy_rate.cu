@@ -1,5 +1,5 @@
-// The channel of Eq. (21) for a non-parametric density: values and all gradients in one pass. The plain twin is
-// npuq.models.noisy_rate, the formulas are those of npuq.kernels.cpu.noisy_rate.
+// The channel of Eq. (21) for a non-parametric density: values and all derivatives in one pass, and on the way back the
+// products with these. The plain twins are in npuq.models.noisy_rate, the formulas are those of npuq.kernels.cpu.noisy_rate.
 //
 // A block takes some coefficients of one channel; each thread keeps the 43 or 58 sums of the weights' gradients in registers;
 // a block adds them by shuffles, and `add_parts` adds those of the blocks, always in the same order.
@@ -128,6 +128,14 @@ template <int HIDDEN> __device__ __forceinline__ void add_parts(
   const float x = arrays[slot.part][slot.layer][to], t = tanhf(slot.part == 0 ? 0.5f * x : x);
   const float slope = slot.part == 0 ? 0.5f + 0.5f * t : slot.part == 1 ? 1.f : (1.f - t) * (1.f + t);
   d_arrays[slot.part][slot.layer][to] = (float)total * slope;
+}
+
+// The way back: d_y of d_r (C, columns) and d_bits (C,), where `d_one` has the derivatives of the bits
+extern "C" __global__ void noisy_rate_backward(
+    const float* __restrict__ d_r, const double* __restrict__ d_bits, const float* __restrict__ d_one,
+    const float* __restrict__ dr_dy, float* __restrict__ d_y, int columns, int count) {
+  const int at = blockIdx.x * blockDim.x + threadIdx.x;
+  if (at < count) d_y[at] = d_r[at] * dr_dy[at] + (float)d_bits[at / columns] * d_one[at];
 }
 
 // For densities of widths 3, 3, 3

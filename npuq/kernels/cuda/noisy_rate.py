@@ -1,4 +1,8 @@
-"""Twin of `npuq.models.noisy_rate` on a CUDA device: three kernels, of which one does the work."""
+"""Twins of the pair in `npuq.models.noisy_rate` on a CUDA device.
+
+Forward takes three kernels, of which one does the work: it finds values and derivatives, and keeps
+these. Backward is the products with them.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,9 @@ import numpy as np
 
 from npuq.backend import Array
 from npuq.kernels.cuda.launch import MULTIPROCESSORS, contiguous, launch, launch_each, size
-from npuq.kernels.cuda.softness import fit, flags_of, numbers_of
+from npuq.kernels.cuda.softness import flags_of, numbers_of
+from npuq.kernels.rates import NoisyRateDerivatives, fit
+from npuq.nn.parameters import scaled
 from npuq.runtime.twins import takes
 
 WEIGHTS = {(3, 3, 3): 43, (3, 3, 3, 3): 58}
@@ -28,10 +34,10 @@ def widths_of(density: Any) -> tuple[int, ...]:
         widths_of(density) in WEIGHTS and y.size > 0 and fit(softness)
     ),
 )
-def noisy_rate(
+def noisy_rate_forward(
     y: Array, u: Array, density: Any, softness: Any
-) -> tuple[Array, Array, Array, Array, Any]:
-    """Rate, reconstruction and gradients of one use of the channel (Eq. 21).
+) -> tuple[Array, Array, NoisyRateDerivatives]:
+    """Reconstruction and rate of one use of the channel (Eq. 21), and their derivatives.
 
     Returns:
         The members of its `NoisyRate`.
@@ -63,4 +69,19 @@ def noisy_rate(
         b=tuple(d_params[hidden + 1 : 2 * hidden + 2]),
         a=tuple(d_params[2 * hidden + 2 :]),
     )
-    return r, bits, d_y, dr_dy, d_density
+    return r, bits, NoisyRateDerivatives(d_y, dr_dy, d_density)
+
+
+@takes(kept=NoisyRateDerivatives)
+def noisy_rate_backward(d_r: Array, d_bits: Array, kept: NoisyRateDerivatives) -> tuple[Array, Any]:
+    """Gradients of `noisy_rate_forward` (Eq. 21): d_y and d_density."""
+    import cupy
+
+    (d_r,) = contiguous(d_r.astype(np.float32, copy=False))
+    (d_each,) = contiguous(d_bits.astype(np.float64, copy=False))
+    d_y = cupy.empty_like(kept.d_y)
+    launch_each(
+        "noisy_rate", "noisy_rate_backward", d_y.size, d_r, d_each, kept.d_y, kept.dr_dy, d_y,
+        size(d_y.shape[1:]), size(d_y.shape),
+    )  # fmt: skip
+    return d_y, scaled(kept.d_density, d_bits.astype(np.float32))

@@ -13,15 +13,6 @@ import numpy as np
 
 from npuq.backend import Array
 
-ALPHAS = (0.01, 80.0)
-"""Softness beside 0: below, r loses its digits in float32; above is where float32 ends."""
-
-
-def fit(softness: Any) -> bool:
-    """Whether the formulas of the kernels are good for both softnesses of a `Softness`."""
-    low, high = ALPHAS
-    return all(alpha == 0 or low <= alpha <= high for alpha in softness.alphas())
-
 
 def flags_of(softness: Any) -> Any:
     """1 for the gradient of Eq. (17), plus 2 for that of Eq. (20)."""
