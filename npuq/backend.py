@@ -16,6 +16,10 @@ DEVICES = ("cpu", "cuda", "auto")
 
 Array: TypeAlias = npt.NDArray[Any]
 """A NumPy array, or a CuPy array of the same meaning."""
+Scalar: TypeAlias = Array | float
+"""One number: without dimensions in the library of the arrays it was computed from, or Python's.
+
+On a device it stays there: `float` of it makes the host wait for all that was launched before."""
 
 
 def xp_of(*arrays: Any) -> Any:
@@ -134,6 +138,14 @@ def to_device(x: Any, device: str = "cpu") -> Array:
     import cupy
 
     return cupy.asarray(x)
+
+
+def to_array(x: Array, out: Any) -> None:
+    """Copy an array of the host into one that lies anywhere, of the same shape and dtype."""
+    if xp_of(out) is np:
+        out[...] = x
+    else:
+        out.set(x)
 
 
 def usable_device(device: str) -> str:

@@ -61,6 +61,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", help="of the model, for reports (default: that of OUT)")
     add_device(parser)
     parser.add_argument(
+        "--precision",
+        choices=("float32", "tf32"),
+        default="float32",
+        help="of products on cuda; tf32 is faster and rougher (default: float32)",
+    )
+    parser.add_argument(
         "--checkpoint-every",
         type=positive,
         metavar="N",
@@ -101,6 +107,8 @@ def run(args: argparse.Namespace) -> int:
             f"--validation-crop must be a multiple of {options.crop_multiple}, "
             f"not {args.validation_crop}"
         )
+    if args.precision != "float32" and args.device == "cpu":
+        raise NpuqError(f"--precision {args.precision} is for --device cuda; leave it out")
     progress = Progress(options.steps)
     try:
         model = train(
@@ -113,6 +121,7 @@ def run(args: argparse.Namespace) -> int:
             branch_from=args.branch_from,
             resume=args.resume,
             device=args.device,
+            precision=args.precision,
             validation_crop=args.validation_crop,
             checkpoint_every=args.checkpoint_every,
             progress=progress,

@@ -26,7 +26,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from npuq.backend import Array, xp_of
+from npuq.backend import Array, Scalar, xp_of
 from npuq.models.conditional_rate import (
     ConditionalRate,
     conditional_rate_backward_straight_through,
@@ -70,12 +70,15 @@ class HyperpriorParams(NamedTuple):
 
 
 class Loss(NamedTuple):
-    """Bits per pixel (of both latents) + lambda * mean squared error (Eq. 21)."""
+    """Bits per pixel (of both latents) + lambda * mean squared error (Eq. 21).
 
-    loss: float
-    bpp: float
-    mse: float
-    hyper_bpp: float
+    In double precision, and where the parameters lie: nothing here waits for a device.
+    """
+
+    loss: Scalar
+    bpp: Scalar
+    mse: Scalar
+    hyper_bpp: Scalar
 
 
 class Kept(NamedTuple):
@@ -274,9 +277,9 @@ def loss_forward(
     )
     error = x_hat - x
     pixels = _pixels(x)
-    hyper_bpp = float(hyper.bits.sum()) / pixels
-    bpp = hyper_bpp + float(coded.bits.sum(dtype=np.float64)) / pixels
-    mse = PEAK**2 * float(xp_of(x).vdot(error, error)) / error.size
+    hyper_bpp = hyper.bits.sum() / pixels
+    bpp = hyper_bpp + coded.bits.sum(dtype=np.float64) / pixels
+    mse = PEAK**2 * xp_of(x).vdot(error, error).astype(np.float64) / error.size
     kept = Kept(y_kept, v_kept, w_kept, x_kept, hyper, coded, error)
     return Loss(bpp + lmbda * mse, bpp, mse, hyper_bpp), kept
 

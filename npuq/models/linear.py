@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from npuq.backend import Array, xp_of
+from npuq.backend import Array, Scalar, xp_of
 from npuq.models.grey import made_grey
 from npuq.models.noisy_rate import NoisyRate, Softness, noisy_rate_backward, noisy_rate_forward
 from npuq.models.older_rate import older_rate_backward_straight_through, older_rate_forward
@@ -29,6 +29,7 @@ from npuq.nn import nonparametric
 from npuq.nn.initialize import jpeg_analysis, jpeg_synthesis, random_orthogonal
 from npuq.nn.nonparametric import NonparametricParams
 from npuq.nn.parameters import shape_only
+from npuq.nn.products import product
 
 BLOCK = 8
 CHANNELS = 3 * BLOCK * BLOCK
@@ -45,11 +46,14 @@ class LinearParams(NamedTuple):
 
 
 class Loss(NamedTuple):
-    """What a training step reports: bits per pixel + lambda * mean squared error (Eq. 21)."""
+    """What a training step reports: bits per pixel + lambda * mean squared error (Eq. 21).
 
-    loss: float
-    bpp: float
-    mse: float
+    In double precision, and where the parameters lie: nothing here waits for a device.
+    """
+
+    loss: Scalar
+    bpp: Scalar
+    mse: Scalar
 
 
 def init(
@@ -156,15 +160,15 @@ def analyse(blocks: Array, analysis: Array) -> Array:
     Returns:
         y (192, n).
     """
-    return analysis.reshape(CHANNELS, CHANNELS) @ blocks
+    return product(analysis.reshape(CHANNELS, CHANNELS), blocks)
 
 
 def analyse_backward(
     d_y: Array, blocks: Array, analysis: Array, *, needs_d_blocks: bool = True
 ) -> tuple[Array | None, Array]:
     """Gradients of `analyse` (Sec. 5.1): (d_blocks, d_analysis); pixels seldom need theirs."""
-    d_blocks = analysis.reshape(CHANNELS, CHANNELS).T @ d_y if needs_d_blocks else None
-    return d_blocks, (d_y @ blocks.T).reshape(analysis.shape)
+    d_blocks = product(analysis.reshape(CHANNELS, CHANNELS).T, d_y) if needs_d_blocks else None
+    return d_blocks, product(d_y, blocks.T).reshape(analysis.shape)
 
 
 def synthesise(r: Array, synthesis: Array) -> Array:
@@ -177,13 +181,13 @@ def synthesise(r: Array, synthesis: Array) -> Array:
     Returns:
         Blocks (192, n).
     """
-    return synthesis.reshape(CHANNELS, CHANNELS).T @ r
+    return product(synthesis.reshape(CHANNELS, CHANNELS).T, r)
 
 
 def synthesise_backward(d_blocks: Array, r: Array, synthesis: Array) -> tuple[Array, Array]:
     """Gradients of `synthesise` (Sec. 5.1): (d_r, d_synthesis)."""
-    d_r = synthesis.reshape(CHANNELS, CHANNELS) @ d_blocks
-    return d_r, (r @ d_blocks.T).reshape(synthesis.shape)
+    d_r = product(synthesis.reshape(CHANNELS, CHANNELS), d_blocks)
+    return d_r, product(r, d_blocks.T).reshape(synthesis.shape)
 
 
 class Kept(NamedTuple):
@@ -223,8 +227,8 @@ def loss_forward(
         coded = older_rate_forward(y, u, params.density, quantizer, softness.alpha)
     error = synthesise(coded.r, params.synthesis)
     error -= blocks
-    bpp = float(coded.bits.sum()) / _pixels(blocks)
-    mse = float(xp_of(error).vdot(error, error)) / error.size
+    bpp = coded.bits.sum() / _pixels(blocks)
+    mse = xp_of(error).vdot(error, error).astype(np.float64) / error.size
     return Loss(bpp + lmbda * mse, bpp, mse), Kept(coded, error)
 
 

@@ -7,7 +7,7 @@ the same launches with the same arguments every time, and can be recorded and re
 
 from __future__ import annotations
 
-from npuq.backend import Array
+from npuq.backend import Array, xp_of
 from npuq.runtime.twins import has_twins
 
 
@@ -31,7 +31,7 @@ def take_row(table: Array, count: Array, row: Array) -> None:
     Raises:
         ValueError: shapes that do not fit each other.
     """
-    row[:] = table[count[0] % len(table)]
+    row[:] = table[count % len(table)][0]
 
 
 def _check_keep(loss: Array, bpp: Array, mse: Array, table: Array, count: Array) -> None:
@@ -53,6 +53,6 @@ def keep_losses(loss: Array, bpp: Array, mse: Array, table: Array, count: Array)
     Raises:
         ValueError: shapes that do not fit each other.
     """
-    row = table[count[0] % len(table)]
-    row[0], row[1], row[2] = loss.reshape(()), bpp.reshape(()), mse.reshape(())
+    parts = [part.reshape(1) for part in (loss, bpp, mse)]
+    table[count % len(table)] = xp_of(table).concatenate(parts)
     count += 1

@@ -1,8 +1,8 @@
 """CUDA graphs: what a function launches on a device, recorded once and launched as one.
 
-A graph holds launches with their arguments, and nothing of the Python that made them. So a function
-that is to be recorded must launch the same with the same arguments each time, read what changes from
-arrays on the device, and neither wait for the device nor copy from or to the host.
+A graph holds launches with their arguments, and nothing of the Python that made them. So a
+function that is to be recorded must launch the same with the same arguments each time, read what
+changes from arrays on the device, and neither wait for it nor copy from or to the host.
 """
 
 from __future__ import annotations

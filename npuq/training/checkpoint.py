@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from npuq.backend import Array, to_host
+from npuq.backend import Array, Scalar, to_host
 from npuq.errors import TrainingError
 from npuq.io.archive import manifest_array, opened, write_archive
 from npuq.nn.adam import AdamState
@@ -50,7 +50,7 @@ class TrainingState(NamedTuple):
     adam: AdamState
     average: dict[str, Array]
     history: list[list[float]]
-    sums: tuple[float, ...] = (0.0, 0.0, 0.0)
+    sums: tuple[Scalar, ...] = (0.0, 0.0, 0.0)
     summed: int = 0
     lengths: tuple[float, ...] = ()
     skipped: int = 0
@@ -71,7 +71,7 @@ def save_checkpoint(
         "format": FORMAT,
         "step": state.step,
         "adam_step": state.adam.step,
-        "sums": state.sums,
+        "sums": [float(total) for total in state.sums],
         "summed": state.summed,
         "lengths": state.lengths,
         "skipped": state.skipped,

@@ -20,7 +20,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from npuq.backend import Array, to_device, to_host, xp_of
-from npuq.errors import TrainingError
 from npuq.io.atomic import write_bytes_atomically
 from npuq.models.linear import Loss
 from npuq.nn.adam import adam_init
@@ -34,10 +33,11 @@ from npuq.training.checkpoint import (
 )
 from npuq.training.objectives import Objective, objective_of
 from npuq.training.options import TrainingOptions
-from npuq.training.photographs import BatchSource, batches
+from npuq.training.photographs import BatchSource
 from npuq.training.run_folder import alone_in
 from npuq.training.schedules import lmbda_at, softness_at
-from npuq.training.step import noise_of_step, noise_of_validation, training_step
+from npuq.training.step import noise_of_validation, on_host
+from npuq.training.steps import HostSteps, Steps, diverged
 
 Progress = Callable[[int, Loss], None]
 
@@ -60,7 +60,7 @@ def validation_loss(
                 softness_at(options, step),
             )
         )
-    return Loss(*np.mean(losses, axis=0).tolist())
+    return Loss(*np.mean(np.array(on_host(losses)), axis=0).tolist())
 
 
 def train_parameters(
@@ -74,6 +74,7 @@ def train_parameters(
     provenance: Mapping[str, Any] | None = None,
     resume: bool = False,
     device: str = "cpu",
+    precision: str = "float32",
     checkpoint_every: int = 1000,
     stop_after: int | None = None,
     progress: Progress | None = None,
@@ -93,9 +94,10 @@ def train_parameters(
             is resumed only where it is the same.
         resume: go on from the folder's checkpoint.
         device: "cpu" or "cuda".
+        precision: of products on a CUDA device, "float32" or "tf32", which is faster and rougher.
         checkpoint_every: steps between checkpoints, rows of the history and validations.
         stop_after: stop, with a checkpoint, before this step; for tests of interruption.
-        progress: called with (step, loss) after each step.
+        progress: called with (step, loss) for each step; on a CUDA device for some at once.
 
     Returns:
         The model's trained parameters, of the type of `model`.
@@ -120,7 +122,15 @@ def train_parameters(
             state = TrainingState(0, params, adam_init(params), {}, [])
         run = _Run(objective, like, validation, folder, options, provenance)
         stop = options.steps if stop_after is None else min(stop_after, options.steps)
-        state = run.train(_moved(state, device), source, stop, device, checkpoint_every, progress)
+        begin = like, objective, source, options, stop
+        steps: Steps
+        if device == "cpu":
+            steps = HostSteps(state, *begin)
+        else:
+            from npuq.training.device_steps import DeviceSteps
+
+            steps = DeviceSteps(state, *begin, precision=precision)
+        state = run.train(steps, stop, checkpoint_every, progress)
     trained = objective.to_model(with_arrays(like, _result(state, options)))
     return with_arrays(trained, {k: to_host(a) for k, a in named_arrays(trained).items()})
 
@@ -136,43 +146,35 @@ class _Run(NamedTuple):
     provenance: Mapping[str, Any]
 
     def train(
-        self,
-        state: TrainingState,
-        source: BatchSource,
-        stop: int,
-        device: str,
-        checkpoint_every: int,
-        progress: Progress | None,
+        self, steps: Steps, stop: int, checkpoint_every: int, progress: Progress | None
     ) -> TrainingState:
         """The state at step `stop`, or at an interruption, which is passed on once it is saved."""
-        options = self.options
-        steps = batches(source, seed=options.seed, first_step=state.step, stop_step=stop)
+        begun = steps.state()
+        done, summed, last = begun.step, begun.summed, self.options.steps
         try:
             # a diverging run ends in one error, without NumPy's warnings on the way
             with np.errstate(all="ignore"):
-                for step, batch in steps:
-                    noise = noise_of_step(options.seed, step, generator=options.noise)
-                    inputs = tuple(
-                        to_device(a, device) for a in self.objective.inputs(batch, noise)
-                    )
-                    after, loss = training_step(state, self.like, self.objective, inputs, options)
-                    if not math.isfinite(loss.loss):
-                        raise TrainingError(_diverged(loss.loss, step, options))
-                    row_due = after.step % checkpoint_every == 0 or after.step == options.steps
-                    if row_due:
-                        after = self.with_row(after, step)
-                    state = after  # not before: a step is interrupted as a whole, and done again
-                    if progress is not None:
-                        progress(state.step, loss)
-                    if row_due:
+                while True:
+                    # also one that an interruption has kept from being made
+                    if summed and (done % checkpoint_every == 0 or done == last):
+                        state, summed = self.with_row(steps.state(), done - 1), 0
+                        steps.row_made(state)
                         _write_history(self.folder / "history.csv", state.history)
                         self.save(state)
+                    if done >= stop:
+                        break
+                    next_row = (done // checkpoint_every + 1) * checkpoint_every
+                    losses = steps.advance(min(next_row, stop))
+                    done, summed = done + len(losses), summed + len(losses)
+                    if progress is not None:
+                        for number, loss in enumerate(losses, done + 1 - len(losses)):
+                            progress(number, loss)
         except KeyboardInterrupt:
-            self.save(state)
+            self.save(steps.state())
             raise
-        if stop < options.steps:
-            self.save(state)
-        return state
+        if stop < last:
+            self.save(steps.state())
+        return steps.state()
 
     def with_row(self, state: TrainingState, step: int) -> TrainingState:
         """The state with the figures since the last row as a new row of its history.
@@ -182,39 +184,29 @@ class _Run(NamedTuple):
         """
         options = self.options
         if not all(bool(xp_of(a).isfinite(a).all()) for a in state.params.values()):
-            raise TrainingError(_diverged(math.nan, step, options))
+            raise diverged(math.nan, step, options)
         now = self.objective.to_model(with_arrays(self.like, _result(state, options)))
         held_out = validation_loss(self.objective, now, self.validation, options, step)
         row = [
             state.step, lmbda_at(options, step), softness_at(options, step).alpha,
-            *(total / state.summed for total in state.sums), *held_out,
+            *(float(total) / state.summed for total in state.sums), *map(float, held_out),
         ]  # fmt: skip
         return state._replace(history=[*state.history, row], sums=(0.0, 0.0, 0.0), summed=0)
 
     def save(self, state: TrainingState) -> None:
-        """Write the checkpoint."""
+        """Write the checkpoint.
+
+        Raises:
+            TrainingError: a loss was not finite; nothing is written.
+        """
+        if not all(math.isfinite(total) for total in state.sums):
+            raise diverged(float(state.sums[0]), state.step - 1, self.options)
         save_checkpoint(self.folder / "checkpoint.npz", state, self.options, self.provenance)
-
-
-def _diverged(loss: float, step: int, options: TrainingOptions) -> str:
-    return (
-        f"the loss is {loss} at step {step}: the training diverges. Begin a new run, in another "
-        "folder, from the last checkpoint if there is one (--branch-from), with a lower "
-        f"--learning-rate than {options.learning_rate:g}"
-    )
 
 
 def _result(state: TrainingState, options: TrainingOptions) -> dict[str, Array]:
     """What is validated and saved: the average where one is kept, or else the last parameters."""
     return state.average if options.average_steps and state.average else state.params
-
-
-def _moved(state: TrainingState, device: str) -> TrainingState:
-    def moved(arrays: dict[str, Array]) -> dict[str, Array]:
-        return {name: to_device(a, device) for name, a in arrays.items()}
-
-    adam = state.adam._replace(m=moved(state.adam.m), v=moved(state.adam.v))
-    return state._replace(params=moved(state.params), adam=adam, average=moved(state.average))
 
 
 def _device(params: Any) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from npuq.backend import Array
+from npuq.backend import Array, to_host, xp_of
 from npuq.coding.noise import noise_place, uniform_noise
 from npuq.models.linear import Loss
 from npuq.nn.adam import adam_step
@@ -101,6 +102,15 @@ def training_step(
     if options.average_steps:
         average = averaged(average, params, min(after.step, options.average_steps))
     return after._replace(params=params, adam=adam, average=average), loss
+
+
+def on_host(losses: Sequence[Loss]) -> list[Loss]:
+    """The same losses in numbers of Python's; the host waits for a device once for all."""
+    parts = [part for loss in losses for part in loss]
+    if not parts:
+        return []
+    numbers = to_host(xp_of(*parts).stack(parts)).reshape(-1, len(Loss._fields))
+    return [Loss(*row) for row in numbers.tolist()]
 
 
 def averaged(average: dict[str, Array], params: dict[str, Array], steps: int) -> dict[str, Array]:

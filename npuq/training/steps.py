@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any, Protocol
 
-from npuq.backend import to_device
 from npuq.errors import TrainingError
 from npuq.models.linear import Loss
 from npuq.training.checkpoint import TrainingState
 from npuq.training.objectives import Objective
 from npuq.training.options import TrainingOptions
 from npuq.training.photographs import BatchSource, batches
-from npuq.training.step import noise_of_step, training_step
+from npuq.training.step import noise_of_step, on_host, training_step
 
 
 class Steps(Protocol):
@@ -27,6 +26,9 @@ class Steps(Protocol):
         Raises:
             TrainingError: a loss is not finite.
         """
+
+    def row_made(self, state: TrainingState) -> None:
+        """Go on from `state`: the last one, but that a row of figures was made of the sums."""
 
 
 class HostSteps:
@@ -54,11 +56,16 @@ class HostSteps:
         step, batch = next(self._batches)
         options = self._options
         noise = noise_of_step(options.seed, step, generator=options.noise)
-        inputs = tuple(to_device(a, "cpu") for a in self._objective.inputs(batch, noise))
+        inputs = self._objective.inputs(batch, noise)
         after, loss = training_step(self._state, self._like, self._objective, inputs, options)
-        check_finite(loss, step, options)
+        losses = on_host([loss])
+        check_finite(losses[0], step, options)
         self._state = after  # not before: a step is interrupted as a whole, and done again
-        return [loss]
+        return losses
+
+    def row_made(self, state: TrainingState) -> None:
+        """Go on from `state`."""
+        self._state = state
 
 
 def check_finite(loss: Loss, step: int, options: TrainingOptions) -> None:
@@ -68,7 +75,7 @@ def check_finite(loss: Loss, step: int, options: TrainingOptions) -> None:
         TrainingError: it has.
     """
     if not math.isfinite(loss.loss):
-        raise diverged(loss.loss, step, options)
+        raise diverged(float(loss.loss), step, options)
 
 
 def diverged(loss: float, step: int, options: TrainingOptions) -> TrainingError:

@@ -175,8 +175,8 @@ HYPERPRIOR_MUTANTS = [
     *each_law(
         "hyperprior: bits of hyper-latents are not counted",
         HYPERPRIOR,
-        "bpp = hyper_bpp + float",
-        "bpp = float",
+        "bpp = hyper_bpp + coded",
+        "bpp = coded",
         STAGES,
         FROZEN_LOSS,
     ),
