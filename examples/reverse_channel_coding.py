@@ -2,11 +2,16 @@
 
     python examples/reverse_channel_coding.py [--out reverse_channel_coding.png]
 
-Two targets, each with a uniform proposal:
+Three targets, the first two with uniform proposals:
 
 * the uniform noise channel (Eq. 4), a box of width 1 in D dimensions inside of one of width 15: the
   information is D log2 15 bits, and there is universal quantization (Eq. 5);
-* restricted Boltzmann machines (Eq. 26) with more and more units, as in the proof of Lemma 1.
+* restricted Boltzmann machines (Eq. 26) with more and more units, as in the proof of Lemma 1;
+* Gaussians N(1, s^2) beside a proposal N(0, 1), for smaller and smaller s: q/p has one peak, and
+  methods later than the paper take linear time, A* coding and greedy Poisson rejection (their code
+  is that of the way to a node, and Zipf's of its length), or leave most of the work to universal
+  quantization, as hybrid coding does (fixed code for k, Zipf's for n). The dotted line is the lower
+  bound by functional information, for the channel N(x, s^2), x from N(0, 1 - s^2).
 
 Every method sends messages with shared candidates. Exact ones send a sample of the target; random
 coding gets as many candidates as bring it within 1/12 of it in total variation, as in the lemma.
@@ -33,12 +38,16 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.special import ndtr, ndtri
+from scipy.stats import norm
 
 from npuq.coding.shared_uniforms import shared_uniforms
 from npuq.paper.blocks import send_blocks
 from npuq.paper.boltzmann import BoltzmannMachine, divergence_from_uniform_bits, probabilities
-from npuq.paper.candidates import shared_candidates
+from npuq.paper.candidates import shared_candidates, shared_dithers
 from npuq.paper.channel import universal_dequantize, universal_quantize
+from npuq.paper.functional_information import levels_divergence_bits
+from npuq.paper.hybrid_coding import hybrid_coding
 from npuq.paper.index_codes import (
     elias_delta,
     fixed_length_bits,
@@ -46,6 +55,7 @@ from npuq.paper.index_codes import (
     geometric_entropy_bits,
     zipf_bits,
 )
+from npuq.paper.peaked_ratio import PeakedRatio, gaussian_ratio
 from npuq.paper.poisson_functional import (
     ordered_random_coding,
     poisson_functional_bound_bits,
@@ -54,17 +64,24 @@ from npuq.paper.poisson_functional import (
 from npuq.paper.random_coding import minimal_random_coding
 from npuq.paper.rejection import greedy_rejection, rejection_sampling
 from npuq.paper.reverse_channel import Candidates, LogDensity, Message, total_variation
+from npuq.paper.search_tree import levels, shared_tree, way_bits
+from npuq.paper.tree_search import a_star_coding, greedy_poisson_rejection
 
 WIDTH = 15
 MESSAGES = {1: 1000, 2: 1000, 3: 1000, 4: 400}  # by dimension
 UNITS = (2, 4, 6, 8, 10, 12)
 MACHINE_MESSAGES = 200
+SCALES = [2.0**-i for i in (1, 2, 4, 6, 8, 10, 12)]
+GAUSSIAN_MESSAGES = 300
+WIDEST = 4.0  # standard deviations on either side that hybrid coding's box holds
 DISTANCE = 1 / 12  # in total variation, of Lemma 1
 
 REJECTION, GREEDY = "rejection sampling", "greedy rejection"
 POISSON, ORDERED = "Poisson functional representation", "ordered random coding"
 MINIMAL, BLOCKS = "minimal random coding", "Poisson, one block per dimension"
 UNIVERSAL = "universal quantization"
+A_STAR, GREEDY_POISSON = "A* coding", "greedy Poisson rejection"
+HYBRID = "hybrid coding"
 
 STYLES = {  # colour, marker, its size
     REJECTION: ("#7f7f7f", "s", 9),
@@ -74,6 +91,9 @@ STYLES = {  # colour, marker, its size
     MINIMAL: ("#cc79a7", "D", 5),
     BLOCKS: ("#009e73", "P", 6),
     UNIVERSAL: ("#d9590d", "*", 9),
+    A_STAR: ("#b2182b", "<", 6),
+    GREEDY_POISSON: ("#e6b800", ">", 5),
+    HYBRID: ("#5e3c99", "X", 6),
 }
 
 Send = Callable[[Any, Any], Message]
@@ -87,6 +107,7 @@ class Cost(NamedTuple):
     examined: Any
     n: Any
     seconds: float
+    bits: Any = None  # of each message, where n alone does not say
 
 
 def measure(method: str, information: float, send: Send, problems: list[Any]) -> Cost:
@@ -101,6 +122,8 @@ def measure(method: str, information: float, send: Send, problems: list[Any]) ->
 
 def own_bits(cost: Cost, largest_ratio: float, count: int) -> float:
     """Mean bits of a message under the code of its method."""
+    if cost.bits is not None:
+        return float(cost.bits.mean())
     if cost.method == MINIMAL:
         return math.log2(count)
     if cost.method == UNIVERSAL:
@@ -242,6 +265,81 @@ def machine_costs(q: Any, count: int) -> list[Cost]:
     return [*costs, measure(GREEDY, information, greedy, problems)]
 
 
+Group = tuple[list[Cost], float, int]  # costs, max q/p, candidates of random coding
+
+
+# --- Gaussians ----------------------------------------------------------------------------------
+
+
+def gaussian_costs(scale: float) -> tuple[list[Cost], float]:
+    """Five methods for N(1, scale^2) beside N(0, 1), and max q/p."""
+    ratio = gaussian_ratio(1.0, scale)
+    information = -math.log2(scale) + scale**2 / (2 * math.log(2))
+
+    def candidates(message: int) -> Candidates:
+        return shared_candidates(lambda u: ndtri(u[:, 0]), norm.logpdf, 1, seed=3, message=message)
+
+    problems = [
+        (norm(1.0, scale).logpdf, candidates(message)) for message in range(GAUSSIAN_MESSAGES)
+    ]
+    most = ratio.log_max
+    methods: dict[str, Send] = {
+        REJECTION: lambda q, c: rejection_sampling(q, c, log_ratio_max=most),
+        POISSON: lambda q, c: poisson_functional_representation(q, c, log_ratio_max=most),
+    }
+    costs = [measure(name, information, send, problems) for name, send in methods.items()]
+    trees = [
+        (ratio, shared_tree(lambda v: float(ndtri(v)), seed=4, message=message))
+        for message in range(GAUSSIAN_MESSAGES)
+    ]
+    for name, search in ((A_STAR, a_star_coding), (GREEDY_POISSON, greedy_poisson_rejection)):
+        cost = measure(name, information, search, trees)
+        ways = [way_bits(n, tree) for n, (_, tree) in zip(cost.n.tolist(), trees, strict=True)]
+        depth = np.array([levels(n) for n in cost.n.tolist()])
+        bits = np.array(ways) + zipf_bits(depth, math.log2(information + 1))
+        costs.append(cost._replace(bits=bits))
+    return [*costs, gaussian_by_hybrid(scale, ratio, information)], math.exp(most)
+
+
+def gaussian_by_hybrid(scale: float, ratio: PeakedRatio, information: float) -> Cost:
+    """v = M c(z) is uniform on [0, M); M is as large as the box of width 1 still holds q.
+
+    What q has beyond four standard deviations, 6e-5, is cut off.
+    """
+    low, high = ndtr(1 - WIDEST * scale), ndtr(1 + WIDEST * scale)
+    width = math.floor(1 / (high - low))
+
+    def log_q(v: Any) -> Any:
+        inside = (v[:, 0] > 0) & (v[:, 0] < width)
+        z = ndtri(np.where(inside, v[:, 0] / width, 0.5))
+        return np.where(inside, ratio.log_ratio(z) - math.log(width), -math.inf)
+
+    def send(center: Any, dithers: Candidates) -> Message:
+        most = ratio.log_max - math.log(width)
+        sent = hybrid_coding(log_q, center, dithers, log_ratio_max=most)
+        return Message(sent.n, sent.examined)
+
+    center = np.array([width * (low + high) / 2])
+    problems = [(center, shared_dithers(1, seed=5, message=m)) for m in range(GAUSSIAN_MESSAGES)]
+    cost = measure(HYBRID, information, send, problems)
+    rest = max(information - math.log2(width), 0.0)
+    return cost._replace(bits=math.log2(width) + zipf_bits(cost.n + 1, rest))
+
+
+def least_gaussian_bits(scale: float) -> float:
+    """The lower bound on H[Z | U], of Z = X + N(0, scale^2) with variance 1.
+
+    By symmetry it is the mean over z of the divergence of N(r z, scale^2) from N(0, 1), r^2 = 1 -
+    scale^2: by 21 z and 2^17 points of N(0, 1) that are alike.
+    """
+    points = ndtri((np.arange(1 << 17) + 0.5) / (1 << 17))
+    bits = []
+    for z in ndtri((np.arange(21) + 0.5) / 21):
+        q = norm.pdf(points, math.sqrt(1 - scale**2) * z, scale) / norm.pdf(points)
+        bits.append(levels_divergence_bits(q / q.sum(), np.full(q.size, 1 / q.size)))
+    return float(np.mean(bits))
+
+
 # --- what is printed and drawn ------------------------------------------------------------------
 
 
@@ -313,7 +411,20 @@ def print_machines(machines: list[tuple[int, Any, int, list[Cost]]]) -> None:
         )
 
 
-Group = tuple[list[Cost], float, int]  # costs, max q/p, candidates of random coding
+def print_gaussians(groups: list[Group]) -> None:
+    """Candidates, and bits beyond the information, for each scale."""
+    print("\nGaussians N(1, s^2) beside N(0, 1): candidates or nodes, bits beyond KL, ms")
+    names = [" ".join(cost.method.split()[:2]) for cost in groups[0][0]]
+    print(f"{'KL':>6}{'bound':>7}" + "".join(f"{name:>24}" for name in names))
+    for scale, (costs, ratio, _) in zip(SCALES, groups, strict=True):
+        print(
+            f"{costs[0].information:6.2f}{least_gaussian_bits(scale) + math.log2(scale):7.2f}"
+            + "".join(
+                f"{c.examined.mean():11.1f},{own_bits(c, ratio, 1) - c.information:5.2f},"
+                f"{1e3 * c.seconds:6.2f}"
+                for c in costs
+            )
+        )
 
 
 def draw_row(axes: Any, groups: list[Group], title: str) -> None:
@@ -377,6 +488,8 @@ def main() -> None:
         count = count_for_machine(q)
         machines.append((units, q, count, machine_costs(q, count)))
     print_machines(machines)
+    gaussians: list[Group] = [(*gaussian_costs(scale), 1) for scale in SCALES]
+    print_gaussians(gaussians)
 
     style = {
         "font.size": 9,
@@ -386,7 +499,7 @@ def main() -> None:
         "axes.spines.right": False,
     }
     with pyplot.rc_context(style):
-        figure, rows = pyplot.subplots(2, 3, figsize=(9.5, 6), layout="constrained")
+        figure, rows = pyplot.subplots(3, 3, figsize=(9.5, 9), layout="constrained")
         draw_row(rows[0], channel, f"uniform channel, width {WIDTH}, $D$ = 1, 2, 3, 4")
         rows[0][1].text(
             *(channel[-1][0][-1].information, 2e3 * channel[-1][0][-1].seconds),
@@ -397,6 +510,14 @@ def main() -> None:
         groups = [(costs, q.max() * q.size, count) for _, q, count, costs in machines]
         sizes = ", ".join(map(str, UNITS))
         draw_row(rows[1], groups, f"Boltzmann machines, $M$ = {sizes}")
+        draw_row(rows[2], gaussians, "Gaussians beside a Gaussian proposal")
+        rows[2][2].plot(
+            [-math.log2(scale) for scale in SCALES],
+            [least_gaussian_bits(scale) + math.log2(scale) for scale in SCALES],
+            color="black",
+            lw=1,
+            ls=":",
+        )
         lines = {h.get_label(): h for row in rows for h in row[1].get_lines()}
         handles = [lines[method] for method in STYLES]
         figure.legend(handles, STYLES, loc="outside lower center", ncols=4, fontsize=8)

@@ -11,7 +11,7 @@ What is here, in the paper's order; `help(npuq.NAME)` says more, and modules of 
     quantization          universal_quantize, universal_dequantize, round_half_up
     soft rounding         soft_round, soft_round_inverse, soft_round_conditional_mean,
                           conditional_mean
-    rate                  density, interval_bits, rate_bits
+    rate                  density, interval_bits, rate_bits, log_cdf, log_interval
     expected gradients    expected_derivative
     measures              psnr, ms_ssim, bd_rate
     your implementation   check, parametrize_with_checks
@@ -49,6 +49,10 @@ if TYPE_CHECKING:
     from npuq.latents.tables import make_tables as make_tables
     from npuq.latents.tables_file import load_tables as load_tables
     from npuq.latents.tables_file import save_tables as save_tables
+    from npuq.nn.log_mass import log_cdf as log_cdf
+    from npuq.nn.log_mass import log_cdf_backward as log_cdf_backward
+    from npuq.nn.log_mass import log_interval as log_interval
+    from npuq.nn.log_mass import log_interval_backward as log_interval_backward
     from npuq.paper.channel import round_half_up as round_half_up
     from npuq.paper.channel import (
         round_half_up_backward_straight_through as round_half_up_backward_straight_through,
@@ -120,6 +124,10 @@ _MODULE_OF = {
     "rate_bits": "npuq.paper.density",
     "rate_bits_backward": "npuq.paper.density",
     "rate_bits_backward_expected": "npuq.paper.expected_gradient",
+    "log_cdf": "npuq.nn.log_mass",
+    "log_cdf_backward": "npuq.nn.log_mass",
+    "log_interval": "npuq.nn.log_mass",
+    "log_interval_backward": "npuq.nn.log_mass",
     "psnr": "npuq.evaluation.metrics",
     "ms_ssim": "npuq.evaluation.metrics",
     "bd_rate": "npuq.evaluation.comparison",

@@ -71,6 +71,10 @@ class TrainingError(NpuqError):
     """Training cannot start or go on (no images, foreign checkpoint, diverged)."""
 
 
+class RankError(NpuqError):
+    """Processes at one work are not alike, or one has failed or gives no answer (`npuq.ranks`)."""
+
+
 class CheckError(NpuqError, ValueError):
     """What was given to `npuq.check` cannot be judged: not found, or no function of the list."""
 

@@ -21,7 +21,9 @@ PACKAGE = ROOT / "npuq"
 LEVELS = {
     "errors": 0,
     "backend": 0.5,  # it raises errors
+    "arguments": 0.6,  # arrays among them
     "runtime": 1,
+    "ranks": 1.5,  # they run threads
     "io": 1,
     "coding": 2,
     "nn": 2,
@@ -43,7 +45,7 @@ FOREIGN = {
     "exchange/state_dict.py": {"torch"},  # to read and write their files
     "checks/frameworks.py": {"torch", "tensorflow", "jax"},  # to judge what is written in them
 }
-OPTIONAL = {"PIL", "matplotlib", "tqdm", "cupy", "cupyx"}
+OPTIONAL = {"PIL", "matplotlib", "tqdm", "cupy", "cupyx", "mpi4py"}
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -170,7 +172,7 @@ def test_files_are_short(path: Path) -> None:
 
 def test_the_door_is_clear() -> None:
     loose = {path.name for path in PACKAGE.glob("*.py")}
-    assert loose == {"__init__.py", "__main__.py", "backend.py", "errors.py"}
+    assert loose == {"__init__.py", "__main__.py", "arguments.py", "backend.py", "errors.py"}
 
 
 # --- forward and backward -----------------------------------------------------------------------
@@ -229,7 +231,13 @@ def test_backward_takes_the_gradient_and_then_the_forwards_arguments(
 
 # --- docstrings ---------------------------------------------------------------------------------
 
-BORROWS_NOTHING = {"nn/parameters.py", "paper/digits.py"}
+BORROWS_NOTHING = {
+    "nn/flat.py",
+    "nn/parameters.py",
+    "nn/products.py",
+    "nn/rows.py",
+    "paper/digits.py",
+}
 CITATION = {
     "paper": r"Eqs?\. \(?\d|Eqs?\. ?\(|Sec\. \d|Secs\. \d|Appendix",
     "nn": r"\b(19|20)\d\d\b|ITU-T|JFIF|SciPy|Eqs?\. \(|Sec\. \d|transpose of",

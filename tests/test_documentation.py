@@ -33,6 +33,19 @@ def text_of(page: Path) -> str:
     return re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.M | re.S)
 
 
+def test_the_citation_is_of_this_version_and_of_the_paper() -> None:
+    """It is valid CFF 1.2.0 by cffconvert 2.0.0; what may change is looked at here."""
+    citation = (ROOT / ".github" / "CITATION.cff").read_text("utf-8")
+    version = re.search(r'^__version__ = "(.+)"$', (ROOT / "npuq/__init__.py").read_text(), re.M)
+    assert version is not None and f"\nversion: {version[1]}\n" in citation
+    paper = "https://arxiv.org/abs/2006.09952"
+    for file in (
+        citation,
+        *((ROOT / name).read_text() for name in ("pyproject.toml", "README.md")),
+    ):
+        assert paper in file
+
+
 # --- links --------------------------------------------------------------------------------------
 
 

@@ -214,9 +214,9 @@ def torchac(k: np.ndarray, low: list[int], pmf: list[np.ndarray]) -> Coder:
     cdfs = np.array(cdfs).astype(np.uint16)  # the last, 2^16, is written as 0
     each = torch.from_numpy(np.repeat(cdfs.view(np.int16), EACH, axis=0))
     symbols = torch.from_numpy((k - np.array(low)[:, None]).ravel().astype(np.int16))
-    offsets = np.repeat(low, EACH)
+    lowest = np.repeat(low, EACH)
     return (
         lambda: coder.encode_int16_normalized_cdf(each, symbols),
-        lambda code: [coder.decode_int16_normalized_cdf(each, code).numpy() + offsets],
+        lambda code: [coder.decode_int16_normalized_cdf(each, code).numpy() + lowest],
         len,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -10,12 +11,20 @@ import numpy as np
 
 from npuq.backend import Array
 from npuq.checks.frameworks import Framework
-from npuq.checks.law import Functions, Observation
+from npuq.checks.law import Functions, Law, Observation
+from npuq.checks.spelling import number, spelled
 from npuq.checks.target import Target
+
+LONGEST = 2000
+"""Letters of a line; a call that needs more is shown by the check that makes it."""
 
 
 def shrunk(
-    found: Sequence[Observation], functions: Functions, target: Target, framework: Framework
+    law: Law,
+    found: Sequence[Observation],
+    functions: Functions,
+    target: Target,
+    framework: Framework,
 ) -> str:
     """The shortest line that fails: one entry of one call, where that fails by itself."""
     lines = []
@@ -24,14 +33,31 @@ def shrunk(
             continue
         if observation.pointwise:
             lines += list(_entries(observation, functions, target, framework))
-        else:
+        elif _can_be_spelled(observation, target):
             lines.append(_whole(observation, target, framework))
-    return min(lines, key=len)
+    lines = [line for line in lines if len(line) <= LONGEST]
+    return min(lines, key=len) if lines else _by_check(law, target, framework)
 
 
-def line_of(name: str, arguments: tuple[Any, ...], target: Target, framework: Framework) -> str:
+def line_of(
+    law: Law, name: str, arguments: tuple[Any, ...], target: Target, framework: Framework
+) -> str:
     """The line that makes a call and prints what it returns."""
-    return _line(name, arguments, "{}", target, framework)
+    line = _line(name, arguments, "{}", target, framework)
+    return line if len(line) <= LONGEST else _by_check(law, target, framework)
+
+
+def _can_be_spelled(observation: Observation, target: Target) -> bool:
+    """Not if it needs several functions, of which the framework makes one."""
+    others = re.findall(r"\{of\[(\w+)\]\}", observation.read)
+    return not others or set([*others, observation.name]) <= set(target.functions)
+
+
+def _by_check(law: Law, target: Target, framework: Framework) -> str:
+    """The line that makes the check again."""
+    options = f", framework={framework.name!r}" * bool(framework.name)
+    imports = "; ".join(filter(None, ("import npuq", target.imports)))
+    return f"{imports}; print(npuq.check({target.itself}{options}, only=[{law.name!r}]))"
 
 
 def _entries(
@@ -60,7 +86,7 @@ def _entries(
         )
         if alone.wrong().all():
             which = f"number {place // size + 1} " if answer.size > 1 else ""
-            yield f"{line}  # {which}should be {_number(expected.ravel()[place])}"
+            yield f"{line}  # {which}should be {number(expected.ravel()[place])}"
             return
     yield _whole(observation, target, framework)
 
@@ -69,14 +95,14 @@ def _whole(observation: Observation, target: Target, framework: Framework) -> st
     error, tolerance = np.broadcast_arrays(observation.errors(), observation.tolerance)
     place = worst(error, tolerance)
     got, due = (np.ravel(a)[place] for a in (observation.observed, observation.expected))
-    entry = f"entry {place} is {_number(got)}, should be {_number(due)}"
+    entry = f"entry {place} is {number(got)}, should be {number(due)}"
     line = _line(observation.name, observation.arguments, observation.read, target, framework)
     return f"{line}  # {entry}"
 
 
 def worst(error: Array, tolerance: Array) -> int:
     """Where an error exceeds its tolerance most, counted through all entries."""
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         excess = np.where(error > 0, error / tolerance, 0.0)
     return int(np.argmax(np.nan_to_num(excess, nan=np.inf)))
 
@@ -84,21 +110,35 @@ def worst(error: Array, tolerance: Array) -> int:
 def _line(
     name: str, arguments: tuple[Any, ...], read: str, target: Target, framework: Framework
 ) -> str:
-    arrays = [_array(a, framework) for a in arguments if isinstance(a, np.ndarray)]
-    numbers = [repr(a) for a in arguments if not isinstance(a, np.ndarray)]
+    spelt = [_argument(a, framework) for a in arguments]
     if name in target.functions:
         imports, function = _spelled(name, target)
         wrap = framework.spell.removesuffix("({})").removesuffix("{}")
-        call = read.format(f"{function}({', '.join(arrays + numbers)})", f=function, w=wrap)
-        code = f"print({call})"
+        others = _Others(target)
+        call = f"{function}({', '.join(spelt)})"
+        code = f"print({read.format(call, f=function, w=wrap, of=others)})"
+        imports = "; ".join(dict.fromkeys(filter(None, [imports, *others.imports])))
     else:  # a gradient that the framework takes
         forward = name.removesuffix("_backward").replace("_backward_expected", "_expected")
         imports, function = _spelled(forward, target)
-        behind = "".join(f", {n}" for n in numbers)
+        arrays = sum(isinstance(a, np.ndarray) for a in arguments)  # numbers come behind
         code = framework.spell_gradient.format(
-            f=function, d=arrays[0], x=", ".join(arrays[1:]), numbers=behind
-        )
+            f=function, d=spelt[0], x=", ".join(spelt[1:arrays]),
+            numbers="".join(f", {n}" for n in spelt[arrays:]),
+        )  # fmt: skip
     return "; ".join(filter(None, (framework.imports, imports, code)))
+
+
+class _Others:
+    """Other functions of the target, as {of[soft_round]} spells them, and what imports them."""
+
+    def __init__(self, target: Target) -> None:
+        self.target, self.imports = target, list[str]()
+
+    def __getitem__(self, name: str) -> str:
+        imports, function = _spelled(name, self.target)
+        self.imports.append(imports)
+        return function
 
 
 def _spelled(name: str, target: Target) -> tuple[str, str]:
@@ -116,18 +156,8 @@ def _spelled(name: str, target: Target) -> tuple[str, str]:
     return (f"import {module}", f"{module}.{inside}") if found is function else ("", name)
 
 
-def _array(a: Array, framework: Framework) -> str:
-    return framework.spell.format(f"np.array({_nested(a)}, {str(a.dtype)!r})")
-
-
-def _nested(a: Array) -> str:
-    if a.ndim == 0:
-        return _number(a[()])
-    return f"[{', '.join(_nested(part) for part in a)}]"
-
-
-def _number(x: Any) -> str:
-    """The shortest digits that are this number in its own precision."""
-    if np.isfinite(x):
-        return str(x)
-    return f"{'-' * bool(x < 0)}np.{abs(x)}"
+def _argument(a: Any, framework: Framework) -> str:
+    """A number that is not finite has no repr that is code."""
+    if isinstance(a, np.ndarray):
+        return framework.spell.format(spelled(a))
+    return number(a) if isinstance(a, float) else repr(a)

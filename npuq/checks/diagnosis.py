@@ -16,6 +16,7 @@ import numpy as np
 
 from npuq.checks.law import Functions, Law, Observation, distance
 from npuq.checks.mistakes.mistake import Mistake
+from npuq.checks.ours import FUNCTIONS
 
 Found: TypeAlias = Mapping[str, tuple[Law, Sequence[Observation]]]
 
@@ -24,7 +25,11 @@ LIKE = 0.5
 
 
 def likeliest(
-    law: Law, functions: Functions, found: Found, mistakes: Iterable[Mistake]
+    law: Law,
+    functions: Functions,
+    found: Found,
+    mistakes: Iterable[Mistake],
+    known: dict[tuple[int, str], list[Observation] | None],
 ) -> Mistake | None:
     """The mistake that a target most likely has, which failed by a law; None if none is like it.
 
@@ -33,28 +38,40 @@ def likeliest(
         functions: of the target.
         found: what all laws that could be asked have seen, by their names.
         mistakes: to choose from.
+        known: what laws see of mistakes in this target; more of it is found out here.
     """
     best, most = None, 0.0
-    for mistake in mistakes:
+    related = [other for other, _ in found.values() if set(other.needs) & set(law.needs)]
+    for number, mistake in enumerate(mistakes):
         if not set(mistake.functions) & set(law.needs):
             continue
-        changed = {**functions, **mistake.functions}
-        if _likeness([law], changed, found) <= LIKE:
-            continue
-        related = [other for other, _ in found.values() if set(other.needs) & set(law.needs)]
-        if (like := _likeness(related, changed, found)) > most:
-            best, most = mistake, like
+        changed = {**functions, **mistake.partners, **mistake.functions}
+
+        def like(laws: Iterable[Law], number: int = number, changed: Functions = changed) -> float:
+            pairs: list[tuple[Observation, Observation]] = []
+            for one in laws:
+                if (number, one.name) not in known:
+                    known[number, one.name] = observations(one, changed)
+                theirs = known[number, one.name]
+                if theirs is None:
+                    return 0.0
+                pairs += zip(found[one.name][1], theirs, strict=True)
+            return likeness(pairs)
+
+        if like([law]) > LIKE and _sees(law, mistake) and (in_all := like(related)) > most:
+            best, most = mistake, in_all
     return best
 
 
-def _likeness(laws: Iterable[Law], changed: Functions, found: Found) -> float:
-    pairs: list[tuple[Observation, Observation]] = []
-    for law in laws:
-        theirs = observations(law, changed)
-        if theirs is None:
-            return 0.0
-        pairs += zip(found[law.name][1], theirs, strict=True)
-    return likeness(pairs)
+def _sees(law: Law, mistake: Mistake) -> bool:
+    """Whether a law of several functions speaks of a mistake in one, where the others are right.
+
+    Else a fault of theirs alone would make any such mistake look like the target.
+    """
+    if len(law.needs) == 1:
+        return True
+    seen = observations(law, {**FUNCTIONS, **mistake.partners, **mistake.functions})
+    return seen is None or any(observation.wrong().any() for observation in seen)
 
 
 def observations(law: Law, functions: Functions) -> list[Observation] | None:
@@ -73,7 +90,7 @@ def likeness(pairs: Iterable[tuple[Observation, Observation]]) -> float:
         error, tolerance = np.broadcast_arrays(a.errors(), np.asarray(a.tolerance, np.float64))
         wrong = (error > tolerance) | b.wrong()
         apart = distance(a.observed, b.observed)
-        with np.errstate(invalid="ignore", divide="ignore"):
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             ratio = np.where(apart == 0, 0.0, apart / np.maximum(error, tolerance))
         alike += float((1 - np.clip(np.nan_to_num(ratio, nan=1.0), 0, 1))[wrong].sum())
         places += int(wrong.sum())

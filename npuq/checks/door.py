@@ -62,10 +62,11 @@ def check(
 
     found: dict[str, tuple[Law, list[Observation]]] = {}
     records = [_asked(law, functions, judged, numpy_or_other, found) for law in laws]
+    known: dict[tuple[int, str], list[Observation] | None] = {}  # of mistakes in this target
     for number, (law, record) in enumerate(zip(laws, records, strict=True)):
         if record.status == "fail" and law.name in found:
-            line = shrunk(found[law.name][1], functions, judged, numpy_or_other)
-            record = _named(record._replace(counterexample=line), law, functions, found)
+            line = shrunk(law, found[law.name][1], functions, judged, numpy_or_other)
+            record = _named(record._replace(counterexample=line), law, functions, found, known)
         records[number] = record
     return [_with_expectation(_inherited(record, records), expected) for record in records]
 
@@ -99,9 +100,10 @@ def _asked(
         return record._replace(message=f"the target has no {' and no '.join(missing)}")
     calls: list[tuple[str, tuple[Any, ...]]] = []
     try:
-        seen = list(law.observe(_remembering(functions, calls)))
+        with np.errstate(all="ignore"):  # of what a target gives, as infinity less infinity
+            seen = list(law.observe(_remembering(functions, calls)))
     except Exception as error:  # whatever the code of others raises is a finding
-        line = line_of(*calls[-1], target, framework) if calls else ""
+        line = line_of(law, *calls[-1], target, framework) if calls else ""
         what = f"{type(error).__name__}: {error}"
         return record._replace(status="fail", message=what, error=math.inf, counterexample=line)
     found[law.name] = law, seen
@@ -111,9 +113,10 @@ def _asked(
 def _named(
     record: Record, law: Law, functions: Functions,
     found: Mapping[str, tuple[Law, list[Observation]]],
+    known: dict[tuple[int, str], list[Observation] | None],
 ) -> Record:  # fmt: skip
     """The record with the likeliest mistake, and what that costs."""
-    mistake = likeliest(law, functions, found, MISTAKES)
+    mistake = likeliest(law, functions, found, MISTAKES, known)
     return record if mistake is None else record._replace(probably=mistake.name, cost=mistake.cost)
 
 

@@ -78,6 +78,10 @@ def of_kind(kind: str, values: Array) -> Array:
 def _each(function: Callable[[float, float], Decimal], x: Array, alpha: float) -> Array:
     if alpha == 0:
         return np.ones_like(x, np.float64) if "slope" in function.__name__ else np.asarray(x, float)
+    if math.isinf(alpha):  # between the jumps
+        if "slope" in function.__name__:
+            return np.zeros_like(x, np.float64)
+        return np.floor(x) + 0.5 if "inverse" in function.__name__ else round_half_up(x)
     values = [_one(function, value, float(alpha)) for value in np.ravel(x).tolist()]
     return np.array(values, np.float64).reshape(np.shape(x))
 

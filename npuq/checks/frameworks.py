@@ -20,6 +20,8 @@ from npuq.errors import CheckError
 class Framework(NamedTuple):
     """A library of arrays."""
 
+    name: str
+    """As `load` knows it; empty for NumPy."""
     imports: str
     """The line of Python that a counterexample begins with."""
     spell: str
@@ -91,6 +93,8 @@ def _wrapped(arguments: Any, framework: Framework) -> list[Any]:
 
 
 def _unwrapped(result: Any, framework: Framework) -> Any:
+    if isinstance(result, (bytes, bytearray)):  # of which NumPy would make text without its end
+        return np.frombuffer(result, np.uint8)
     if isinstance(result, (tuple, list)):
         return tuple(framework.unwrap(part) for part in result)
     return framework.unwrap(result)
@@ -105,7 +109,7 @@ def _quiet() -> Any:
 
 
 def _numpy() -> Framework:
-    return Framework("import numpy as np", "{}", "", np.array, np.asarray, None)
+    return Framework("", "import numpy as np", "{}", "", np.array, np.asarray, None)
 
 
 def _torch() -> Framework:
@@ -123,7 +127,7 @@ def _torch() -> Framework:
         return list(torch.autograd.grad(result, arrays, d, materialize_grads=True))
 
     return Framework(
-        "import numpy as np, torch", "torch.tensor({})",
+        "torch", "import numpy as np, torch", "torch.tensor({})",
         "x = [a.requires_grad_() for a in [{x}]]; "
         "print(torch.autograd.grad({f}(*x{numbers}), x, {d}))",
         torch.tensor, unwrap, gradients,
@@ -152,7 +156,7 @@ def _jax() -> Framework:
         return enable_x64(True)
 
     return Framework(
-        "import numpy as np, jax; jax.config.update('jax_enable_x64', True)",
+        "jax", "import numpy as np, jax; jax.config.update('jax_enable_x64', True)",
         "jax.numpy.asarray({})",
         "print(jax.vjp(lambda *x: {f}(*x{numbers}), {x})[1]({d}))",
         jax.numpy.asarray, np.asarray, gradients, scope,
@@ -175,7 +179,7 @@ def _tensorflow() -> Framework:
         return list(tape.gradient(result, arrays, d, unconnected_gradients=zero))
 
     return Framework(
-        "import numpy as np, tensorflow as tf", "tf.constant({})",
+        "tensorflow", "import numpy as np, tensorflow as tf", "tf.constant({})",
         "x = [{x}]; t = tf.GradientTape(); t.__enter__(); t.watch(x); y = {f}(*x{numbers}); "
         "print(t.gradient(y, x, {d}))",
         tf.constant, unwrap, gradients,

@@ -31,8 +31,8 @@ class Observation(NamedTuple):
     pointwise: bool = True
     """Whether an entry of the result needs only the same entry of the arguments."""
     read: str = "{}"
-    """How a line of code gets `observed` of a call, as "{}.std()"; {f} is the function's name, {w}
-    what makes an array of the target's framework."""
+    """How a line of code gets `observed` of a call, as "{}.std()"; {f} is the function's name,
+    {of[NAME]} that of another one, {w} what makes an array of the target's framework."""
 
     def errors(self) -> Array:
         """|observed - expected|, 0 where both are the same infinity, infinite where one is NaN."""

@@ -11,9 +11,10 @@ import numpy as np
 
 import npuq
 from npuq.backend import Array
+from npuq.checks import our_codec, our_coder
 from npuq.checks.names import DISTRIBUTIONS, KINDS
 from npuq.coding.dither import dither_integers, dither_values
-from npuq.nn import conv, gdn, logistic, normal
+from npuq.nn import conv, gdn, logistic, nonparametric, normal
 from npuq.nn.adam import adam_update
 from npuq.nn.location_scale import Params
 from npuq.paper.density import rate_bits_backward
@@ -25,6 +26,30 @@ def _noise(shape: tuple[int, ...], seed: int) -> Array:
 
 def _dither(shape: tuple[int, int, int], seed: int) -> Array:
     return dither_values(dither_integers(shape, seed=seed))
+
+
+def _batch_dither(shape: tuple[int, int, int], seeds: Array, tensor: int) -> Array:
+    return np.stack(
+        [dither_values(dither_integers(shape, seed=int(seed), tensor=tensor)) for seed in seeds]
+    )
+
+
+def _round_about(y: Array, loc: Array) -> Array:
+    return npuq.round_half_up(y - loc) + loc
+
+
+def _nonparametric(arrays: tuple[Array, ...]) -> nonparametric.NonparametricParams:
+    return nonparametric.NonparametricParams(arrays[::3], arrays[2::3], arrays[1::3])
+
+
+def _nonparametric_bits(z: Array, *arrays: Array) -> Array:
+    return npuq.rate_bits(z, _nonparametric(arrays), cdf=nonparametric)
+
+
+def _nonparametric_bits_backward(d: Array, z: Array, *arrays: Array) -> tuple[Array, ...]:
+    d_z, (d_h, d_a, d_b) = rate_bits_backward(d, z, _nonparametric(arrays), cdf=nonparametric)
+    by_layer = [part for layer in zip(d_h, d_b, [*d_a, None], strict=True) for part in layer]
+    return d_z, *by_layer[:-1]
 
 
 def _density_functions(law: str, cdf: Any) -> dict[str, Any]:
@@ -102,6 +127,10 @@ FUNCTIONS: dict[str, Any] = {
     "round_straight_through_backward": npuq.round_half_up_backward_straight_through,
     "uniform_noise": _noise,
     "dither": _dither,
+    "batch_dither": _batch_dither,
+    "round_about": _round_about,
+    "nonparametric_bits": _nonparametric_bits,
+    "nonparametric_bits_backward": _nonparametric_bits_backward,
     **{
         name: function
         for law, cdf in zip(DISTRIBUTIONS, (logistic, normal), strict=True)
@@ -116,4 +145,12 @@ FUNCTIONS: dict[str, Any] = {
     "conv_transpose2d": _conv_transpose2d,
     "conv_transpose2d_backward": _conv_transpose2d_backward,
     "adam_step": _adam_step,
+    "entropy_encode": our_coder.entropy_encode,
+    "entropy_decode": our_coder.entropy_decode,
+    "escape_encode": our_coder.escape_encode,
+    "escape_decode": our_coder.escape_decode,
+    "codec_compress": our_codec.codec_compress,
+    "codec_decompress": our_codec.codec_decompress,
+    "codec_estimated_bits": our_codec.codec_estimated_bits,
+    "codec_symbols": our_codec.codec_symbols,
 }

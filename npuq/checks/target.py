@@ -25,6 +25,8 @@ class Target(NamedTuple):
     """The line that a counterexample imports them by; empty for functions that have no name."""
     prefix: str
     """What stands before their names after that."""
+    itself: str
+    """What the whole of it is called there."""
 
 
 def target_of(thing: Any) -> Target:
@@ -40,7 +42,7 @@ def target_of(thing: Any) -> Target:
         from npuq.checks import ours
 
         line = "from npuq.checks import ours"
-        return Target("npuq", ours.FUNCTIONS, line, "ours.FUNCTIONS[{!r}]")
+        return Target("npuq", ours.FUNCTIONS, line, "ours.FUNCTIONS[{!r}]", "npuq")
     if isinstance(thing, Mapping):
         unknown = ", ".join(sorted(map(repr, thing.keys() - set(KNOWN))))
         if unknown:
@@ -57,8 +59,8 @@ def target_of(thing: Any) -> Target:
     if isinstance(thing, types.ModuleType):
         file = getattr(thing, "__npuq_file__", None)
         before = f"import sys; sys.path.insert(0, {str(file.parent)!r}); " if file else ""
-        return Target(name, functions, f"{before}import {name}", f"{name}.{{}}")
-    return Target(name, functions, "", "{}")
+        return Target(name, functions, f"{before}import {name}", f"{name}.{{}}", name)
+    return Target(name, functions, "", "{}", "target")
 
 
 def load(text: str) -> Any:

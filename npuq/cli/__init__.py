@@ -20,6 +20,7 @@ import npuq
 from npuq.cli.common import FAILURE, print_error, print_line
 from npuq.cli.signals import Terminated, ending_as_on_ctrl_c
 from npuq.errors import NpuqError
+from npuq.ranks.launch import ending_together, joined, world
 
 COMMANDS = {
     "compress": "compress an image into a file",
@@ -35,6 +36,9 @@ COMMANDS = {
 }
 """The commands, each the name of a module in this folder with `add_arguments` and `run`; there,
 dashes are underscores."""
+
+ON_SEVERAL_RANKS = ("train", "eval", "compress")
+"""Commands that `mpiexec -n N` divides among N processes, see `npuq.ranks`."""
 
 INTERRUPTED, BROKEN_PIPE = 130, 141
 
@@ -72,6 +76,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
 
     arguments = list(sys.argv[1:] if argv is None else argv)
+    with ending_together():
+        return _status_of(arguments)
+
+
+def _status_of(arguments: list[str]) -> int:
+    """Run one command; what a user can mend is one line, and a status."""
     try:
         with ending_as_on_ctrl_c():
             return _run(arguments)
@@ -96,8 +106,13 @@ def _run(arguments: list[str]) -> int:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
+            ranks = world()  # first, see there
             args = _parser(arguments).parse_args(arguments)
             args.arguments = arguments  # as they were typed, for messages
+            if ranks.size > 1 and args.command not in ON_SEVERAL_RANKS:
+                raise NpuqError(
+                    f"npuq {args.command} runs in one process; start it without mpiexec"
+                )
             _check_environment()
             return int(args.run(args) or 0)
     finally:
@@ -148,7 +163,8 @@ def _check_environment() -> None:
 
 
 def _fail(message: str, status: int = FAILURE) -> int:
-    print_error(message)
+    if joined().fail(message):
+        print_error(message)
     return status
 
 

@@ -79,7 +79,7 @@ def decompress_npy(args: argparse.Namespace, data: bytes) -> None:
         array, end = decode_array(data)
         if end != len(data):
             raise CorruptFileError(f"{len(data) - end} bytes follow the end of the array")
-    write_output(args.image, npy_of_array(array))
+    write_output(args.image, *npy_of_array(array))
     text = f"{array.dtype} of shape {array.shape}"
     facts = {"shape": array.shape, "dtype": str(array.dtype)}
     say_written(args.image, facts, text, as_json=args.json)

@@ -7,6 +7,7 @@ import contextlib
 import json
 import math
 import sys
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -123,6 +124,34 @@ def check_not_same(target: str | Path, *sources: str | Path | None) -> None:
     existing = [Path(source) for source in sources if source is not None and Path(source).exists()]
     if Path(target).exists() and any(source.samefile(target) for source in existing):
         raise NpuqError(f"{target}: is an input; give the result another name")
+
+
+def image_files(names: Sequence[str]) -> list[Path]:
+    """The images that are named, and those of folders that are.
+
+    Raises:
+        NpuqError: one of them is not there, or a folder of no images.
+    """
+    from npuq.io.folders import list_images
+
+    paths: list[Path] = []
+    for name in names:
+        path = Path(name)
+        if not path.exists():
+            raise NpuqError(f"{path}: there is no such file or folder")
+        paths += list_images(path) if path.is_dir() else [path]
+    return paths
+
+
+def about(path: str | Path, error: str) -> str:
+    """What is wrong with a file, with its name, which most of the messages begin with."""
+    return error if error.startswith(str(path)) else f"{path}: {error}"
+
+
+def facts_of_files(paths: Sequence[Path]) -> dict[str, Any]:
+    """What tells files from others of the same names, without reading them, see `Ranks`."""
+    listing = json.dumps([(str(path), path.stat().st_size) for path in paths])
+    return {"files": len(paths), "names and sizes": zlib.crc32(listing.encode())}
 
 
 @contextlib.contextmanager

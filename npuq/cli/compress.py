@@ -1,4 +1,4 @@
-"""`npuq compress`: an image, or an array, becomes a file."""
+"""`npuq compress`: an image, or an array, becomes a file; several images, files in a folder."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from npuq.cli.common import (
     seed,
     whole,
 )
+from npuq.cli.compress_many import compress_many, is_many
 from npuq.cli.streams import STREAM, check_output, input_name, read_input, say_written, write_output
 from npuq.errors import NpuqError
 
@@ -27,12 +28,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from npuq.trained.methods import METHODS
 
     parser.add_argument(
-        "image",
+        "images",
         metavar="IMAGE",
-        help="any 8-bit image that Pillow reads, or a .npy file of floats; - is standard input",
+        nargs="+",
+        help="any 8-bit image that Pillow reads, or a .npy file of floats; - is standard input; "
+        "where FILE is a folder, several images, and folders of them",
     )
     parser.add_argument(
-        "file", metavar="FILE", help="the compressed file to write; - is standard output"
+        "file",
+        metavar="FILE",
+        help="the compressed file to write; - is standard output; or a folder, which gets "
+        "NAME.npuq of each image",
     )
     parser.add_argument(
         "--method",
@@ -72,8 +78,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help=JSON_HELP)
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> int:
     """Compress; say how many bytes came out."""
+    from npuq.ranks.launch import world
+
+    if is_many(args.images, args.file):
+        return compress_many(args)
+    if world().size > 1:
+        raise NpuqError("one image is compressed by one process; start it without mpiexec")
+    (args.image,) = args.images
+    _compress_one(args)
+    return 0
+
+
+def _compress_one(args: argparse.Namespace) -> None:
     from npuq.codec.files import compress
     from npuq.io.images import read_image
     from npuq.trained.linear import LINEAR

@@ -144,6 +144,7 @@ def describe_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
         "step": step,
         "steps": options.steps,
         "skipped": manifest.get("skipped", 0),
+        "ranks": manifest.get("ranks", [[0, 1]]),
         "lmbda": lmbda,
         "alpha": softness.alpha,
         "alpha_r": softness.alpha_r,

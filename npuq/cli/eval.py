@@ -16,8 +16,11 @@ from npuq.cli.common import (
     JSON_LIST_HELP,
     MODEL_HELP,
     SEED_HELP,
+    about,
     add_device,
     check_not_same,
+    facts_of_files,
+    image_files,
     model_option,
     print_error,
     print_json,
@@ -74,28 +77,29 @@ def run(args: argparse.Namespace) -> int:
     """
     from npuq.evaluation.rate_distortion import evaluate_files
     from npuq.evaluation.records import Failure
-    from npuq.io.atomic import check_can_write
+    from npuq.ranks.launch import world
 
-    paths = _image_files(args.images)
-    if args.csv is not None:
-        check_can_write(args.csv)
-        check_not_same(args.csv, args.model, *paths)
-    published = _check_plot(args, paths)
+    ranks = world()
+    paths = image_files(args.images)
+    published = ranks.from_lead(lambda: _check_outputs(args, paths))
     jobs = _jobs(args)
+    ranks.check_alike(facts_of_files(paths) | {"models": [job.model.hash.hex() for job in jobs]})
     results: list[Record | Failure] = []
     # no bar where stderr is a file: its end would be all that one sees of it
-    shown = sys.stderr is not None and sys.stderr.isatty()
+    shown = ranks.leads and sys.stderr is not None and sys.stderr.isatty()
     try:
         with contextlib.ExitStack() as stack:
             bar = (
                 stack.enter_context(progress_bar(total=len(paths), unit="image")) if shown else None
             )
-            for of_one_image in evaluate_files(paths, jobs, seed=args.seed, device=args.device):
+            for of_one_image in evaluate_files(
+                paths, jobs, seed=args.seed, device=args.device, ranks=ranks
+            ):
                 if isinstance(of_one_image, Failure):
                     results.append(of_one_image)
                     if bar is not None:
                         bar.clear()  # or the message would stand behind it
-                    print_error(_reason(of_one_image))
+                    print_error(about(of_one_image.image, of_one_image.error))
                 else:
                     results += of_one_image
                 if bar is not None:
@@ -107,12 +111,6 @@ def run(args: argparse.Namespace) -> int:
     if failures and len(paths) > 1:
         print_error(f"{failures} of {len(paths)} images could not be evaluated")
     return FAILURE if failures else 0
-
-
-def _reason(failure: Failure) -> str:
-    """The error with the image's name, which most of the messages begin with."""
-    named = failure.error.startswith(failure.image)
-    return failure.error if named else f"{failure.image}: {failure.error}"
 
 
 def _report(
@@ -141,6 +139,16 @@ def _quality(text: str) -> int | str:
     return text if text == "all" else whole(text)
 
 
+def _check_outputs(args: argparse.Namespace, paths: Sequence[Path]) -> Curves:
+    """Check, before any work is done, what is to be written; the curves of --published."""
+    from npuq.io.atomic import check_can_write
+
+    if args.csv is not None:
+        check_can_write(args.csv)
+        check_not_same(args.csv, args.model, *paths)
+    return _check_plot(args, paths)
+
+
 def _check_plot(args: argparse.Namespace, paths: Sequence[Path]) -> Curves:
     """Check, before any work is done, that --plot can be drawn; the curves of --published."""
     if args.plot is None:
@@ -154,18 +162,6 @@ def _check_plot(args: argparse.Namespace, paths: Sequence[Path]) -> Curves:
     if args.csv is not None and Path(args.plot).resolve() == Path(args.csv).resolve():
         raise NpuqError("--plot and --csv name one file; give one of them another name")
     return {} if args.published is None else read_published(args.published)
-
-
-def _image_files(names: Sequence[str]) -> list[Path]:
-    from npuq.io.folders import list_images
-
-    paths: list[Path] = []
-    for name in names:
-        path = Path(name)
-        if not path.exists():
-            raise NpuqError(f"{path}: there is no such file or folder")
-        paths += list_images(path) if path.is_dir() else [path]
-    return paths
 
 
 def _jobs(args: argparse.Namespace) -> list[Job]:

@@ -56,7 +56,7 @@ def check_output(path: str, *sources: str | None) -> None:
         raise NpuqError("standard output is a terminal; name a file, or pipe it into something")
 
 
-def write_output(path: str, data: bytes) -> None:
+def write_output(path: str, *data: bytes | memoryview) -> None:
     """Write a result: a file whole or not at all, standard output as far as somebody reads it.
 
     Raises:
@@ -66,12 +66,13 @@ def write_output(path: str, data: bytes) -> None:
     from npuq.io.atomic import write_bytes_atomically
 
     if path != STREAM:
-        write_bytes_atomically(path, data)
+        write_bytes_atomically(path, *data)
         return
     try:
-        rest = memoryview(data)
-        while rest:  # without a buffer (PYTHONUNBUFFERED), one write may take a part of it
-            rest = rest[sys.stdout.buffer.write(rest) :]
+        for part in data:
+            rest = memoryview(part)
+            while rest:  # without a buffer (PYTHONUNBUFFERED), one write may take a part of it
+                rest = rest[sys.stdout.buffer.write(rest) :]
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         raise

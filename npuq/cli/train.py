@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,20 +86,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, or finish training, and say where the model is."""
+    from npuq.ranks.launch import world
     from npuq.trained.model_file import load_model
     from npuq.training.checkpoint import saved_run
     from npuq.training.run_folder import check_folder
     from npuq.training.train import train
 
+    ranks = world()
+    if not ranks.leads:
+        warnings.simplefilter("ignore")  # rank 0 sees the same photographs
     out = Path(args.out)
-    check_folder(out, resume=args.resume)
+    ranks.from_lead(lambda: check_folder(out, resume=args.resume))
     check_not_same(out / "model.npz", args.init_model)
     if args.branch_from and (args.init_model or args.resume):
         other = "--init-model" if args.init_model else "--resume"
         raise NpuqError(f"--branch-from begins a new run, and {other} has it begin elsewhere")
     load_tqdm()  # what is not installed is to be missed now, not after the data was read
     start = None if args.init_model is None else load_model(args.init_model)
-    begun = saved_run(out / "checkpoint.npz") if args.resume else None
+    begun = None
+    if args.resume:
+        begun = ranks.from_lead(lambda: saved_run(out / "checkpoint.npz"))
     before = {} if begun is None else begun.provenance
     preset = args.preset or before.get("preset", DEFAULT_PRESETS[args.model or "linear"])
     options = _options(args, preset, begun)
@@ -124,19 +131,25 @@ def run(args: argparse.Namespace) -> int:
             precision=args.precision,
             validation_crop=args.validation_crop,
             checkpoint_every=args.checkpoint_every,
-            progress=progress,
-            report=_report,
+            progress=progress if ranks.leads else None,
+            report=_report if ranks.leads else None,
+            ranks=ranks,
         )
     except KeyboardInterrupt as interruption:
-        if not (out / "checkpoint.npz").exists():
+        if not ranks.leads and getattr(interruption, "together", False):
+            return 0  # rank 0 says it
+        if not ranks.leads or not (out / "checkpoint.npz").exists():
             raise
         progress.close()
         again = ["npuq", *args.arguments] + ([] if args.resume else ["--resume"])
+        if ranks.size > 1:
+            again = ["mpiexec", "-n", str(ranks.size), *again]
         print(f"npuq: interrupted; to go on: {shlex.join(again)}", file=sys.stderr)
         return getattr(interruption, "status", 130)
     finally:
         progress.close()
-    print(f"{out / 'model.npz'}: model {model.name}, hash {model.hash.hex()}")
+    if ranks.leads:
+        print(f"{out / 'model.npz'}: model {model.name}, hash {model.hash.hex()}")
     return 0
 
 

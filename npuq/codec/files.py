@@ -6,8 +6,7 @@ are the table of them, and what concerns a file as a whole.
 
 from __future__ import annotations
 
-import operator
-
+from npuq.arguments import check_callable, contents, integer
 from npuq.backend import Array, usable_device
 from npuq.codec import factorized, hyperprior, linear
 from npuq.codec.bands import BAND_ROWS
@@ -16,7 +15,7 @@ from npuq.codec.container import Header, pack, unpack
 from npuq.errors import CorruptFileError, InvalidFileError, InvalidImageError
 from npuq.io.images import PIXELS_MAX, check_image
 from npuq.models.grey import is_grey
-from npuq.trained.methods import METHODS, softness_of
+from npuq.trained.methods import METHODS, check_method, softness_of
 from npuq.trained.model import Model, on_device
 from npuq.trained.shipped import find_model, shipped_model
 
@@ -58,13 +57,17 @@ def compress(
         ModelError: no such model, method or quality, or a model that was not trained for the
             method.
         ValueError: the seed is out of range, or no such device.
-        TypeError: seed or quality is not an integer, or `model` is neither a Model nor a name.
+        TypeError: seed or quality is not an integer, `model` neither a Model nor a name, or
+            `progress` no function.
     """
-    seed, quality = operator.index(seed), operator.index(quality)
+    seed, quality = integer(seed, "seed", 0, (1 << 64) - 1), integer(quality, "quality")
     check_image(image)
+    if progress is not None:
+        check_callable(progress, "progress")
     if not isinstance(model, (Model, str)):
         raise TypeError("model must be a name, or what npuq.load_model returns")
     if isinstance(model, str):
+        check_method(method)
         model = shipped_model(method, quality, model)
     if rule := _too_large(image.shape[0], image.shape[1], model):
         raise InvalidImageError(f"the image {rule}; cut it into parts")
@@ -96,9 +99,11 @@ def decompress(
         WrongModelError: made with another model.
         NoDeviceError: "cuda", which cannot be used; the message says why.
         ValueError: no such device.
-        TypeError: `data` is not bytes.
+        TypeError: `data` is not bytes, `model` no Model, or `progress` no function.
     """
-    header, streams, model = _checked(bytes(memoryview(data)), model)
+    if progress is not None:
+        check_callable(progress, "progress")
+    header, streams, model = _checked(contents(data), model)
     model = on_device(model, usable_device(device))
     return _codec(model).decode(streams, header, model, progress)
 

@@ -43,7 +43,6 @@ from npuq.codec.tiles import (
 )
 from npuq.coding.dither import dither_integers, dither_values
 from npuq.coding.tables import IntegerTables, table_bits
-from npuq.models.conditional_rate import SMALLEST_SCALE
 from npuq.models.grey import is_grey
 from npuq.models.hyperprior import HyperpriorParams
 from npuq.nn import nonparametric, normal
@@ -133,8 +132,8 @@ def estimated_bits(symbols: Symbols, model: Model, method: str) -> float:
     z = symbols.k + u
     for tile in tiles_of(w.shape[1:], TILE_SIZE):
         sigma, _ = hyper_synthesise_tile(w, tile, params)
-        scale = normal.Params(np.zeros(()), lower_bound(sigma, SMALLEST_SCALE))
-        total += rate_bits(z[_latents(tile)], scale, cdf=normal, alpha=alpha).sum()  # type: ignore[arg-type]
+        scale = normal.Params(np.zeros(()), lower_bound(sigma, normal.SMALLEST_SCALE))
+        total += rate_bits(z[_latents(tile)], scale, cdf=normal, alpha=alpha).sum()
     return float(total)
 
 

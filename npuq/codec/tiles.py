@@ -94,7 +94,7 @@ def analyse(
         x = pixels.astype(np.float32)[None] / np.float32(PEAK)
         part = stack_forward(x, params.analysis, ANALYSIS, params.analysis_gdn)[0][0]
         y[(ALL, *core)] = part[inner].transpose(2, 0, 1)
-    return y  # type: ignore[no-any-return]
+    return y
 
 
 def hyper_analyse(
@@ -107,7 +107,7 @@ def hyper_analyse(
         part = _last(y[(ALL, *scaled(outer, HYPER))])
         part = hyperprior.hyper_analyse(part, params)[0]
         v[(ALL, *core)] = _first(part)[(ALL, *inner)]
-    return v  # type: ignore[no-any-return]
+    return v
 
 
 def hyper_synthesise_tile(w: Array, tile: Tile, params: HyperpriorParams) -> tuple[Array, Array]:
@@ -173,7 +173,7 @@ def _pixels(image: Array, place: tuple[slice, slice]) -> Array:
 
 def _last(a: Array) -> Array:
     """(C, rows, columns) -> (1, rows, columns, C)."""
-    return xp_of(a).ascontiguousarray(a.transpose(1, 2, 0))[None]  # type: ignore[no-any-return]
+    return xp_of(a).ascontiguousarray(a.transpose(1, 2, 0))[None]
 
 
 def _first(a: Array) -> Array:

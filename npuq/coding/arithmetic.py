@@ -211,7 +211,7 @@ class Decoder:
 def one_table(tables: IntegerTables, channel: int) -> IntegerTables:
     """The table of one channel, for an encoder or decoder that goes channel by channel."""
     first, last, log2_knots = (field[channel : channel + 1] for field in tables[2:])
-    begin = int(tables.offset[channel])
+    begin = int(tables.begin[channel])
     values = tables.values[begin : begin + int(knot_counts(first, last, log2_knots)[0])]
     return IntegerTables(values, np.zeros(1, np.int32), first, last, log2_knots)
 

@@ -10,11 +10,13 @@ frameworks' generators do not promise their streams forever; this one is part of
 from __future__ import annotations
 
 import hashlib
+import reprlib
 
 import numpy as np
 import numpy.typing as npt
 
-from npuq.backend import Array, to_device, xp_of
+from npuq.arguments import float_type, integer, sizes
+from npuq.backend import Array, check_unmasked, to_device, xp_of
 from npuq.coding.philox import WORD_MASK, philox4x32
 from npuq.runtime.twins import has_twins
 
@@ -50,6 +52,7 @@ def dither_integers(
 
     Raises:
         ValueError: `seed`, or a coordinate, is out of range.
+        TypeError: an argument is no integer.
 
     Example: known answers, which hold forever and everywhere; `examples/` has the same in PyTorch
         and JAX, on any device.
@@ -59,14 +62,14 @@ def dither_integers(
         >>> dither_integers((1, 1, 4), seed=0x0123456789ABCDEF, tensor=2, **place).tolist()
         [[[192, 177, 104, 181]]]
     """
-    if not 0 <= seed < 1 << 64:
-        raise ValueError(f"seed must be an integer from 0 to 2**64 - 1, not {seed}")
-    channels, rows, columns = shape
-    if min(channels, rows, columns, tensor, first_channel, first_row, first_column) < 0:
-        raise ValueError("shape, tensor and where the window begins must not be negative")
-    ends = first_channel + channels, first_row + rows, first_column + columns
-    if max(*ends, tensor) > WORD_MASK:
-        raise ValueError("a coordinate of the dither must be below 2**32")
+    seed = integer(seed, "seed", 0, (1 << 64) - 1)
+    tensor = integer(tensor, "tensor", 0, WORD_MASK)
+    channels, rows, columns = sizes(shape, "shape", axes=3)
+    first_channel = integer(first_channel, "first_channel", 0, WORD_MASK)
+    first_row = integer(first_row, "first_row", 0, WORD_MASK)
+    first_column = integer(first_column, "first_column", 0, WORD_MASK)
+    if max(first_channel + channels, first_row + rows, first_column + columns) > WORD_MASK:
+        raise ValueError("shape: a coordinate of the dither must be below 2**32")
     first_block, skipped = divmod(first_column, BLOCK)
     blocks = -(-(skipped + columns) // BLOCK)
     key = to_device(np.array([seed & WORD_MASK, seed >> 32], np.uint32), device)
@@ -74,7 +77,7 @@ def dither_integers(
     words = dither_words(*place, key, first_channel)
     n = words.astype("<u4", copy=False).view(np.uint8).reshape(channels, rows, blocks * BLOCK)
     n = n[:, :, skipped : skipped + columns]
-    return xp_of(n).ascontiguousarray(n)  # type: ignore[no-any-return]
+    return xp_of(n).ascontiguousarray(n)
 
 
 @has_twins()
@@ -110,6 +113,10 @@ def dither_values(n: Array, dtype: npt.DTypeLike = np.float32) -> Array:
         u: 256 levels, 1/256 apart and symmetric about 0, never -1/2 or 1/2. Their mean is 0, and
         their variance 1/12 but for 2^-16 of it.
 
+    Raises:
+        TypeError: n is no array of integers, or dtype another one.
+        ValueError: n is out of range.
+
     Departure: the paper's u is continuous, so that the error k + u - y has mean 0 for every y
         (Eq. 6). With b bits it lies on a grid of step 2^-b that moves with y, and its mean over the
         dither is 0 on average over y, but for a given y up to half a step: 1/512 of a quantization
@@ -120,7 +127,11 @@ def dither_values(n: Array, dtype: npt.DTypeLike = np.float32) -> Array:
         another kind of dither. Eq. 8 holds for any dither when, as here, encoder and decoder use
         the same one.
     """
-    return (n.astype(dtype) + 0.5) / DITHER_LEVELS - 0.5
+    if not hasattr(n, "dtype") or n.dtype.kind not in "iu":
+        raise TypeError(f"n must be an array of integers from 0 to 255, not {reprlib.repr(n)}")
+    if n.dtype != np.uint8 and n.size and not (n.min() >= 0 and n.max() < DITHER_LEVELS):
+        raise ValueError(f"n must be integers from 0 to 255, not from {n.min()} to {n.max()}")
+    return (n.astype(float_type(dtype)) + 0.5) / DITHER_LEVELS - 0.5
 
 
 def content_seed(y: Array) -> int:
@@ -130,10 +141,16 @@ def content_seed(y: Array) -> int:
         The first 8 bytes, least significant first, of the SHA-256 of its numbers in C order, each
         with its least significant byte first.
 
+    Raises:
+        TypeError: no real numbers, or a masked array.
+
     Departure: the dither is now a function of y. Of SHA-256 and Philox nobody can tell that, but
         Eq. 6 for independent noise no longer holds by construction.
     """
+    check_unmasked(y, "y")
     y = np.ascontiguousarray(y)
+    if y.dtype.kind not in "biuf":
+        raise TypeError(f"y must be an array of real numbers, not of {y.dtype}")
     y = y.astype(y.dtype.newbyteorder("<"), copy=False)
     digest = hashlib.sha256(y.reshape(-1).view(np.uint8).data)
     return int.from_bytes(digest.digest()[:8], "little")

@@ -37,6 +37,7 @@ FULL = 1 << STATE_BITS
 BOTTOM = 1 << BOTTOM_BITS
 FARTHEST = 1 << 31  # symbols have 32 bits
 LONGEST_GAMMA = 32  # bits of an escape's distance: |symbol| <= 2^31, |first|, |last| <= 2^20
+NOT_NEGATIVE = (1 << 32) - 1  # indexes & this are those that they were; Numba then looks no further
 BUCKET_BITS = 8  # the decoder's search begins at one of 256 places per table
 
 Integers: TypeAlias = Any
@@ -79,7 +80,7 @@ def decode_words(
     counts: Integers,
     phases: Integers,
     values: Integers,
-    offset: Integers,
+    begin: Integers,
     first: Integers,
     last: Integers,
     log2_knots: Integers,
@@ -99,7 +100,7 @@ def decode_words(
     i = 0
     for c in range(len(counts)):
         # int: Numba would make floats of signed and unsigned integers together
-        base, lowest, beyond = int(offset[c]), int(first[c]), int(last[c]) - int(first[c]) + 1
+        base, lowest, beyond = int(begin[c]), int(first[c]), int(last[c]) - int(first[c]) + 1
         log2_unit = int(log2_knots[c])
         shift = PHASE_BITS - log2_unit
         mask = (1 << shift) - 1
@@ -124,23 +125,31 @@ def decode_words(
             r = span >> PROBABILITY_BITS
             target = min((code & (FULL - 1)) // r, TOTAL - 1)  # & says that it is not negative
             if sign == 0:
+                # Where dithers differ, the search is one interval short as often as not. That step
+                # is taken without a branch, of which a processor would guess every other wrongly.
                 n = start[target >> (PROBABILITY_BITS - BUCKET_BITS)]
                 x = phases[dither[i]] - FIRST_KNOT
                 rest = x & mask
                 origin = base + (x >> shift)
-                j = origin + (n << log2_unit)
+                j = (origin + (max(n - 1, 0) << log2_unit)) & NOT_NEGATIVE
+                lower = values[j] + ((values[j + 1] - values[j]) * rest >> shift)
+                lower = lower if n > 0 else 0
+                j = (origin + (n << log2_unit)) & NOT_NEGATIVE
                 upper = values[j] + ((values[j + 1] - values[j]) * rest >> shift)
+                j = (origin + (min(n + 1, beyond) << log2_unit)) & NOT_NEGATIVE
+                above = values[j] + ((values[j + 1] - values[j]) * rest >> shift)
+                above = above if n < beyond else TOTAL
+                is_short = upper <= target
+                lower = upper if is_short else lower
+                upper = above if is_short else upper
+                n += is_short
                 while upper <= target:
                     n += 1
-                    if n > beyond:
-                        upper = TOTAL
-                    else:
-                        j = origin + (n << log2_unit)
+                    lower = upper
+                    upper = TOTAL
+                    if n <= beyond:
+                        j = (origin + (n << log2_unit)) & NOT_NEGATIVE
                         upper = values[j] + ((values[j + 1] - values[j]) * rest >> shift)
-                lower = 0
-                if n > 0:
-                    j = origin + ((n - 1) << log2_unit)
-                    lower = values[j] + ((values[j + 1] - values[j]) * rest >> shift)
                 if 0 < n <= beyond:
                     symbols[i] = lowest + n - 1
                     i += 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from npuq.arguments import integer
 from npuq.backend import Array
 from npuq.coding.dither import dither_words
 from npuq.coding.philox import WORD_MASK
@@ -36,15 +37,16 @@ def shared_uniforms(
 
     Raises:
         ValueError: an argument is out of range.
+        TypeError: one is no integer.
 
     Departure: 2^32 levels stand for a continuum.
     """
-    if not 0 <= seed < 1 << 64:
-        raise ValueError(f"seed must be an integer from 0 to 2**64 - 1, not {seed}")
-    if min(first, count, dimensions, stream) < 0:
-        raise ValueError("first, count, dimensions and stream must not be negative")
-    if first + count > WORD_MASK + 1 or stream > WORD_MASK:
-        raise ValueError("candidates and stream must be below 2**32")
+    seed = integer(seed, "seed", 0, (1 << 64) - 1)
+    stream = integer(stream, "stream", 0, WORD_MASK)
+    first = integer(first, "first", 0)
+    count, dimensions = integer(count, "count", 0), integer(dimensions, "dimensions", 0)
+    if first + count > WORD_MASK + 1:
+        raise ValueError("first and count: candidates must be below 2**32")
     key = np.array([seed & WORD_MASK, seed >> 32], np.uint32)
     fours = -(-dimensions // WORDS)
     words = dither_words(1, fours, count, first, 0, stream, key)[0]

@@ -46,7 +46,7 @@ class IntegerTables(NamedTuple):
     """The tables of C channels, their knots one after another in `values`."""
 
     values: Array  # int32, the T[j] of all channels
-    offset: Array  # (C,) int32, where a channel's knots begin in `values`
+    begin: Array  # (C,) int32, where a channel's knots begin in `values`
     first: Array  # (C,) int32, lowest symbol that is not an escape
     last: Array  # (C,) int32, highest symbol that is not an escape
     log2_knots: Array  # (C,) uint8, g: 2^g knots per unit
@@ -100,7 +100,7 @@ def symbol_intervals(symbols: Array, phase: Array, tables: IntegerTables) -> tup
         distance: int64, 0 for coded symbols; for escapes, how far beyond `first` or `last`.
     """
     per_channel = (-1,) + (1,) * (symbols.ndim - 1)
-    offset, first, last, log2_knots = (
+    begin, first, last, log2_knots = (
         field.astype(np.int64).reshape(per_channel) for field in tables[1:]
     )
     k = symbols.astype(np.int64)
@@ -109,7 +109,7 @@ def symbol_intervals(symbols: Array, phase: Array, tables: IntegerTables) -> tup
 
     def distribution(index: Array) -> Array:  # F(first - 1 + index + v), 0 <= index <= count
         x = (np.clip(index, 0, count) << PHASE_BITS) + phase.astype(np.int64) - FIRST_KNOT
-        j = offset + (x >> shift)
+        j = begin + (x >> shift)
         rest = x & ((1 << shift) - 1)
         left, right = tables.values[j].astype(np.int64), tables.values[j + 1]
         return left + ((right - left) * rest >> shift)
@@ -142,23 +142,23 @@ def check_tables(tables: IntegerTables) -> None:
     Raises:
         ValueError: one does not hold.
     """
-    values, offset, first, last, log2_knots = tables
+    values, begin, first, last, log2_knots = tables
     if any(a.ndim != 1 or a.dtype.kind not in "iu" for a in tables):
         raise ValueError("tables: every field must be a one-dimensional array of integers")
-    if not offset.size == first.size == last.size == log2_knots.size:
-        raise ValueError("tables: offset, first, last and log2_knots must have one length")
+    if not begin.size == first.size == last.size == log2_knots.size:
+        raise ValueError("tables: begin, first, last and log2_knots must have one length")
     if np.any(log2_knots > FINEST_GRID) or np.any(log2_knots < 0):
         raise ValueError(f"tables: log2_knots must be 0 to {FINEST_GRID}")
     far = np.maximum(np.abs(first.astype(np.int64)), np.abs(last.astype(np.int64)))
     if np.any(last < first) or np.any(far > FARTHEST_SYMBOL):
         raise ValueError(f"tables: need -2**20 <= first <= last <= {FARTHEST_SYMBOL}")
     ends = np.cumsum(knot_counts(first, last, log2_knots))
-    if values.size != (ends[-1] if ends.size else 0) or np.any(offset[1:] != ends[:-1]):
+    if values.size != (ends[-1] if ends.size else 0) or np.any(begin[1:] != ends[:-1]):
         raise ValueError("tables: the number of values does not fit first, last and log2_knots")
-    if np.any(offset[:1] != 0):
+    if np.any(begin[:1] != 0):
         raise ValueError("tables: the values of the first channel must begin at 0")
-    for c, (begin, end) in enumerate(zip(offset, ends, strict=True)):
-        knots, unit = values[begin:end].astype(np.int64), 1 << int(log2_knots[c])
+    for c, (own, end) in enumerate(zip(begin, ends, strict=True)):
+        knots, unit = values[own:end].astype(np.int64), 1 << int(log2_knots[c])
         if knots[0] < 1 or knots[-1] >= TOTAL or np.any(knots[1:] < knots[:-1]):
             raise ValueError(f"tables: channel {c} does not rise from 1 or more to below 2**24")
         if np.any(knots[unit:] <= knots[:-unit]):
@@ -194,7 +194,7 @@ def tables_from_arrays(arrays: Mapping[str, Array]) -> IntegerTables:
 
 
 def assemble_tables(values: Array, first: Array, last: Array, log2_knots: Array) -> IntegerTables:
-    """Tables from concatenated knots: types set, offsets computed, invariants checked.
+    """Tables from concatenated knots: types set, beginnings computed, invariants checked.
 
     Raises:
         ValueError: an invariant does not hold.

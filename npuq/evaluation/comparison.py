@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import reprlib
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -48,6 +50,7 @@ def bd_rate(
     Raises:
         ValueError: fewer than two points, rates that are not positive, equal PSNRs within a
             curve, or curves without a common range of PSNR.
+        TypeError: no sequences of numbers.
 
     Example:
         >>> round(bd_rate([0.2, 0.4, 0.8], [30, 33, 36], [0.18, 0.36, 0.72], [30, 33, 36]), 1)
@@ -55,8 +58,8 @@ def bd_rate(
     """
     from scipy.interpolate import PchipInterpolator  # takes longer to import than all the rest
 
-    quality_a, log_rate_a = _curve(psnrs_a, np.log(_positive(rates_a)))
-    quality_b, log_rate_b = _curve(psnrs_b, np.log(_positive(rates_b)))
+    quality_a, log_rate_a = _sorted(psnrs_a, "psnrs_a", _logs(rates_a, "rates_a"), "rates_a")
+    quality_b, log_rate_b = _sorted(psnrs_b, "psnrs_b", _logs(rates_b, "rates_b"), "rates_b")
     low, high = max(quality_a[0], quality_b[0]), min(quality_a[-1], quality_b[-1])
     if low >= high:
         raise ValueError(
@@ -94,34 +97,47 @@ def interpolate_rd(bpp: Sequence[float], psnr: Sequence[float], at_bpp: float) -
 
     Raises:
         ValueError: fewer than two points, rates that are not positive, or two equal rates.
+        TypeError: no sequences of numbers.
     """
     from scipy.interpolate import PchipInterpolator
 
-    log_rate, quality = _curve(np.log(_positive(bpp)), psnr)
+    log_rate, quality = _sorted(_logs(bpp, "bpp"), "bpp", psnr, "psnr")
     if not min(bpp) <= at_bpp <= max(bpp):
         return math.nan
     return float(PchipInterpolator(log_rate, quality)(np.log(at_bpp)))
 
 
-def _positive(rates: Sequence[float]) -> Array:
-    check_unmasked(rates, "rates")
-    values = np.asarray(rates, np.float64)
+def _values(x: Any, name: str) -> Array:
+    """Numbers in a row."""
+    check_unmasked(x, name)
+    try:
+        values = np.asarray(x)
+    except ValueError:  # lists of different lengths
+        values = np.empty((), object)
+    if values.ndim != 1 or values.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must be a sequence of numbers, not {reprlib.repr(x)}")
+    return values.astype(np.float64)
+
+
+def _logs(rates: Any, name: str) -> Array:
+    values = _values(rates, name)
     if not (np.isfinite(values).all() and (values > 0).all()):
-        raise ValueError(f"rates must be positive and finite, not {list(rates)}")
-    return values
+        raise ValueError(f"{name}: rates must be positive and finite, not {values.tolist()}")
+    return np.log(values)
 
 
-def _curve(x: Sequence[float] | Array, y: Sequence[float] | Array) -> tuple[Array, Array]:
+def _sorted(x: Any, name_x: str, y: Any, name_y: str) -> tuple[Array, Array]:
     """A curve's points in the order of x, checked for what an interpolant needs."""
-    check_unmasked(x, "PSNRs")
-    check_unmasked(y, "PSNRs")
-    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
-    if x.ndim != 1 or x.shape != y.shape or len(x) < 2:
-        raise ValueError(f"a curve needs two points or more: shapes {x.shape} and {y.shape}")
-    if not (np.isfinite(x).all() and np.isfinite(y).all()):
-        raise ValueError("a curve's points must be finite (identical pictures have infinite PSNR)")
+    x, y = _values(x, name_x), _values(y, name_y)
+    if x.shape != y.shape or len(x) < 2:
+        raise ValueError(
+            f"a curve needs two points or more: {name_x} has {len(x)}, {name_y} {len(y)}"
+        )
+    for name, values in ((name_x, x), (name_y, y)):
+        if not np.isfinite(values).all():
+            raise ValueError(f"{name} must be finite (identical pictures have infinite PSNR)")
     order = np.argsort(x)
     x, y = x[order], y[order]
     if (np.diff(x) <= 0).any():
-        raise ValueError("two points of a curve coincide; leave one of them out")
+        raise ValueError(f"{name_x}: two points of a curve coincide; leave one of them out")
     return x, y

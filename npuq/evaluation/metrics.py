@@ -7,6 +7,7 @@ Masked arrays are refused: there are no metrics of a part of a picture.
 from __future__ import annotations
 
 import math
+import reprlib
 
 import numpy as np
 
@@ -28,6 +29,7 @@ def mse(x: Array, y: Array) -> float:
 
     Raises:
         ValueError: different shapes, or no pixels.
+        TypeError: not arrays of real numbers.
     """
     _check_shapes(x, y)
     difference = np.subtract(x, y, dtype=np.float64).ravel()
@@ -42,6 +44,7 @@ def psnr(x: Array, y: Array) -> float:
 
     Raises:
         ValueError: different shapes, or no pixels.
+        TypeError: not arrays of real numbers.
 
     Example:
         >>> x = np.full((16, 16, 3), 100, np.uint8)
@@ -63,6 +66,7 @@ def ssim(x: Array, y: Array) -> float:
 
     Raises:
         ValueError: different shapes, or not (H, W, 3).
+        TypeError: not arrays of real numbers.
     """
     x, y = _channels_first(x, y)
     if min(x.shape[1:]) < WINDOW_SIZE:
@@ -86,6 +90,7 @@ def ms_ssim(x: Array, y: Array) -> float:
 
     Raises:
         ValueError: different shapes, or not (H, W, 3).
+        TypeError: not arrays of real numbers.
 
     Example:
         >>> x = np.random.default_rng(0).integers(0, 256, (192, 192, 3))
@@ -106,8 +111,11 @@ def ms_ssim(x: Array, y: Array) -> float:
 
 
 def _check_shapes(x: Array, y: Array) -> None:
-    check_unmasked(x, "x")
-    check_unmasked(y, "y")
+    for name, picture in (("x", x), ("y", y)):
+        check_unmasked(picture, name)
+        kind = getattr(picture, "dtype", np.dtype(object)).kind
+        if kind not in "biuf":
+            raise TypeError(f"{name} must be an array of real numbers, not {reprlib.repr(picture)}")
     if x.shape != y.shape:
         raise ValueError(f"x and y must have one shape, not {x.shape} and {y.shape}")
     if x.size == 0:
@@ -140,8 +148,8 @@ def _window_mean(x: Array) -> Array:
     """The Gaussian-weighted mean of each window that lies inside the picture."""
     from scipy.ndimage import correlate1d
 
-    offsets = np.arange(WINDOW_SIZE) - WINDOW_SIZE // 2
-    weights = np.exp(-0.5 * (offsets / WINDOW_SIGMA) ** 2)
+    distances = np.arange(WINDOW_SIZE) - WINDOW_SIZE // 2
+    weights = np.exp(-0.5 * (distances / WINDOW_SIGMA) ** 2)
     weights /= weights.sum()
     inside = slice(WINDOW_SIZE // 2, -(WINDOW_SIZE // 2))
     rows = correlate1d(x, weights, axis=1)[:, inside]

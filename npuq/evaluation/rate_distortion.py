@@ -7,7 +7,6 @@ original; nothing is taken from the model's word. Beside it stands what the mode
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +24,7 @@ from npuq.errors import InvalidImageError, ModelError
 from npuq.evaluation.metrics import ms_ssim, mse, psnr
 from npuq.evaluation.records import Failure, Record
 from npuq.io.images import read_image
+from npuq.ranks.alone import ALONE, Ranks
 from npuq.trained.linear import LINEAR
 from npuq.trained.methods import softness_of
 from npuq.trained.model import Model, on_device
@@ -171,6 +171,7 @@ def evaluate_files(
     seed: int = 0,
     device: str = "cpu",
     threads: int = 2,
+    ranks: Ranks = ALONE,
 ) -> Iterator[list[Record] | Failure]:
     """The records of each image file in turn, one per job; one bad file does not end the rest.
 
@@ -180,6 +181,7 @@ def evaluate_files(
         seed: of the dither, the same for all.
         device: "cpu" or "cuda", where transforms are computed.
         threads: images in work at a time; most of the time goes into MS-SSIM, outside the GIL.
+        ranks: that divide the images among them; rank 0 yields all, others yield nothing.
 
     Yields:
         The records of one image, in the order of the jobs, or a `Failure`.
@@ -187,7 +189,8 @@ def evaluate_files(
 
     jobs = [job._replace(model=on_device(job.model, device)) for job in jobs]
 
-    def evaluate(path: Path) -> list[Record] | Failure:
+    def evaluate(number: int) -> list[Record] | Failure:
+        path = paths[number]
         try:
             image = read_image(path)
             return [
@@ -205,8 +208,4 @@ def evaluate_files(
         except (InvalidImageError, ModelError) as error:
             return Failure(str(path), str(error))
 
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="npuq-evaluate")
-    try:
-        yield from pool.map(evaluate, paths)
-    finally:
-        pool.shutdown(cancel_futures=True)
+    yield from ranks.in_order(evaluate, len(paths), threads)

@@ -28,11 +28,11 @@ from npuq.exchange.compressai_names import (
     state_name,
 )
 from npuq.models import factorized, hyperprior
-from npuq.models.conditional_rate import SMALLEST_SCALE
 from npuq.models.layers import SMALLEST_BETA
 from npuq.nn import nonparametric
 from npuq.nn.non_negative import PEDESTAL
 from npuq.nn.nonparametric import NonparametricParams
+from npuq.nn.normal import SMALLEST_SCALE
 from npuq.nn.parameters import cast, named_arrays, with_arrays
 from npuq.trained.density_tables import MEDIAN_UNIT
 from npuq.trained.kind import Params

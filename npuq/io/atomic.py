@@ -35,19 +35,20 @@ def check_can_write(path: str | os.PathLike[str]) -> None:
         raise NpuqError(f"cannot write {path}: the folder {folder} does not exist; create it first")
 
 
-def write_bytes_atomically(path: str | os.PathLike[str], data: bytes) -> None:
+def write_bytes_atomically(path: str | os.PathLike[str], *data: bytes | memoryview) -> None:
     """Write a file so that whoever looks sees the old file or the new one, never a part.
 
     Args:
         path: the file; an existing one is replaced.
-        data: its contents.
+        data: its contents, in any number of parts.
 
     Raises:
         NpuqError: the folder does not exist, or the file cannot be written.
     """
 
     def write(temporary: Path) -> None:
-        temporary.write_bytes(data)
+        with temporary.open("wb") as file:
+            file.writelines(data)
 
     write_file_atomically(path, write)
 

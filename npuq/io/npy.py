@@ -35,8 +35,9 @@ def array_of_npy(data: bytes) -> Array:
     return flat.reshape(shape, order="F" if is_fortran else "C")
 
 
-def npy_of_array(array: Array) -> bytes:
-    """The contents of a `.npy` file."""
+def npy_of_array(array: Array) -> tuple[bytes, memoryview]:
+    """The contents of a `.npy` file in two parts: its header, and the array where it lies."""
     stream = io.BytesIO()
-    np.lib.format.write_array(stream, array, allow_pickle=False)
-    return stream.getvalue()
+    array = np.ascontiguousarray(array).reshape(array.shape)
+    np.lib.format.write_array_header_1_0(stream, np.lib.format.header_data_from_array_1_0(array))
+    return stream.getvalue(), array.reshape(-1).view(np.uint8).data

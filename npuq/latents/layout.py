@@ -8,7 +8,7 @@ the same as in an image file.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -33,18 +33,22 @@ def grid_of(shape: tuple[int, ...], axis: int | None) -> tuple[int, int, int]:
     return channels, math.prod(rest[:-1]), rest[-1] if rest else 1
 
 
-def to_grid(array: Array, axis: int | None) -> Array:
-    """(C, rows, columns); a copy only where the axes cannot be joined in place."""
-    moved = array if axis is None else np.moveaxis(array, axis, 0)
-    return moved.reshape(grid_of(array.shape, axis))
+def by_channel(array: Array, axis: int | None) -> Array:
+    """A view (C, ..., columns) of three axes or more, those between being the rows."""
+    view = array[np.newaxis] if axis is None else np.moveaxis(array, axis, 0)
+    while view.ndim < 3:
+        view = view[:, np.newaxis]
+    return view
 
 
-def from_grid(grid: Array, shape: tuple[int, ...], axis: int | None) -> Array:
-    """The inverse of `to_grid`."""
-    if axis is None:
-        return grid.reshape(shape)
-    rest = [n for i, n in enumerate(shape) if i != axis]
-    return np.ascontiguousarray(np.moveaxis(grid.reshape(shape[axis], *rest), 0, axis))
+def place_of(block: Block, view: Array) -> tuple[Any, ...]:
+    """Where a block is in such a view: the index of its (C, rows, columns)."""
+    between = view.shape[1:-1]
+    if len(between) == 1:
+        return slice(None), block.rows, block.columns
+    # rows of several axes may not be joined in place, and a copy of all could be too large
+    rows = np.unravel_index(np.arange(block.rows.start, block.rows.stop), between)
+    return slice(None), *rows, block.columns
 
 
 def block_size(grid: tuple[int, int, int]) -> tuple[int, int]:

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from npuq.backend import Array
+from npuq.backend import Array, check_unmasked
 from npuq.codec.quantizer import look_up_symbols
 from npuq.coding.dither import DITHER_LEVELS, dither_integers, dither_values
 from npuq.coding.tables import PHASE_UNIT
 from npuq.errors import InvalidArrayError, TablesError
-from npuq.latents.layout import Block, grid_of, to_grid
+from npuq.latents.layout import Block
 from npuq.latents.tables import Tables
 from npuq.paper.soft_round import soft_round_conditional_mean
 from npuq.trained.methods import check_method
@@ -71,19 +71,20 @@ def dither_of(block: Block, channels: int, seed: int, tensor: int) -> Array:
     )
 
 
-def means_on_grid(means: Any, shape: tuple[int, ...], axis: int | None) -> Array:
-    """The means of an array of a shape, (C, rows, columns).
+def check_means(means: Any, shape: tuple[int, ...]) -> Array:
+    """The means as an array of a shape, which takes no more memory.
 
     Raises:
         InvalidArrayError: they are no finite numbers, or do not broadcast to the shape.
+        TypeError: they are masked.
     """
+    check_unmasked(means, "means")
     means = np.asarray(means)
-    if means.dtype.kind not in "fiu" or not np.all(np.isfinite(means)):
+    ends = (np.min(means, initial=0), np.max(means, initial=0)) if means.dtype.kind in "fiu" else ()
+    if not ends or not np.all(np.isfinite(ends)):
         raise InvalidArrayError("means must be finite numbers")
-    if means.ndim == 0:
-        return np.broadcast_to(means, grid_of(shape, axis))
     try:
-        return to_grid(np.broadcast_to(means, shape), axis)
+        return np.broadcast_to(means, shape)
     except ValueError:
         raise InvalidArrayError(
             f"means of shape {means.shape} do not fit an array of shape {shape}"

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from npuq.backend import Array
+from npuq.backend import Array, check_unmasked
 from npuq.errors import InvalidArrayError
-from npuq.latents.layout import Block
+from npuq.latents.layout import Block, by_channel, place_of
 from npuq.latents.tables import Tables
+from npuq.runtime.threads import map_in_threads
 from npuq.trained.integer_scales import FRACTION
 
 
@@ -27,6 +28,7 @@ def check_scales(
     Raises:
         InvalidArrayError: there are none where the tables want them, or some where they do not;
             another shape; floats that are not said to be shared, or not numbers.
+        TypeError: they are masked.
     """
     if (scales is None) != (tables.thresholds is None):
         wanted = "have a table for each level of scales: give the scale of each coefficient"
@@ -34,6 +36,7 @@ def check_scales(
         raise InvalidArrayError(f"the tables {wanted if scales is None else unwanted}")
     if scales is None:
         return None
+    check_unmasked(scales, "scales")
     scales = np.asarray(scales)
     if scales.dtype.kind == "f":
         if not are_shared:
@@ -44,7 +47,7 @@ def check_scales(
                 "or, if both sides hold this very array, as where it is sent along, say "
                 "scales_are_shared=True"
             )
-        if np.isnan(scales).any():
+        if np.isnan(np.max(scales, initial=0)):  # the largest of any that are not numbers is none
             raise InvalidArrayError("scales hold NaN")
     elif scales.dtype.kind not in "iu":
         raise InvalidArrayError(f"scales must be integers or floats, not {scales.dtype}")
@@ -57,22 +60,23 @@ def check_scales(
 
 
 def level_indexes(scales: Array, tables: Tables, blocks: list[Block]) -> list[Array]:
-    """How many thresholds the scales of each block reach, uint8 (Eq. 23).
+    """How many thresholds the scales of each block reach, (1, rows, columns) uint8 (Eq. 23).
 
     Args:
-        scales: (1, rows, columns): integers in 2^-16 steps, or floats in units of the array.
+        scales: in the shape of the array: integers in 2^-16 steps, or floats in its units.
         tables: with thresholds.
         blocks: of the grid.
     """
     assert tables.thresholds is not None, "tables of channels"
-    indexes = []
-    for block in blocks:
-        part = scales[0, block.rows, block.columns]
+    thresholds, view = tables.thresholds, by_channel(scales, None)
+
+    def find(block: Block) -> Array:
+        part = view[place_of(block, view)]
         if part.dtype.kind == "f":  # division and product are exactly rounded: the same everywhere
             part = part.astype(np.float64) / tables.step * 2.0**FRACTION
-        found = np.searchsorted(tables.thresholds, part, side="right")
-        indexes.append(found.astype(np.uint8)[None])
-    return indexes
+        return np.searchsorted(thresholds, part, side="right").astype(np.uint8)
+
+    return map_in_threads(find, blocks)
 
 
 def indexes_crc(indexes: list[Array]) -> int:

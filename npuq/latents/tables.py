@@ -6,26 +6,28 @@ Shapes: C channels, one table each; or L levels of scales, one table each.
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.special
 
+from npuq.arguments import integer, number
 from npuq.backend import Array
 from npuq.coding.tables import IntegerTables, tables_to_arrays
 from npuq.coding.tabulate import build_tables
 from npuq.errors import TablesError
 from npuq.nn import normal
 from npuq.trained.fingerprint import hash_of
-from npuq.trained.integer_scales import LEVELS, level_thresholds, scale_levels
+from npuq.trained.integer_scales import level_thresholds, scale_levels
 from npuq.trained.phases import hard_phases, plain_phases, soft_phases
 
 FORMAT = 1
 """Of files of tables."""
 FARTHEST = 4000  # symbols beyond are escapes, whatever the density
 MOST_BEYOND = 0.01  # probability there that is still sensible
+SCALES = 160
+"""Levels of scales, if no other number is asked for: each is 5 % above the one before."""
 MOST_LEVELS = 256
 
 Cdf = Callable[[Array], Array]
@@ -91,6 +93,7 @@ def make_tables(
     Raises:
         TablesError: step or alpha are impossible; the density is no distribution function, or not
             of C channels, or so wide that more than 1 % of it lies beyond 4000 steps.
+        TypeError: step or alpha is no number, or `channels` no integer.
 
     Example:
         >>> import scipy.stats
@@ -103,7 +106,7 @@ def make_tables(
     """
     is_list = isinstance(density, (list, tuple)) and not hasattr(density, "logits")
     cdfs = [_cdf_of(one, params) for one in density] if is_list else [_cdf_of(density, params)]
-    channels = len(cdfs) if is_list else operator.index(channels)
+    channels = len(cdfs) if is_list else integer(channels, "channels")
     if channels < 1:
         raise TablesError("density and channels: there must be at least one channel")
 
@@ -126,26 +129,30 @@ def make_scale_tables(
     *,
     step: float = 1.0,
     alpha: float = 0.0,
-    levels: int = LEVELS,
+    levels: int = SCALES,
     name: str = "",
 ) -> Tables:
     """Integer tables for an array with a scale for each coefficient, as in Eq. 23.
 
     A table for each of `levels` scales, from 0.11 to 256 steps in equal ratios. Which of them a
-    coefficient has is found from `scales` of `encode_array` and `decode_array`.
+    coefficient has is found from `scales` of `encode_array` and `decode_array`; beyond either end,
+    it is the nearest.
 
     Args:
         density: of a coefficient whose scale is 1, as in `make_tables`; the standard normal if it
             is left out.
         params: of the CDF module.
         step, alpha, name: as in `make_tables`.
-        levels: 2 to 256. The nearest of 64 costs some 0.002 bits a coefficient more than the exact
-            scale; of 128, 0.001.
+        levels: 2 to 256. Of normal coefficients under "un+uq", whatever their scale within these
+            ends, 160 levels cost at most 0.05 % more bits than the exact scale, and 64, which image
+            files have, 0.3 %; in the mean over scales, a third of that. A file of 160 has 135 kB,
+            of 64 57 kB.
 
     Raises:
         TablesError: as `make_tables`, or another number of levels.
+        TypeError: as `make_tables`, or `levels` is no integer.
     """
-    levels = operator.index(levels)
+    levels = integer(levels, "levels")
     if not 2 <= levels <= MOST_LEVELS:
         raise TablesError(f"levels must be from 2 to {MOST_LEVELS}, not {levels}")
     if density is None:
@@ -155,6 +162,17 @@ def make_scale_tables(
     return _tables(
         lambda y: _checked_shape(standard(y / sigma), y), levels, step, alpha, thresholds, name
     )
+
+
+def check_tables(tables: Any) -> None:
+    """Check that somebody handed in tables.
+
+    Raises:
+        TypeError: the name of their file, say.
+    """
+    if not isinstance(tables, Tables):
+        kind = type(tables).__name__
+        raise TypeError(f"tables must be what make_tables or load_tables returns, not {kind}")
 
 
 def decisive_facts(tables: Tables) -> dict[str, Any]:
@@ -185,7 +203,7 @@ def check_step(step: float, alpha: float) -> None:
 def _tables(
     cdf: Cdf, count: int, step: float, alpha: float, thresholds: Array | None, name: str
 ) -> Tables:
-    step, alpha = float(step), float(alpha)
+    step, alpha = number(step, "step"), number(alpha, "alpha")
     check_step(step, alpha)
     soft = soft_phases(alpha) if alpha > 0 else plain_phases()
     end = np.full((count, 1), FARTHEST + 0.5)

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from npuq.arguments import path_of
 from npuq.backend import Array
 from npuq.coding.dither import DITHER_LEVELS
 from npuq.coding.tables import check_phases, tables_from_arrays
@@ -23,6 +24,7 @@ from npuq.latents.tables import (
     MOST_LEVELS,
     Tables,
     check_step,
+    check_tables,
     decisive_arrays,
     decisive_facts,
 )
@@ -39,8 +41,10 @@ def save_tables(path: str | Path, tables: Tables) -> None:
     Raises:
         TablesError: there are more than 65,536, or their name is longer than 1000 characters.
         NpuqError: the folder does not exist or cannot be written.
+        TypeError: `path` is no name of a file, or `tables` are none.
     """
-    write_bytes_atomically(path, tables_to_bytes(tables))
+    check_tables(tables)
+    write_bytes_atomically(path_of(path), tables_to_bytes(tables))
 
 
 def load_tables(path: str | Path) -> Tables:
@@ -48,9 +52,10 @@ def load_tables(path: str | Path) -> Tables:
 
     Raises:
         TablesError: the file is missing, damaged, of a newer format, or holds no tables of ours.
+        TypeError: `path` is no name of a file.
     """
     try:
-        return _read(Path(path), str(path))
+        return _read(path_of(path), str(path))
     except FileNotFoundError:
         raise TablesError(f"{path}: there is no such file of tables") from None
 

@@ -14,24 +14,17 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from npuq.backend import Array, xp_of
 from npuq.models.noisy_rate import Softness, reconstruction, reconstruction_backward
 from npuq.nn import normal
 from npuq.nn.non_negative import lower_bound, lower_bound_backward_straight_through
+from npuq.nn.normal import SMALLEST_SCALE
 from npuq.paper.soft_rounded_channel import (
     noisy_rate_bits,
     noisy_rate_bits_backward,
     noisy_rate_bits_backward_expected,
 )
 from npuq.runtime.twins import has_twins
-
-SMALLEST_SCALE = float(np.float32(0.11))
-"""Below it the noise hides what is left of a scale (Ballé et al. 2018 stop there as well).
-
-It is 0.11 as float32 has it, so that what is at the bound in float32 is not below it in float64.
-"""
 
 
 class ConditionalRate(NamedTuple):

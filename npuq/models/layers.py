@@ -40,25 +40,25 @@ class Gdn(NamedTuple):
     gamma: Array
 
 
-class Kind(NamedTuple):
-    """One kind of convolution: its functions in `npuq.nn.conv`, and the numbers they go with."""
+class Sampling(NamedTuple):
+    """What a convolution does to the size: its functions in `npuq.nn.conv`, and their numbers."""
 
     forward: Callable[..., Array]
     backward: Callable[..., Any]
     static: dict[str, int]
 
 
-DOWN = Kind(conv2d, conv2d_backward, {"stride": 2, "padding": 2})
-UP = Kind(
+DOWN = Sampling(conv2d, conv2d_backward, {"stride": 2, "padding": 2})
+UP = Sampling(
     conv_transpose2d, conv_transpose2d_backward, {"stride": 2, "padding": 2, "output_padding": 1}
 )
-FLAT = Kind(conv2d, conv2d_backward, {"stride": 1, "padding": 1})
+FLAT = Sampling(conv2d, conv2d_backward, {"stride": 1, "padding": 1})
 """5x5 and half the size; 5x5 and twice the size; 3x3 and the same size."""
 
 
 def stack_forward(
-    x: Array, convs: Sequence[Conv], kinds: Sequence[Kind], between: Sequence[Gdn] | None, *,
-    inverse: bool = False, slope: float = 0.01,
+    x: Array, convs: Sequence[Conv], samplings: Sequence[Sampling],
+    between: Sequence[Gdn] | None, *, inverse: bool = False, slope: float = 0.01,
 ) -> tuple[Array, list[Array]]:  # fmt: skip
     """Convolutions, with GDN (or its inverse) between them, or leaky ReLUs where `between` is None.
 
@@ -66,17 +66,17 @@ def stack_forward(
         The result, and the inputs of all steps, which the way back needs.
     """
     kept = []
-    for i, (conv, kind) in enumerate(zip(convs, kinds, strict=True)):
+    for i, (conv, sampling) in enumerate(zip(convs, samplings, strict=True)):
         if i > 0:
             kept.append(x)
             x = leaky_relu(x, slope) if between is None else _gdn(x, between[i - 1], inverse)
         kept.append(x)
-        x = kind.forward(x, conv.w, conv.b, **kind.static)
+        x = sampling.forward(x, conv.w, conv.b, **sampling.static)
     return x, kept
 
 
 def stack_backward_straight_through(
-    d_y: Array, kept: Sequence[Array], convs: Sequence[Conv], kinds: Sequence[Kind],
+    d_y: Array, kept: Sequence[Array], convs: Sequence[Conv], samplings: Sequence[Sampling],
     between: Sequence[Gdn] | None, *, inverse: bool = False, slope: float = 0.01,
     needs_d_x: bool = True,
 ) -> tuple[Any, tuple[Conv, ...], tuple[Gdn, ...] | None]:  # fmt: skip
@@ -95,11 +95,11 @@ def stack_backward_straight_through(
     d_convs: list[Conv] = []
     d_between: list[Gdn] = []
     for i in reversed(range(len(convs))):
-        kind, conv, x = kinds[i], convs[i], inputs.pop()
+        sampling, conv, x = samplings[i], convs[i], inputs.pop()
         if i > 0 or needs_d_x:
-            d_x, d_w, d_b = kind.backward(d_x, x, conv.w, conv.b, **kind.static)
+            d_x, d_w, d_b = sampling.backward(d_x, x, conv.w, conv.b, **sampling.static)
         else:
-            d_w = conv2d_kernel_gradient(d_x, x, kernel=conv.w.shape[2:], **kind.static)
+            d_w = conv2d_kernel_gradient(d_x, x, kernel=conv.w.shape[2:], **sampling.static)
             d_x, d_b = None, conv2d_bias_gradient(d_x)
         d_convs.append(Conv(d_w, d_b))
         if i == 0:

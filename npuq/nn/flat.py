@@ -43,4 +43,4 @@ class Flat:
         """
         made = xp_of(*arrays.values()).zeros(self.size, dtype)
         self.write(arrays, self.views(made))
-        return made  # type: ignore[no-any-return]
+        return made

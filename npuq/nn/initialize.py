@@ -54,7 +54,7 @@ def dct_basis(n: int) -> Array:
 def jpeg_analysis() -> Array:
     """JPEG's transform (192, 192): JFIF's YCbCr, then the 8x8 DCT of each plane (ITU-T T.81).
 
-    The components are Y, Cb, Cr. JFIF's offsets of 128 are left out: they only move the DC
+    The components are Y, Cb, Cr. JFIF's level shift of 128 is left out: it only moves the DC
     coefficients. Not orthogonal, as YCbCr is not; `jpeg_synthesis` is its inverse.
     """
     return np.kron(_RGB_TO_YCBCR, _dct_8x8())

@@ -50,11 +50,11 @@ def init(
     """Fresh parameters of CDFs about `init_scale` wide (Ballé et al. 2018, Appendix 6.1).
 
     The paper leaves the start open; this is the one in common use: each of the K matrices averages
-    its inputs and shrinks them by init_scale^(1/K), the offsets b are uniform in [-1/2, 1/2), and
+    its inputs and shrinks them by init_scale^(1/K), the biases b are uniform in [-1/2, 1/2), and
     a = 0 leaves the map affine.
 
     Args:
-        rng: source of the offsets.
+        rng: source of the biases.
         channels: C.
         widths: the hidden widths r_2 ... r_K.
         init_scale: the CDF's initial scale in units of y; it should cover the coefficients.

@@ -7,10 +7,19 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from npuq.backend import Array, scipy_special_of, xp_of
 from npuq.nn.location_scale import Params, standardize, standardize_backward
 
-__all__ = ["Params", "logits", "logits_backward"]
+__all__ = ["SMALLEST_SCALE", "Params", "logits", "logits_backward"]
+
+SMALLEST_SCALE = float(np.float32(0.11))
+"""Of a coefficient that has a scale of its own (Eq. 23); below it the noise hides what is left of
+one (Ballé et al. 2018 stop there as well).
+
+It is 0.11 as float32 has it, so that what is at the bound in float32 is not below it in float64.
+"""
 
 
 def logits(y: Array, params: Params) -> Array:

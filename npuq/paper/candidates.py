@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from npuq.backend import Array
 from npuq.coding.shared_uniforms import shared_uniforms
 from npuq.paper.reverse_channel import Candidates
@@ -37,3 +39,15 @@ def shared_candidates(
         return shared_uniforms(first, count, 1, seed=seed, stream=2 * message + 1)[:, 0]
 
     return Candidates(sample, log_density, uniforms)
+
+
+def shared_dithers(dimensions: int, *, seed: int, message: int = 0) -> Candidates:
+    """Dithers u_n, uniform on [-1/2, 1/2)^D, of which a sender chooses one. Sec. 3.2.
+
+    Args:
+        dimensions: D.
+        seed, message: as for `shared_candidates`.
+    """
+    return shared_candidates(
+        lambda u: u - 0.5, lambda u: np.zeros(len(u)), dimensions, seed=seed, message=message
+    )

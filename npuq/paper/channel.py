@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from npuq.arguments import float_type, sizes, upstream
 from npuq.backend import Array, floats, xp_of
 
 
@@ -57,7 +58,7 @@ def round_half_up_backward_straight_through(d_k: Array, y: Array) -> Array:
         >>> round_half_up_backward_straight_through(np.array([3.0, -1.0]), np.array([0.2, 0.7]))
         array([ 3., -1.])
     """
-    return +floats(d_k, "d_k", floats(y, "y"))
+    return +upstream(d_k, "d_k", floats(y, "y"))
 
 
 def uniform_noise(rng: Any, shape: tuple[int, ...], dtype: Any = "float64") -> Array:
@@ -72,12 +73,19 @@ def uniform_noise(rng: Any, shape: tuple[int, ...], dtype: Any = "float64") -> A
     Returns:
         Noise in [-1/2, 1/2).
 
+    Raises:
+        TypeError: no generator, no shape, or another dtype.
+        ValueError: a negative size.
+
     Example:
         >>> u = uniform_noise(np.random.default_rng(0), (2, 3))
         >>> u.shape, bool(np.all((u >= -0.5) & (u < 0.5)))
         ((2, 3), True)
     """
-    return rng.random(shape, dtype=dtype) - 0.5
+    if not hasattr(rng, "integers"):  # as those of Python, and NumPy's old ones, have not
+        kind = type(rng).__name__
+        raise TypeError(f"rng must be a Generator, as of numpy.random.default_rng, not {kind}")
+    return rng.random(sizes(shape, "shape"), dtype=float_type(dtype)) - 0.5
 
 
 def uniform_noise_channel(y: Array, u: Array) -> Array:
@@ -119,7 +127,7 @@ def uniform_noise_channel_backward(d_z: Array, y: Array, u: Array) -> tuple[Arra
         (array([3., 1.]), array([3., 1.]))
     """
     y, u = _with_noise(y, u, "y")
-    d_z = floats(d_z, "d_z", y)
+    d_z = upstream(d_z, "d_z", y)
     return +d_z, +d_z if u.shape == y.shape else d_z.sum()
 
 

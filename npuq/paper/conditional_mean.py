@@ -18,9 +18,10 @@ from typing import Any
 
 import numpy as np
 
+from npuq.arguments import upstream
 from npuq.backend import Array, floats, xp_of
 from npuq.nn.activations import sigmoid
-from npuq.paper.density import Cdf
+from npuq.paper.density import Cdf, logits_at
 from npuq.paper.soft_round import (
     soft_round_conditional_mean,
     soft_round_conditional_mean_backward,
@@ -86,7 +87,7 @@ def conditional_mean(z: Array, params: Any, *, cdf: Cdf, alpha: float = 0.0) -> 
         array([0.   , 0.013])
     """
     m = soft_round_conditional_mean(floats(z, "z"), alpha)
-    return m + _mean_offset(m, params, cdf)
+    return m + _mean_correction(m, params, cdf)
 
 
 def conditional_mean_backward(
@@ -121,10 +122,10 @@ def conditional_mean_backward(
         array([0.852, 0.87 ])
     """
     z = floats(z, "z")
-    d_mean = floats(d_mean, "d_mean", z)
+    d_mean = upstream(d_mean, "d_mean", z)
     xp = xp_of(z)
     m = soft_round_conditional_mean(z, alpha)
-    offset = _mean_offset(m, params, cdf)
+    correction = _mean_correction(m, params, cdf)
     lower, upper = cdf.logits(m - 0.5, params), cdf.logits(m + 0.5, params)
     slope_low, _ = cdf.logits_backward(xp.ones_like(m), m - 0.5, params)
     slope_high, _ = cdf.logits_backward(xp.ones_like(m), m + 0.5, params)
@@ -132,13 +133,13 @@ def conditional_mean_backward(
         # p = slope sigmoid(logit) sigmoid(-logit), and c(b) - c(a) as in `interval_bits`
         p_low = slope_low * _sigmoid_ratio(lower, upper)
         p_high = slope_high * _sigmoid_ratio(-upper, -lower)
-        slope = p_high * (0.5 - offset) + p_low * (0.5 + offset)
+        slope = p_high * (0.5 - correction) + p_low * (0.5 + correction)
         slope = slope / -xp.expm1(lower - upper)
     slope = xp.where(lower < upper, slope, 1)
     return soft_round_conditional_mean_backward(d_mean * slope, z, alpha)
 
 
-def _mean_offset(m: Array, params: Any, cdf: Cdf) -> Array:
+def _mean_correction(m: Array, params: Any, cdf: Cdf) -> Array:
     """E - m, in [-1/2, 1/2]; 0 where both ends have the same logit, which tells nothing."""
     w = _mass_below(m, params, cdf)
     start, _ = _bisect(lambda t: w(t) <= 0, m)  # exactly -1/2 inside of the support
@@ -168,7 +169,7 @@ def _bisect(holds: Callable[[Array], Array], m: Array) -> tuple[Array, Array]:
 def _mass_below(m: Array, params: Any, cdf: Cdf) -> Callable[[Array], Array]:
     """w: the share of the mass between m - 1/2 and m + 1/2 that lies below m + t."""
     xp = xp_of(m)
-    lower, upper = cdf.logits(m - 0.5, params), cdf.logits(m + 0.5, params)
+    lower, upper = logits_at(m - 0.5, params, cdf), logits_at(m + 0.5, params, cdf)
     is_known = lower < upper
 
     def w(t: Array) -> Array:

@@ -23,6 +23,7 @@ from __future__ import annotations
 import math
 from typing import Any, Protocol
 
+from npuq.arguments import pair, upstream
 from npuq.backend import Array, floats, xp_of
 from npuq.nn.activations import softplus
 from npuq.paper.soft_round import (
@@ -59,11 +60,14 @@ def interval_bits(lower: Array, upper: Array) -> Array:
 
     Args:
         lower: logit of the CDF at the lower end.
-        upper: logit of the CDF at the upper end, of the same shape; upper >= lower.
+        upper: logit of the CDF at the upper end, of the same shape or one number; upper >= lower.
 
     Returns:
         Bits, finite for finite logits; infinite if both ends have the same infinite logit, as
         outside of the support of the distribution.
+
+    Raises:
+        ValueError: the shapes differ.
 
     Numerics: sigmoid(b) - sigmoid(a) = (1 - e^-(b - a)) sigmoid(-a) sigmoid(b), so that the log is
         a sum of terms that neither cancel nor overflow, however far out in a tail. The gap b - a
@@ -74,8 +78,7 @@ def interval_bits(lower: Array, upper: Array) -> Array:
         >>> interval_bits(lower, upper).round(3)
         array([ 1.   , 72.796])
     """
-    lower = floats(lower, "lower")
-    upper = floats(upper, "upper", lower)
+    lower, upper = pair(lower, "lower", upper, "upper")
     xp = xp_of(lower)
     gap = xp.maximum(_gap(lower, upper), _smallest_gap(lower))
     nats = softplus(lower) + softplus(-upper) - xp.log(-xp.expm1(-gap))
@@ -91,16 +94,15 @@ def interval_bits_backward(d_bits: Array, lower: Array, upper: Array) -> tuple[A
         upper: logit at the upper end.
 
     Returns:
-        (d_lower, d_upper); 0 where the bits are infinite.
+        (d_lower, d_upper), of the shape of the bits; 0 where they are infinite.
 
     Example:
         >>> d_lower, d_upper = interval_bits_backward(np.ones(1), np.array([-1.0]), np.array([1.0]))
         >>> d_lower.round(3), d_upper.round(3)
         (array([0.614]), array([-0.614]))
     """
-    lower = floats(lower, "lower")
-    upper = floats(upper, "upper", lower)
-    d_bits = floats(d_bits, "d_bits", lower)
+    lower, upper = pair(lower, "lower", upper, "upper")
+    d_bits = upstream(d_bits, "d_bits", lower)
     xp = xp_of(lower)
     gap = _gap(lower, upper)
     wide = gap > _smallest_gap(lower)
@@ -139,7 +141,7 @@ def rate_bits(z: Array, params: Any, *, cdf: Cdf, alpha: float = 0.0) -> Array:
         array([1.114, 1.141, 7.434])
     """
     m = soft_round_conditional_mean(floats(z, "z"), alpha)
-    return interval_bits(cdf.logits(m - 0.5, params), cdf.logits(m + 0.5, params))
+    return interval_bits(logits_at(m - 0.5, params, cdf), logits_at(m + 0.5, params, cdf))
 
 
 def rate_bits_backward(
@@ -166,10 +168,10 @@ def rate_bits_backward(
         (array([0.019, 0.278, 0.817]), -8.587)
     """
     z = floats(z, "z")
-    d_bits = floats(d_bits, "d_bits", z)
+    d_bits = upstream(d_bits, "d_bits", z)
     m = soft_round_conditional_mean(z, alpha)
     d_lower, d_upper = interval_bits_backward(
-        d_bits, cdf.logits(m - 0.5, params), cdf.logits(m + 0.5, params)
+        d_bits, logits_at(m - 0.5, params, cdf), logits_at(m + 0.5, params, cdf)
     )
     d_low, d_params_low = cdf.logits_backward(d_lower, m - 0.5, params)
     d_high, d_params_high = cdf.logits_backward(d_upper, m + 0.5, params)
@@ -198,6 +200,21 @@ def density(z: Array, params: Any, *, cdf: Cdf, alpha: float = 0.0) -> Array:
         array([0.4621, 0.4533, 0.0058])
     """
     return 2.0 ** -rate_bits(z, params, cdf=cdf, alpha=alpha)
+
+
+def logits_at(y: Array, params: Any, cdf: Cdf) -> Array:
+    """cdf.logits(y, params), of Eq. (43).
+
+    Raises:
+        TypeError: `cdf` has no logits, or `params` are not those that it takes.
+    """
+    try:
+        return cdf.logits(y, params)
+    except AttributeError as error:
+        raise TypeError(
+            "cdf must be a CDF module, such as npuq.nn.logistic or npuq.nn.scipy_cdf.from_scipy "
+            f"makes them, and params what it takes: {error}"
+        ) from error
 
 
 def _add(a: Any, b: Any) -> Any:

@@ -45,6 +45,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from npuq.arguments import check_callable, upstream
 from npuq.backend import Array, floats
 from npuq.paper.density import Cdf, rate_bits
 from npuq.paper.soft_round import check_alpha, soft_round_inverse
@@ -67,6 +68,7 @@ def expected_derivative(h: Callable[[Array], Array], y: Array) -> Array:
         >>> expected_derivative(np.floor, np.array([0.2, 0.7]))  # of a function that has no slope
         array([1., 1.])
     """
+    check_callable(h, "h")
     y = floats(y, "y")
     return h(y + 0.5) - h(y - 0.5)
 
@@ -102,7 +104,7 @@ def rate_bits_backward_expected(
     """
     y = floats(y, "y")
     f_x = soft_round_inverse(y, alpha)
-    return floats(d_bits, "d_bits", y) * expected_derivative(
+    return upstream(d_bits, "d_bits", y) * expected_derivative(
         lambda z: rate_bits(z, params, cdf=cdf), f_x
     )
 
@@ -125,4 +127,4 @@ def soft_round_conditional_mean_backward_expected(d_r: Array, z: Array, alpha: f
         array([1., 1.])
     """
     check_alpha(alpha)
-    return +floats(d_r, "d_r", floats(z, "z"))
+    return +upstream(d_r, "d_r", floats(z, "z"))

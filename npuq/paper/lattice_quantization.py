@@ -92,8 +92,8 @@ def lattice_rate_bits(
     cell = floats(cell, "cell", z)
     xp = xp_of(z)
     total = xp.full(z.shape[:-1], -np.inf, z.dtype)
-    for offset in cell:
-        total = xp.logaddexp(total, log_density(z + offset))
+    for u in cell:
+        total = xp.logaddexp(total, log_density(z + u))
     return (math.log(len(cell) / lattice.volume) - total) / math.log(2)
 
 

@@ -54,17 +54,17 @@ def _nearest(y: Array) -> Array:
 
 
 class _Rounded(NamedTuple):
-    """x rounded to offset + 4 Z, in each coordinate; all (N, 24)."""
+    """x rounded to the coset c + 4 Z, in each coordinate; all (N, 24)."""
 
     f: Array
-    rest: Array  # (x - offset) / 4 - f
+    rest: Array  # (x - c) / 4 - f
     cost: Array  # rest^2
     parity: Array  # 0.0 or 1.0
     extra: Array  # what it costs more to round the other way: (1 - |rest|)^2 - rest^2
 
 
-def _round(x: Array, offset: int) -> _Rounded:
-    place = (x - offset) / 4
+def _round(x: Array, c: int) -> _Rounded:
+    place = (x - c) / 4
     f = round_half_up(place)
     rest = place - f
     return _Rounded(f, rest, rest**2, f % 2, 1 - 2 * abs(rest))

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from npuq.backend import Array, floats
+from npuq.arguments import pair
+from npuq.backend import Array
 from npuq.paper.channel import round_half_up, uniform_noise_channel
 from npuq.paper.soft_round import soft_round, soft_round_conditional_mean
 
@@ -106,7 +107,7 @@ def mse(x: Array, x_hat: Array) -> float:
         The mean over everything, in squared units of x.
 
     Raises:
-        ValueError: if x is empty.
+        ValueError: if x is empty, or the shapes differ.
     """
     x, x_hat = _both(x, x_hat)
     return float(((x_hat - x) ** 2).mean())
@@ -124,7 +125,7 @@ def mse_backward(d_mse: float, x: Array, x_hat: Array) -> tuple[Array, Array]:
         (d_x, d_x_hat).
 
     Raises:
-        ValueError: if x is empty.
+        ValueError: if x is empty, or the shapes differ.
     """
     x, x_hat = _both(x, x_hat)
     d_x_hat = float(2 * d_mse / x.size) * (x_hat - x)
@@ -147,7 +148,7 @@ def rate_distortion(rate_bits: float, distortion: float, *, lmbda: float, pixels
 
 
 def _both(x: Array, x_hat: Array) -> tuple[Array, Array]:
-    x = floats(x, "x")
+    x, x_hat = pair(x, "x", x_hat, "x_hat")
     if x.size == 0:
         raise ValueError("x is empty: it has no mean squared error")
-    return x, floats(x_hat, "x_hat", x)
+    return x, x_hat

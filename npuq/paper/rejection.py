@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from npuq.backend import Array, floats
+from npuq.backend import Array
 from npuq.paper.reverse_channel import (
     Candidates,
     LogDensity,
     Message,
     check_bound,
+    check_probabilities,
     check_ratios,
     log_ratios,
     ranges,
@@ -72,14 +73,7 @@ def greedy_rejection(q: Array, p: Array, candidates: Candidates) -> Message:
     Raises:
         ValueError: q and p are no such probabilities.
     """
-    q, p = floats(q, "q"), floats(p, "p")
-    if q.ndim != 1 or q.shape != p.shape:
-        raise ValueError(f"q and p must have one shape (A,), not {q.shape} and {p.shape}")
-    for name, values in (("q", q), ("p", p)):
-        if not (values >= 0).all() or not abs(values.sum() - 1) < 1e-6:
-            raise ValueError(f"{name} must be probabilities whose sum is 1")
-    if (q[p == 0] > 0).any():
-        raise ValueError("p must be positive wherever q is")
+    q, p = check_probabilities(q, p)
     rest = q.astype(np.float64)  # q less what earlier candidates took
     for first, size in ranges():
         symbols = candidates.sample(first, size).tolist()

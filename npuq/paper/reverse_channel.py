@@ -12,11 +12,17 @@ differ in how they select:
                            poisson_functional_representation   q           max q/p on average
     rejection.py           rejection_sampling                  q           max q/p on average
                            greedy_rejection                    q           max q/p on average
+    hybrid_coding.py       hybrid_coding                       q or near   as those, over M^D
+    tree_search.py         a_star_coding                       q           O(log max q/p)
+                           greedy_poisson_rejection            q           O(KL)
 
-max q/p is at least 2^KL, and to be near q takes about as many: all are exponential in the
-information, and by Lemma 1 (`npuq.paper.boltzmann`) nothing else can be hoped for while q may be
-anything. Universal quantization (`npuq.paper.channel`) takes linear time, for one kind of q.
-`index_codes.py` turns an index into bits; `blocks.py` divides a vector to keep 2^KL small.
+max q/p is at least 2^KL, and to be near q takes about as many: all but the last are exponential in
+the information, and by Lemma 1 (`npuq.paper.boltzmann`) nothing else can be hoped for while q may
+be anything. Three more take linear time for one kind of q each: universal quantization
+(`npuq.paper.channel`), which `rejection_quantization.py` extends to other noise, and the searches
+of a tree, for q/p with one peak on a line. Hybrid coding leaves to universal quantization what it
+can do. `index_codes.py` turns an index into bits; `blocks.py` divides a vector to keep 2^KL small;
+`functional_information.py` is the bound that no method beats.
 
 Shapes: z_n has any shape; arrays over candidates have them along their first axis. Log-densities
 are in nats, as SciPy's are; information is in bits.
@@ -168,3 +174,26 @@ def check_ratios(ratios: Array, log_ratio_max: float) -> None:
         raise ValueError(
             f"log_ratio_max is {log_ratio_max}, but log q/p reaches {largest}; it must be a bound"
         )
+
+
+def check_probabilities(q: Array, p: Array) -> tuple[Array, Array]:
+    """Refuse what is no pair of target and proposal on one alphabet. Sec. 2.
+
+    Args:
+        q, p: (A,) probabilities; p is positive where q is.
+
+    Returns:
+        Both, as arrays.
+
+    Raises:
+        ValueError: they are not.
+    """
+    q, p = floats(q, "q"), floats(p, "p")
+    if q.ndim != 1 or q.shape != p.shape:
+        raise ValueError(f"q and p must have one shape (A,), not {q.shape} and {p.shape}")
+    for name, values in (("q", q), ("p", p)):
+        if not (values >= 0).all() or not abs(values.sum() - 1) < 1e-6:
+            raise ValueError(f"{name} must be probabilities whose sum is 1")
+    if (q[p == 0] > 0).any():
+        raise ValueError("p must be positive wherever q is")
+    return q, p

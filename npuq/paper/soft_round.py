@@ -38,6 +38,7 @@ from __future__ import annotations
 import math
 from numbers import Real
 
+from npuq.arguments import upstream
 from npuq.backend import Array, floats, xp_of
 from npuq.paper.digits import decay_of, finite, nearest_and_rest, quiet, up_to_half
 
@@ -149,7 +150,7 @@ def soft_round_backward(d_s: Array, y: Array, alpha: float) -> Array:
         array([0.0128, 0.2042, 3.5064])
     """
     y, alpha = _checked(y, "y", alpha)
-    d_s = floats(d_s, "d_s", y)
+    d_s = upstream(d_s, "d_s", y)
     if _is_identity(y, alpha):
         return +d_s
     xp = xp_of(y)
@@ -227,7 +228,7 @@ def soft_round_inverse_backward(d_y: Array, z: Array, alpha: float) -> Array:
         array([78.331,  0.285])
     """
     z, alpha = _checked(z, "z", alpha)
-    d_y = floats(d_y, "d_y", z)
+    d_y = upstream(d_y, "d_y", z)
     if _is_identity(z, alpha):
         return +d_y
     xp = xp_of(z)
@@ -298,7 +299,7 @@ def soft_round_conditional_mean_backward(d_r: Array, z: Array, alpha: float) -> 
         array([ 0.285, 78.331])
     """
     z, alpha = _checked(z, "z", alpha)
-    d_r = floats(d_r, "d_r", z)
+    d_r = upstream(d_r, "d_r", z)
     if _is_identity(z, alpha):
         return +d_r
     xp = xp_of(z)

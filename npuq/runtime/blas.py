@@ -63,7 +63,7 @@ def _order(a: Array) -> tuple[bytes, Any]:
 
 
 def _address(a: Array) -> int:
-    return a.__array_interface__["data"][0]  # type: ignore[no-any-return]
+    return a.__array_interface__["data"][0]
 
 
 @functools.lru_cache(1 << 10)

@@ -39,8 +39,8 @@ def jit(**options: Any) -> Callable[[F], F]:
 
     Numba compiles anew when the function's own file changes, but not when a file does that it
     imports functions or constants from. Having edited `elementary.py`, `cdf_network.py`,
-    `coding/tables.py`, `coding/intervals.py` or `nn/winograd.py`, delete `__pycache__/*.nb[ic]`
-    beside the kernels, or an old one may run.
+    `coding/tables.py`, `coding/intervals.py`, `nn/normal.py` or `nn/winograd.py`, delete
+    `__pycache__/*.nb[ic]` beside the kernels, or an old one may run.
     """
 
     def decorate(function: F) -> F:
@@ -49,7 +49,7 @@ def jit(**options: Any) -> Callable[[F], F]:
         dispatcher = numba.njit(**{"nogil": True, **options})(function)
         with contextlib.suppress(RuntimeError, OSError):  # no place for a cache can be written to
             dispatcher._cache = _forgiving_cache()(function)
-        return dispatcher  # type: ignore[no-any-return]
+        return dispatcher
 
     return decorate
 
@@ -63,7 +63,7 @@ def _forgiving_cache() -> Any:
     from numba.core.caching import CompileResultCacheImpl, FunctionCache
     from numba.core.serialize import dumps
 
-    class Checked(CompileResultCacheImpl):  # type: ignore[misc]
+    class Checked(CompileResultCacheImpl):
         def reduce(self, result: Any) -> Any:
             data = dumps(super().reduce(result))
             return zlib.crc32(data), data
@@ -74,7 +74,7 @@ def _forgiving_cache() -> Any:
                 raise ValueError("the checksum does not match")
             return super().rebuild(target, pickle.loads(data))
 
-    class Forgiving(FunctionCache):  # type: ignore[misc]
+    class Forgiving(FunctionCache):
         _impl_class = Checked
 
         def load_overload(self, signature: Any, target: Any) -> Any:
@@ -114,7 +114,8 @@ def compiled(**options: Any) -> Callable[[F], F]:
         def call(*args: Any) -> Any:
             return dispatcher()(*args)
 
-        call.py_func = function  # type: ignore[attr-defined]
-        return call  # type: ignore[return-value]
+        called: Any = call
+        called.py_func = function
+        return called
 
     return decorate

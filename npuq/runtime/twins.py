@@ -66,14 +66,15 @@ def has_twins(
                 asks = not use_reference()
             else:
                 asks = not any(isinstance(value, kept) for value in (*args, *static.values()))
-            twin = twin_of(module, name, place) if arrays and asks else None
-            if twin is not None and twin.takes(args, static, arrays):  # type: ignore[attr-defined]
+            twin: Any = twin_of(module, name, place) if arrays and asks else None
+            if twin is not None and twin.takes(args, static, arrays):
                 result = twin(*args, **static)
                 return result if returns is None else returns(*result)
             return function(*args, **static)
 
-        choose.plain = function  # type: ignore[attr-defined]
-        return choose  # type: ignore[return-value]
+        chosen: Any = choose
+        chosen.plain = function
+        return chosen
 
     return decorate
 
@@ -104,7 +105,8 @@ def takes(
             fits = found in one_by_one or (len(set(found)) == 1 and found[0] in for_all)
             return fits and (when is None or when(*args, **static))
 
-        function.takes = answer  # type: ignore[attr-defined]
+        twin: Any = function
+        twin.takes = answer
         return function
 
     return decorate

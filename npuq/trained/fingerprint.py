@@ -30,7 +30,7 @@ def decisive_facts(model: Model) -> dict[str, Any]:
 def decisive_arrays(model: Model) -> dict[str, Array]:
     """The arrays that decoding depends on, by their names in a model file.
 
-    There the medians are called "offset".
+    There the medians are called "offset", and nowhere else: it is the word of format 1.
     """
     arrays = named_arrays(model.params)
     arrays |= {f"tables.{name}": a for name, a in tables_to_arrays(model.tables).items()}

@@ -28,7 +28,7 @@ def check_method(method: str) -> None:
     Raises:
         ModelError: there is none.
     """
-    if method not in METHODS:
+    if not isinstance(method, str) or method not in METHODS:
         raise ModelError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
 
 

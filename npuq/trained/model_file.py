@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from npuq.arguments import path_of
 from npuq.backend import Array
 from npuq.coding.dither import DITHER_LEVELS
 from npuq.coding.tables import IntegerTables, check_phases, tables_from_arrays
@@ -72,7 +73,9 @@ def load_model(path: str | Path) -> Model:
 
     Raises:
         ModelError: the file is missing, damaged, of a newer format, or no model of ours.
+        TypeError: `path` is no name of a file.
     """
+    path = path_of(path)
     try:
         with opened(path) as archive:
             manifest = _manifest(path, archive)

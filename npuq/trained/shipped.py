@@ -58,9 +58,13 @@ def find_model(wanted: bytes, model: Model | None = None) -> Model:
     """The model with a hash: the one given, or else one that comes with the package.
 
     Raises:
+        TypeError: `model` is no Model, but the name of one, say.
         WrongModelError: neither has that hash.
     """
     if model is not None:
+        if not isinstance(model, Model):
+            kind = type(model).__name__
+            raise TypeError(f"model must be what npuq.load_model returns, not {kind}")
         if model.hash != wanted:
             raise WrongModelError(
                 f"the file needs model {wanted.hex()}, but the given one ({model.name}) is "

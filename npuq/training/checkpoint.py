@@ -43,6 +43,8 @@ class TrainingState(NamedTuple):
         summed: number of these steps.
         lengths: of the gradients of the last steps, see `npuq.nn.clipping.is_outlier`.
         skipped: number of steps that were left out.
+        ranks: (step, number of ranks) wherever the number changed, from step 0 on; sums over
+            another number of ranks are rounded otherwise.
     """
 
     step: int
@@ -54,6 +56,7 @@ class TrainingState(NamedTuple):
     summed: int = 0
     lengths: tuple[float, ...] = ()
     skipped: int = 0
+    ranks: tuple[tuple[int, int], ...] = ((0, 1),)
 
 
 def save_checkpoint(
@@ -75,6 +78,7 @@ def save_checkpoint(
         "summed": state.summed,
         "lengths": state.lengths,
         "skipped": state.skipped,
+        **({"ranks": state.ranks} if state.ranks != ((0, 1),) else {}),
         "options": dataclasses.asdict(options),
         "provenance": dict(provenance),
     }
@@ -152,6 +156,7 @@ class SavedRun(NamedTuple):
     provenance: dict[str, Any]
     step: int
     skipped: int
+    ranks: list[list[int]]
 
 
 def saved_run(path: Path) -> SavedRun:
@@ -162,8 +167,9 @@ def saved_run(path: Path) -> SavedRun:
     """
     manifest, _ = _read(path)
     return SavedRun(
-        manifest["options"], manifest["provenance"], manifest["step"], manifest["skipped"]
-    )
+        manifest["options"], manifest["provenance"], manifest["step"], manifest["skipped"],
+        manifest.get("ranks", [[0, 1]]),
+    )  # fmt: skip
 
 
 def file_hash(path: Path) -> str:
@@ -239,4 +245,5 @@ def _state(
         summed=count("summed"),
         lengths=tuple(map(float, manifest["lengths"])),
         skipped=count("skipped"),
+        ranks=tuple((int(at), int(size)) for at, size in manifest.get("ranks", ((0, 1),))),
     )

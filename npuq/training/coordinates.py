@@ -115,4 +115,4 @@ def _kernels_times(params: HyperpriorParams, *, transposed: bool) -> HyperpriorP
 @functools.cache
 def _kernel_basis(xp: Any, k: int, dtype: np.dtype[Any]) -> Array:
     """C (x) C, which makes the DCTs of all kernels at once, once for each device."""
-    return xp.asarray(np.kron(dct_basis(k), dct_basis(k)).astype(dtype))  # type: ignore[no-any-return]
+    return xp.asarray(np.kron(dct_basis(k), dct_basis(k)).astype(dtype))

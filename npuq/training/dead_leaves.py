@@ -50,7 +50,7 @@ class Surfaces(NamedTuple):
     """What is painted on each leaf; the brightness is a product, as light on matter is."""
 
     colour: Array  # (L, 3), 0 to 255
-    slope: Array  # (L, 2): change of brightness per unit of (row, column) offset
+    slope: Array  # (L, 2): change of brightness per unit of distance (row, column)
     bulge: Array  # (L,): darkening from the centre to the rim
     wave: Array  # (L, 2): angular frequency of the stripes, radians a pixel
     phase: Array  # (L,)
@@ -109,7 +109,9 @@ def dead_leaves(
     return image
 
 
-def dead_leaves_batch(*, seed: int, step: int, batch_size: int = 8, crop: int = 256) -> Array:
+def dead_leaves_batch(
+    *, seed: int, step: int, batch_size: int = 8, crop: int = 256, part: slice = slice(None)
+) -> Array:
     """A training batch of dead leaves, each picture drawn anew: a pure function of its arguments.
 
     Args:
@@ -117,11 +119,12 @@ def dead_leaves_batch(*, seed: int, step: int, batch_size: int = 8, crop: int = 
         step: the training step, >= 0.
         batch_size: B.
         crop: C, in pixels.
+        part: which pictures of the batch to draw.
 
     Returns:
-        uint8 (B, C, C, 3).
+        uint8 (B, C, C, 3), or fewer with `part`.
     """
-    seeds = [(TRAINING_PICTURES, seed, step, i) for i in range(batch_size)]
+    seeds = [(TRAINING_PICTURES, seed, step, i) for i in range(batch_size)[part]]
     return np.stack([dead_leaves(crop, crop, seed=words) for words in seeds])
 
 
@@ -267,7 +270,7 @@ def _paint(owner: Array, first_row: int, leaves: Leaves, surfaces: Surfaces, noi
     x = np.arange(owner.shape[1])
     dy = (y.astype(np.float32) + 0.5) / SAMPLES - leaves.row[owner]
     dx = (x.astype(np.float32) + 0.5) / SAMPLES - leaves.column[owner]
-    # offsets along the axes in units of the leaf's size, so that shading spans the leaf
+    # distances along the axes in units of the leaf's size, so that shading spans the leaf
     towards_row = dy / leaves.reach_row[owner]
     towards_column = dx / leaves.reach_column[owner]
     light = 1 + surfaces.slope[:, 0][owner] * towards_row

@@ -10,8 +10,7 @@ A run lives in a folder: `checkpoint.npz` (to go on from), `history.csv` (curves
 
 from __future__ import annotations
 
-import csv
-import io
+import contextlib
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,12 +19,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from npuq.backend import Array, to_device, to_host, xp_of
-from npuq.io.atomic import write_bytes_atomically
+from npuq.errors import RankError
 from npuq.models.linear import Loss
 from npuq.nn.adam import adam_init
 from npuq.nn.parameters import named_arrays, with_arrays
+from npuq.ranks.alone import ALONE, Ranks
+from npuq.ranks.sums import digest
 from npuq.training.checkpoint import (
-    HISTORY,
     TrainingState,
     load_branch,
     load_checkpoint,
@@ -34,6 +34,7 @@ from npuq.training.checkpoint import (
 from npuq.training.objectives import Objective, objective_of
 from npuq.training.options import TrainingOptions
 from npuq.training.photographs import BatchSource
+from npuq.training.records import on_ranks, write_history
 from npuq.training.run_folder import alone_in
 from npuq.training.schedules import lmbda_at, softness_at
 from npuq.training.step import noise_of_validation, on_host
@@ -43,24 +44,29 @@ Progress = Callable[[int, Loss], None]
 
 
 def validation_loss(
-    objective: Objective[Any], model: Any, images: Array, options: TrainingOptions, step: int
-) -> Loss:
-    """The loss on held-out images, with lambda and alpha of the step and always the same noise."""
+    objective: Objective[Any], model: Any, images: Array, options: TrainingOptions, step: int,
+    ranks: Ranks = ALONE,
+) -> Loss:  # fmt: skip
+    """The loss on held-out images, with lambda and alpha of the step and always the same noise.
+
+    Each rank takes some of the images; the mean is that of a process alone, bit for bit.
+    """
     if not len(images):
         return Loss(math.nan, math.nan, math.nan)
     device = _device(model)
-    losses = []
-    for number, image in enumerate(images):
-        inputs = objective.inputs(image[None], noise_of_validation(number, generator=options.noise))
-        losses.append(
-            objective.loss(
-                model,
-                tuple(to_device(a, device) for a in inputs),
-                lmbda_at(options, step),
-                softness_at(options, step),
-            )
+    losses = {}
+    for number in range(ranks.rank, len(images), ranks.size):
+        noise = noise_of_validation(number, generator=options.noise)
+        inputs = objective.inputs(images[number][None], noise)
+        loss = objective.loss(
+            model,
+            tuple(to_device(a, device) for a in inputs),
+            lmbda_at(options, step),
+            softness_at(options, step),
         )
-    return Loss(*np.mean(np.array(on_host(losses)), axis=0).tolist())
+        (losses[number],) = on_host([loss])
+    every = {number: loss for part in ranks.gather(losses) for number, loss in part.items()}
+    return Loss(*np.mean(np.array([every[n] for n in range(len(images))]), axis=0).tolist())
 
 
 def train_parameters(
@@ -78,11 +84,13 @@ def train_parameters(
     checkpoint_every: int = 1000,
     stop_after: int | None = None,
     progress: Progress | None = None,
+    ranks: Ranks = ALONE,
 ) -> Any:
     """Train the parameters of a model as Sec. 5.2 says; `npuq.training.train` makes them a model.
 
     Args:
-        source: makes the batches, uint8 (N, H, W, 3).
+        source: makes the batches, uint8 (N, H, W, 3); of each, this rank's share, where there are
+            several: `ranks.share(options.batch_size)`.
         validation: uint8 (N, H, W, 3) images, possibly none.
         folder: of the run; made if it is not there.
         options: settings.
@@ -98,6 +106,7 @@ def train_parameters(
         checkpoint_every: steps between checkpoints, rows of the history and validations.
         stop_after: stop, with a checkpoint, before this step; for tests of interruption.
         progress: called with (step, loss) for each step; on a CUDA device for some at once.
+        ranks: that train together, see `npuq.ranks`; rank 0 alone reads and writes in the folder.
 
     Returns:
         The model's trained parameters, of the type of `model`.
@@ -106,26 +115,34 @@ def train_parameters(
         TrainingError: the folder holds a checkpoint and `resume` is False, or the other way round;
             the checkpoint is of another run; another training is at work in the folder; or the
             loss is not finite any more.
+        RankError: more ranks than images in a batch, or another rank failed; rank 0 has written a
+            checkpoint then.
         ValueError: `model` is not what the options say.
         KeyboardInterrupt: passed on, after a checkpoint was written.
     """
+    if device != "cpu" and ranks.size > 1:
+        raise RankError("ranks train together on CPUs alone: leave --device out")
     folder, provenance = Path(folder), provenance or {}
     objective = objective_of(options, device)
     like = objective.initial(model)
     params = named_arrays(like)
-    with alone_in(folder, resume=resume):
+
+    def start() -> TrainingState:
         if resume:
-            state = load_checkpoint(folder / "checkpoint.npz", options, provenance, params)
-        elif branch_from is not None:
-            state = load_branch(Path(branch_from), params)
-        else:
-            state = TrainingState(0, params, adam_init(params), {}, [])
-        run = _Run(objective, like, validation, folder, options, provenance)
+            return load_checkpoint(folder / "checkpoint.npz", options, provenance, params)
+        if branch_from is not None:
+            return load_branch(Path(branch_from), params)
+        return TrainingState(0, params, adam_init(params), {}, [])
+
+    with contextlib.ExitStack() as stack:
+        ranks.from_lead(lambda: stack.enter_context(alone_in(folder, resume=resume)))
+        state = on_ranks(ranks.from_lead(start), ranks.size)
+        run = _Run(objective, like, validation, folder, options, provenance, ranks)
         stop = options.steps if stop_after is None else min(stop_after, options.steps)
         begin = like, objective, source, options, stop
         steps: Steps
         if device == "cpu":
-            steps = HostSteps(state, *begin)
+            steps = HostSteps(state, *begin, ranks)
         else:
             from npuq.training.device_steps import DeviceSteps
 
@@ -144,6 +161,7 @@ class _Run(NamedTuple):
     folder: Path
     options: TrainingOptions
     provenance: Mapping[str, Any]
+    ranks: Ranks
 
     def train(
         self, steps: Steps, stop: int, checkpoint_every: int, progress: Progress | None
@@ -153,13 +171,14 @@ class _Run(NamedTuple):
         done, summed, last = begun.step, begun.summed, self.options.steps
         try:
             # a diverging run ends in one error, without NumPy's warnings on the way
-            with np.errstate(all="ignore"):
+            with np.errstate(all="ignore"), self.ranks.stopping_together():
                 while True:
                     # also one that an interruption has kept from being made
                     if summed and (done % checkpoint_every == 0 or done == last):
                         state, summed = self.with_row(steps.state(), done - 1), 0
                         steps.row_made(state)
-                        _write_history(self.folder / "history.csv", state.history)
+                        if self.ranks.leads:
+                            write_history(self.folder / "history.csv", state.history)
                         self.save(state)
                     if done >= stop:
                         break
@@ -169,7 +188,7 @@ class _Run(NamedTuple):
                     if progress is not None:
                         for number, loss in enumerate(losses, done + 1 - len(losses)):
                             progress(number, loss)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, RankError):
             self.save(steps.state())
             raise
         if stop < last:
@@ -185,8 +204,10 @@ class _Run(NamedTuple):
         options = self.options
         if not all(bool(xp_of(a).isfinite(a).all()) for a in state.params.values()):
             raise diverged(math.nan, step, options)
+        if self.ranks.size > 1:  # unlike machines may round unlike
+            self.ranks.check_alike({"parameters": digest(state.params)})
         now = self.objective.to_model(with_arrays(self.like, _result(state, options)))
-        held_out = validation_loss(self.objective, now, self.validation, options, step)
+        held_out = validation_loss(self.objective, now, self.validation, options, step, self.ranks)
         row = [
             state.step, lmbda_at(options, step), softness_at(options, step).alpha,
             *(float(total) / state.summed for total in state.sums), *map(float, held_out),
@@ -194,11 +215,13 @@ class _Run(NamedTuple):
         return state._replace(history=[*state.history, row], sums=(0.0, 0.0, 0.0), summed=0)
 
     def save(self, state: TrainingState) -> None:
-        """Write the checkpoint.
+        """Write the checkpoint, on rank 0.
 
         Raises:
             TrainingError: a loss was not finite; nothing is written.
         """
+        if not self.ranks.leads:
+            return
         if not all(math.isfinite(total) for total in state.sums):
             raise diverged(float(state.sums[0]), state.step - 1, self.options)
         save_checkpoint(self.folder / "checkpoint.npz", state, self.options, self.provenance)
@@ -212,11 +235,3 @@ def _result(state: TrainingState, options: TrainingOptions) -> dict[str, Array]:
 def _device(params: Any) -> str:
     first = next(iter(named_arrays(params).values()))
     return "cpu" if isinstance(first, np.ndarray) else "cuda"
-
-
-def _write_history(path: Path, history: list[list[float]]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(HISTORY)
-    writer.writerows([[int(row[0]), *(f"{value:.6g}" for value in row[1:])] for row in history])
-    write_bytes_atomically(path, text.getvalue().encode())

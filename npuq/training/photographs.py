@@ -124,6 +124,7 @@ def training_batch(
     crop: int = 256,
     smaller_side: tuple[int, int] = SMALLER_SIDE,
     turns: bool = False,
+    part: slice = slice(None),
 ) -> Array:
     """One batch of random crops of randomly resized photographs: Sec. 5.2.
 
@@ -143,9 +144,10 @@ def training_batch(
         crop: C, in pixels.
         smaller_side: (low, high), in pixels, both possible.
         turns: whether each crop is turned by 0, 90, 180 or 270 degrees, at random.
+        part: which crops of the batch to return; the others are drawn, but not cut.
 
     Returns:
-        uint8 (B, C, C, 3).
+        uint8 (B, C, C, 3), or fewer with `part`.
 
     Raises:
         TrainingError: there are no photographs.
@@ -163,8 +165,8 @@ def training_batch(
     choices = draw_crops(
         [image.shape[:2] for image in images], seed=seed, step=step, batch_size=batch_size,
         crop=crop, smaller_side=smaller_side, turns=turns,
-    )  # fmt: skip
-    batch = np.empty((batch_size, crop, crop, 3), np.uint8)
+    )[part]  # fmt: skip
+    batch = np.empty((len(choices), crop, crop, 3), np.uint8)
     for sample, choice in zip(batch, choices, strict=True):
         sample[:] = cut_crop(images[choice.photograph], choice, crop)
     return batch

@@ -22,6 +22,7 @@ class RandomCrops(NamedTuple):
     crop: int
     smaller_side: tuple[int, int]
     turns: bool
+    part: slice = slice(None)
 
     def __call__(self, *, seed: int, step: int) -> Array:
         """The batch of a step."""
@@ -30,7 +31,9 @@ class RandomCrops(NamedTuple):
     def choices(self, *, seed: int, step: int) -> Array:
         """The crops of that batch, int32 (B, 7), as `npuq.training.crops.cut_crops` takes them."""
         shapes = [image.shape[:2] for image in self.photographs.training]
-        return np.array(draw_crops(shapes, seed=seed, step=step, **self._settings()), np.int32)
+        settings = self._settings()
+        part = settings.pop("part")
+        return np.array(draw_crops(shapes, seed=seed, step=step, **settings)[part], np.int32)
 
     def _settings(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self._fields[1:]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from npuq.models.linear import Loss
 from npuq.nn.adam import adam_step
 from npuq.nn.clipping import REMEMBERED, clipped, gradient_length, is_outlier
 from npuq.nn.parameters import named_arrays, with_arrays
+from npuq.ranks.alone import ALONE, WHOLE, Ranks, Share
+from npuq.ranks.noise import part_of_uniform
 from npuq.training.checkpoint import TrainingState
 from npuq.training.objectives import Noise, Objective
 from npuq.training.options import TrainingOptions
@@ -25,23 +27,28 @@ _VALIDATION_TENSORS = 1 << 31
 """Added to the numbers of tensors in validation, so that no run has the same noise."""
 
 
-def noise_of_step(seed: int, step: int, *, generator: str = "philox") -> Noise:
+def noise_of_step(
+    seed: int, step: int, share: Share = WHOLE, *, generator: str = "philox"
+) -> Noise:
     """The uniform noise of a step (Eq. 4), from (seed, step) alone, for tensors by number.
+
+    With a share of the batch, that of its images: the noise of a part is the part of the noise.
 
     Args:
         seed, step: of the run.
+        share: of the batch.
         generator: "philox", of `npuq.coding.noise`, the same on every device; "pcg64", NumPy's, in
             runs that began before there was that choice.
     """
     if generator == "pcg64":
-        return _pcg64([seed, step, _NOISE])
-    return lambda tensor, shape: uniform_noise(noise_place(seed, step, tensor), shape)
+        return _pcg64([seed, step, _NOISE], share)
+    return lambda tensor, shape: part_of_noise(noise_place(seed, step, tensor), shape, share)
 
 
 def noise_of_validation(number: int, *, generator: str = "philox") -> Noise:
     """The uniform noise of a held-out image: the same at every step of every run."""
     if generator == "pcg64":
-        return _pcg64([_VALIDATION_NOISE, number])
+        return _pcg64([_VALIDATION_NOISE, number], WHOLE)
 
     def uniform(tensor: int, shape: tuple[int, ...]) -> Array:
         place = noise_place(_VALIDATION_NOISE, number, _VALIDATION_TENSORS + tensor)
@@ -50,10 +57,27 @@ def noise_of_validation(number: int, *, generator: str = "philox") -> Noise:
     return uniform
 
 
-def _pcg64(seed: list[int]) -> Noise:
+def part_of_noise(place: Array, shape: tuple[int, ...], share: Share) -> Array:
+    """A share of what `npuq.coding.noise.uniform_noise` gives a batch.
+
+    Args:
+        place: of the tensor.
+        shape: of the part; images lie as in `npuq.ranks.noise.part_of_uniform`.
+        share: which images.
+    """
+    if share.weight == 1:
+        return uniform_noise(place, shape)
+    axis = 1 if len(shape) == 2 else 0
+    one_image = shape[axis] // (share.stop - share.first)
+    whole = uniform_noise(place, (*shape[:axis], one_image * share.of, *shape[axis + 1 :]))
+    part = slice(one_image * share.first, one_image * share.stop)
+    return np.ascontiguousarray(whole[:, part] if axis else whole[part])
+
+
+def _pcg64(seed: list[int], share: Share) -> Noise:
     def uniform(tensor: int, shape: tuple[int, ...]) -> Array:
         words = [*seed, tensor] if tensor else seed
-        return np.random.default_rng(words).random(shape, np.float32) - np.float32(0.5)
+        return part_of_uniform(words, shape, share) - np.float32(0.5)
 
     return uniform
 
@@ -64,6 +88,7 @@ def training_step(
     objective: Objective[Any],
     inputs: tuple[Array, ...],
     options: TrainingOptions,
+    ranks: Ranks = ALONE,
 ) -> tuple[TrainingState, Loss]:
     """One step of Adam on the loss of Eq. (2) or (21).
 
@@ -73,6 +98,7 @@ def training_step(
         objective: the loss to minimise.
         inputs: what it takes, see `npuq.training.objectives`.
         options: of the run.
+        ranks: that have a share of the batch each; all of them return the same.
 
     Returns:
         The state after the step, and the loss before it.
@@ -83,7 +109,9 @@ def training_step(
         lmbda_at(options, state.step),
         softness_at(options, state.step),
     )
-    named = named_arrays(gradients)
+    weight = ranks.share(options.batch_size).weight
+    figures, named = ranks.mean(cast(tuple[float, ...], loss), named_arrays(gradients), weight)
+    loss = Loss(*figures)
     length = gradient_length(named) if options.clip_norm or options.skip_ratio else 0.0
     sums = tuple(total + part for total, part in zip(state.sums, loss, strict=True))
     after = state._replace(step=state.step + 1, sums=sums, summed=state.summed + 1)

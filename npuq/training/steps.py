@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from npuq.errors import TrainingError
 from npuq.models.linear import Loss
+from npuq.ranks.alone import ALONE, Ranks
 from npuq.training.checkpoint import TrainingState
 from npuq.training.objectives import Objective
 from npuq.training.options import TrainingOptions
@@ -42,8 +43,10 @@ class HostSteps:
         source: BatchSource,
         options: TrainingOptions,
         stop: int,
+        ranks: Ranks = ALONE,
     ) -> None:
         """Begin at a state; batches are made ahead, up to step `stop`."""
+        self._ranks = ranks
         self._state, self._like, self._objective, self._options = state, like, objective, options
         self._batches = batches(source, seed=options.seed, first_step=state.step, stop_step=stop)
 
@@ -54,10 +57,13 @@ class HostSteps:
     def advance(self, stop: int) -> list[Loss]:
         """Do one step."""
         step, batch = next(self._batches)
-        options = self._options
-        noise = noise_of_step(options.seed, step, generator=options.noise)
+        options, ranks = self._options, self._ranks
+        share = ranks.share(options.batch_size)
+        noise = noise_of_step(options.seed, step, share, generator=options.noise)
         inputs = self._objective.inputs(batch, noise)
-        after, loss = training_step(self._state, self._like, self._objective, inputs, options)
+        after, loss = training_step(
+            self._state, self._like, self._objective, inputs, options, ranks
+        )
         losses = on_host([loss])
         check_finite(losses[0], step, options)
         self._state = after  # not before: a step is interrupted as a whole, and done again

@@ -13,6 +13,8 @@ from typing import Any
 
 from npuq.backend import Array
 from npuq.errors import TrainingError
+from npuq.ranks.alone import ALONE, Ranks
+from npuq.ranks.sums import digest
 from npuq.trained.kinds import KINDS
 from npuq.trained.make import make_model
 from npuq.trained.model import Model
@@ -52,6 +54,7 @@ def train(
     checkpoint_every: int | None = None,
     progress: Progress | None = None,
     report: Callable[[str], None] | None = None,
+    ranks: Ranks = ALONE,
 ) -> Model:
     """Train a model on photographs and write it to `model.npz` in the folder (Sec. 5.2).
 
@@ -77,6 +80,7 @@ def train(
             most 1000.
         progress: called with (step, loss) after each step.
         report: called with what is worth knowing, in words.
+        ranks: that train together, see `npuq.ranks`.
 
     Returns:
         The model in the file.
@@ -85,11 +89,12 @@ def train(
         InvalidImageError: there are no photographs.
         TrainingError: as `npuq.training.loop.train_parameters`; or the start is of another kind or
             size than the options say, or the size of held-out pictures is none.
+        RankError: the ranks see other photographs or run another npuq; or as `train_parameters`.
         ModelError: the parameters are too large for the integers that they are made into.
         KeyboardInterrupt: passed on, after a checkpoint was written.
     """
     folder = Path(folder)
-    check_folder(folder, resume=resume)
+    ranks.from_lead(lambda: check_folder(folder, resume=resume))
     if validation_crop % options.crop_multiple:
         raise TrainingError(
             f"the size of held-out pictures must be a multiple of {options.crop_multiple}, "
@@ -102,8 +107,11 @@ def train(
             raise TrainingError(
                 f"{start.name} is of another kind or size than the new model: {error}"
             ) from error
-    provenance = _provenance(photographs, folder, name, preset, start, branch_from, resume=resume)
-    source, held_out = _data(photographs, options, validation_crop, report)
+    checkpoint = folder / "checkpoint.npz"
+    before = ranks.from_lead(lambda: saved_run(checkpoint).provenance) if resume else {}
+    provenance = _provenance(photographs, folder, before, name, preset, start, branch_from)
+    ranks.check_alike(dataclasses.asdict(options) | provenance)
+    source, held_out = _data(photographs, options, validation_crop, ranks, report)
     params = train_parameters(
         source,
         held_out,
@@ -117,8 +125,12 @@ def train(
         precision=precision,
         checkpoint_every=checkpoint_every or min(max(options.steps // 10, 1), 1000),
         progress=progress,
+        ranks=ranks,
     )
-    skipped = saved_run(folder / "checkpoint.npz").skipped
+    run = ranks.from_lead(lambda: saved_run(checkpoint))
+    skipped = run.skipped
+    if report is not None and (cost := ranks.cost()) is not None:
+        report(cost)
     if skipped and report is not None:
         report(f"{skipped} steps with outlying gradients were left out")
     model = make_model(
@@ -136,24 +148,24 @@ def train(
             "init_model": provenance["init_model"],
             "branch_from": provenance.get("branch_from"),
             "skipped": skipped,
+            **({"ranks": run.ranks} if run.ranks != [[0, 1]] else {}),
         },
     )
-    save_model(folder / "model.npz", model)
+    if ranks.leads:
+        save_model(folder / "model.npz", model)
     return model
 
 
 def _provenance(
     photographs: str | Path,
     folder: Path,
+    before: dict[str, Any],
     name: str | None,
     preset: str | None,
     start: Model | None,
     branch_from: str | Path | None,
-    *,
-    resume: bool,
 ) -> dict[str, Any]:
-    """What a run depends on beside the options; where it is resumed, as it was begun."""
-    before = saved_run(folder / "checkpoint.npz").provenance if resume else {}
+    """What a run depends on beside the options; where it is resumed, as it was before."""
     data = {"data": DEAD_LEAVES}
     if photographs != DEAD_LEAVES:
         data = describe_photographs(photographs)
@@ -177,14 +189,18 @@ def _data(
     photographs: str | Path,
     options: TrainingOptions,
     validation_crop: int,
+    ranks: Ranks,
     report: Callable[[str], None] | None,
 ) -> tuple[BatchSource, Array]:
-    """The source of batches, and the pictures that are kept aside."""
-    batch = {"batch_size": options.batch_size, "crop": options.crop}
+    """The source of this rank's part of each batch, and the pictures that are kept aside."""
+    part = ranks.share(options.batch_size).part
+    batch: dict[str, Any] = {"batch_size": options.batch_size, "crop": options.crop, "part": part}
     if photographs == DEAD_LEAVES:
         held_out = dead_leaves_validation(seed=options.seed, crop=validation_crop)
         return functools.partial(dead_leaves_batch, **batch), held_out
     found = load_photographs(photographs, smaller_side_max=options.smaller_side[1])
+    if ranks.size > 1:  # what files of the same names and sizes hold, and how they are decoded
+        ranks.check_alike({"pixels": digest(dict(enumerate(found.training + found.validation)))})
     if report is not None:
         kept = len(found.validation)
         aside = f"{kept} kept aside for validation" if kept else "none to keep aside for validation"

@@ -67,7 +67,7 @@ def test_a_file_is_as_long_as_their_likelihoods_and_decodes_to_their_picture(cas
 def test_there_and_back_is_the_same_model(case: Any) -> None:
     _, _, model = case
     again = import_state(export_state(model), name="again")
-    assert again.hash == model.hash  # of parameters, tables and offsets
+    assert again.hash == model.hash  # of parameters, tables and medians
 
 
 def test_a_strict_load_of_an_export_is_the_same_net(case: Any) -> None:

@@ -15,11 +15,11 @@ from scipy.stats import norm
 from slopes import check_slopes
 
 from npuq.models import hyperprior
-from npuq.models.conditional_rate import SMALLEST_SCALE
 from npuq.models.layers import stack_forward
 from npuq.models.noisy_rate import Softness
 from npuq.nn import nonparametric, normal
 from npuq.nn.non_negative import lower_bound
+from npuq.nn.normal import SMALLEST_SCALE
 from npuq.nn.parameters import named_arrays, with_arrays
 from npuq.paper.channel import uniform_noise_channel
 from npuq.paper.density import rate_bits

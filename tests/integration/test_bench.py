@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.util
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+import mpi
 import pytest
 from models import picture, tiny_model
 
 from npuq.evaluation.metrics import mse
+from npuq.io.image_writing import write_image
+from npuq.trained.model_file import load_model
 
 ROOT = Path(__file__).parents[2]
 
@@ -105,3 +110,95 @@ def test_all_ways_to_send_coefficients_deliver_a_picture() -> None:
     for way, (bits, _) in sent.items():
         assert errors[way] / errors["un+q"] == pytest.approx(2 if "stoch" in way else 1, rel=0.1)
         assert bits == pytest.approx(sent["un+q"].bits, rel=0.05)
+
+
+# ---- the grid of models
+
+
+QUICK = (
+    "--steps=4", "--batch-size=2", "--crop=32", "--smaller-side=40,60", "--validation-crop=32",
+    "--checkpoint-every=2",
+)  # fmt: skip
+GRID = ("linear-un-1", "linear-un-2", "linear-sr-1")
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("photographs")
+    for number in range(3):
+        write_image(folder / f"{number}.png", picture(64, 80, number))
+    return folder
+
+
+def train_grid(
+    photographs: Path,
+    runs: Path,
+    *options: str,
+    start: Sequence[str] = (),
+    more: Sequence[str] = (),
+) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, ROOT / "bench" / "train_weights.py", photographs, runs, *GRID, *more]
+    return mpi.run([*start, *map(str, command), "--", *QUICK, *options])
+
+
+@pytest.mark.slow
+def test_a_grid_is_trained_and_goes_on(photographs: Path, tmp_path: Path) -> None:
+    runs, weights = tmp_path / "runs", tmp_path / "weights"
+    weights.mkdir()
+    failed = train_grid(photographs, runs, "--init-model=nowhere.npz")
+    assert failed.returncode == 1
+    assert failed.stdout.count("nowhere.npz") == 3
+    done = train_grid(photographs, runs, more=["--weights", str(weights)])
+    assert done.returncode == 0, done.stderr
+    assert "3 of 3 runs" in done.stderr
+    rows = [line.split() for line in done.stdout.splitlines()[1:]]
+    assert sorted(row[1] for row in rows) == sorted(GRID)
+    for run, model, lmbda, steps, bpp, psnr, loss, _ in rows:
+        last = (runs / run / "history.csv").read_text().splitlines()[-1].split(",")
+        trained = load_model(weights / f"{model}.npz")
+        assert (trained.name, trained.lmbda) == (model, float(lmbda))
+        assert (steps, float(loss)) == ("4", pytest.approx(float(last[6]), abs=1e-4))
+        total = float(bpp) + float(lmbda) * 255**2 / 10 ** (float(psnr) / 10)
+        assert float(loss) == pytest.approx(total, rel=2e-3)  # PSNR has two digits
+    assert load_model(weights / "linear-sr-1.npz").alpha > 0
+
+    # again: what is done stays, what is not goes on from its checkpoint
+    (runs / "un-2" / "done.json").unlink()
+    before = {p: p.stat().st_mtime_ns for p in runs.glob("*/model.npz")}
+    again = train_grid(photographs, runs)
+    assert again.returncode == 0
+    after = {p: p.stat().st_mtime_ns for p in runs.glob("*/model.npz")}
+    assert {p.parent.name for p in before if before[p] != after[p]} == {"un-2"}
+    # other settings are another run, which is not trained over it
+    other = train_grid(photographs, runs, "--seed=7")
+    assert other.returncode == 1 and other.stdout.count("belongs to a run with seed 1, not 7") == 3
+
+
+@pytest.mark.slow
+def test_a_grid_on_ranks_is_that_of_one_process(photographs: Path, tmp_path: Path) -> None:
+    if (reason := mpi.why_no_mpi()) is not None:
+        pytest.skip(reason)
+    for name, start in (("1", []), ("2", mpi.command(2))):
+        done = train_grid(photographs, tmp_path / name, start=start)
+        assert done.returncode == 0, done.stderr
+        assert len(done.stdout.splitlines()) == 4
+    for path in (tmp_path / "1").glob("*/model.npz"):
+        assert path.read_bytes() == (tmp_path / "2" / path.parent.name / path.name).read_bytes()
+
+
+def test_the_grid_is_the_papers_and_starts_come_before() -> None:
+    sys.path.insert(0, str(ROOT / "bench"))
+    try:
+        grid = importlib.import_module("train_weights")
+    finally:
+        sys.path.pop(0)
+    assert [round(value, 7) for value in grid.LAMBDAS.values()] == [
+        0.0015625, 0.003125, 0.00625, 0.0125, 0.025, 0.05, 0.1, 0.2,
+    ]  # fmt: skip
+    runs = [run for chain in grid.CHAINS for run in chain]
+    assert len({run.folder for run in runs}) == len(runs) == 48
+    for chain in grid.CHAINS:
+        for number, run in enumerate(chain):
+            assert run.start is None or run.start in {other.folder for other in chain[:number]}
+    shipped = {path.stem for path in (ROOT / "npuq" / "weights").glob("*.npz")}
+    assert {run.model for run in runs} == shipped

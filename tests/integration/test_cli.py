@@ -12,6 +12,7 @@ import sys
 import types
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -261,8 +262,8 @@ def test_what_is_finished_survives_the_end_of_an_evaluation(
 
     real = evaluate.evaluate_files
 
-    def interrupted(paths: list[Path], jobs: list[evaluate.Job], seed: int) -> Iterator[object]:
-        yield from real(paths[:1], jobs, seed=seed)
+    def interrupted(paths: list[Path], *args: Any, **options: Any) -> Iterator[object]:
+        yield from real(paths[:1], *args, **options)
         raise error
 
     monkeypatch.setattr(evaluate, "evaluate_files", interrupted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,23 @@ def test_there_and_back(
         assert told["seed"] == (9 if "--seed" in options else 0)
 
 
+@pytest.mark.parametrize("shape", [(), (0, 3), (3, 4)])
+def test_arrays_go_to_standard_output(
+    shape: tuple[int, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    y = np.asarray(np.random.default_rng(1).normal(size=shape))
+    np.save("y.npy", y)
+    assert main(["compress", "y.npy", "y.npuq", "--step", "0.5"]) == 0
+    capsysbinary.readouterr()
+    assert main(["decompress", "y.npuq", "-"]) == 0
+    decoded = np.load(io.BytesIO(capsysbinary.readouterr().out))
+    assert decoded.shape == shape and np.all(abs(decoded - y) <= 0.25)
+
+
 def test_info_tells_of_tables_and_of_several_arrays(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -105,8 +123,9 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     np.save("integers.npy", np.arange(5))
     np.save("nan.npy", np.array([1.0, np.nan]))
     np.save("far.npy", np.array([1e6, 1e6 + 1]))
-    Path("cut.npy").write_bytes(npy_of_array(np.zeros(9))[:-1])
-    Path("huge.npy").write_bytes(npy_of_array(np.zeros(9)).replace(b"(9,)", b"(9999999999999999,)"))
+    whole = b"".join(npy_of_array(np.zeros(9)))
+    Path("cut.npy").write_bytes(whole[:-1])
+    Path("huge.npy").write_bytes(whole.replace(b"(9,)", b"(9999999999999999,)"))
     assert main(["compress", "y.npy", "y.npuq", "--step", "1"]) == 0
     Path("more.npuq").write_bytes(Path("y.npuq").read_bytes() + b"0")
     Path("cut.npuq").write_bytes(Path("y.npuq").read_bytes()[:-1])

@@ -202,3 +202,74 @@ def test_hostile_model_files_take_30_megabytes_at_most(make: Any, tmp_path: Path
     """As a model and as a state dict; what they claim is 0.5 GB to 1 TB."""
     out = run(REFUSED, make(tmp_path / "hostile.npz"))
     assert out.splitlines() == ["False True"] * 2
+
+
+ARRAY = """
+import npuq, scipy.stats
+kind, shape = sys.argv[1], tuple(map(int, sys.argv[2:]))
+rng = np.random.default_rng(0)
+options, means = {}, np.arange(-2, 2) / 4
+if kind == "scales":
+    tables, axis = npuq.make_scale_tables(levels=9), 0
+    options["scales"] = 1 << np.arange(15, 15 + shape[-2])[:, None]
+else:
+    tables, axis = npuq.make_tables([scipy.stats.norm(scale=s) for s in (1, 2, 3, 4)]), 1
+    means = means[:, None, None]
+few = tuple(min(n, 4) for n in shape)
+y = rng.normal(size=few).astype(np.float32)
+small = {"scales": options["scales"][:4]} if options else {}
+npuq.decode_array(npuq.encode_array(y, tables, axis=axis, **small), tables, **small)
+y = np.resize(rng.normal(size=99991).astype(np.float32), shape)
+if kind == "swapped":
+    y = y.astype(">f4")
+indexes = y.size >> 20 if options else 0  # a byte for the table of each
+allow(150 + indexes)
+data = npuq.encode_array(y, tables, axis=axis, means=means, **options)
+allow(150 + indexes + (y.nbytes >> 20))
+decoded, _ = npuq.decode_array(data, tables, means=means, **options)
+print(all(abs(a - b).max() < 0.5001 for a, b in zip(decoded, y)))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(use_reference(), reason="takes long in plain Python")
+@pytest.mark.parametrize(
+    ("kind", "shape"),
+    [
+        ("channels", (64, 4, 64, 2048)),  # rows of a batch do not lie one after another
+        ("channels", (32, 4, 1 << 18, 1)),
+        ("swapped", (64, 4, 64, 2048)),
+        ("scales", (1 << 18, 32, 4)),  # broadcast along the first axis and the last
+    ],
+)
+def test_arrays_take_150_megabytes_besides_themselves(kind: str, shape: tuple[int, ...]) -> None:
+    """To encode, and to decode; each has 128."""
+    assert run(ARRAY, kind, *shape) == "True"
+
+
+CLAIMED_ARRAY = """
+import npuq, scipy.stats
+from npuq.errors import CorruptFileError, InvalidArrayError
+from npuq.latents.container import pack, unpack
+from npuq.latents.layout import block_count, grid_of
+tables = npuq.make_tables(scipy.stats.norm())
+data = npuq.encode_array(np.zeros(20), tables)
+npuq.decode_array(data, tables)
+header = unpack(data).header
+peak = lambda: int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) >> 10
+before = peak()
+for shape in ((1 << 28,), (1, 1, 1 << 28), (1 << 14, 1 << 14), (1 << 28, 1)):
+    count = block_count(grid_of(shape, None))
+    try:
+        npuq.decode_array(pack(header._replace(shape=shape), b"", [b""] * count), tables)
+    except CorruptFileError as error:
+        print("damaged" in str(error))
+print(peak() - before < 100)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(use_reference(), reason="takes long in plain Python")
+def test_a_few_bytes_that_claim_an_array_take_no_memory_for_it() -> None:
+    """A kilobyte for two gigabytes of coefficients, all that a decoder makes unless it is told."""
+    assert run(CLAIMED_ARRAY).split() == ["True"] * 5

@@ -26,7 +26,7 @@ from mutant import Mutant
 
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("npuq", "tests", "bench", "examples", "pyproject.toml", "README.md")
-COMPILED = ("npuq/kernels/cpu", "npuq/coding", "npuq/nn/winograd.py")
+COMPILED = ("npuq/kernels/cpu", "npuq/coding", "npuq/nn/normal.py", "npuq/nn/winograd.py")
 MUTANTS = [*MODEL_MUTANTS, *CODEC_MUTANTS, *CUDA_MUTANTS, *CHECKS_MUTANTS]
 PASSED, FAILED = 0, 1  # pytest's exit status; every other says that it could not run them
 

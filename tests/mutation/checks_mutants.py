@@ -22,8 +22,8 @@ CHECKS_MUTANTS: list[Mutant] = [
     Mutant(
         "checks: gradients of bits may be anything",
         f"{LAWS}/densities.py",
-        "1e-6 * (1 + abs(slopes))",
-        "1e6 * (1 + abs(slopes))",
+        "1e-6 * (1 + abs(due))",
+        "1e6 * (1 + abs(due))",
         THOUSANDTH,
     ),
     Mutant(

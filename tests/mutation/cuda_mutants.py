@@ -182,8 +182,8 @@ CUDA_MUTANTS = [
     ),
     fault(
         "a transposed product without its leading dimension", "products.py",
-        "_address(b), kind, b.shape[2]",
-        "_address(b), kind, n",
+        "_address(b), b.shape[2]",
+        "_address(b), n",
         PRODUCTS,
     ),
     fault(

@@ -236,8 +236,8 @@ LINEAR_MUTANTS = [
     *each_law(
         "linear: analysis transposed",
         LINEAR,
-        "return analysis.reshape(CHANNELS, CHANNELS) @ blocks",
-        "return analysis.reshape(CHANNELS, CHANNELS).T @ blocks",
+        "return product(analysis.reshape(CHANNELS, CHANNELS), blocks)",
+        "return product(analysis.reshape(CHANNELS, CHANNELS).T, blocks)",
         LINEAR_STAGES,
     ),
 ]
@@ -467,7 +467,7 @@ DENSITY_MUTANTS = [
     ),
     *each_law(
         "conditional twin: another bound",
-        "npuq/models/conditional_rate.py",
+        "npuq/nn/normal.py",
         "float(np.float32(0.11))",
         "float(np.float32(0.1))",
         EQUATION_23,

@@ -52,9 +52,9 @@ def test_numbers_are_uniform_and_independent():
 def test_addresses_out_of_range_are_refused():
     with pytest.raises(ValueError, match="^seed must be"):
         shared_uniforms(0, 1, 1, seed=-1)
-    with pytest.raises(ValueError, match="^first, count, dimensions and stream must not be"):
+    with pytest.raises(ValueError, match="^dimensions must be an integer from 0 on"):
         shared_uniforms(0, 1, -1, seed=0)
-    with pytest.raises(ValueError, match=r"^candidates and stream must be below 2\*\*32"):
+    with pytest.raises(ValueError, match=r"^first and count: candidates must be below 2\*\*32"):
         shared_uniforms(2**32 - 1, 2, 1, seed=0)
-    with pytest.raises(ValueError, match=r"^candidates and stream must be below 2\*\*32"):
+    with pytest.raises(ValueError, match=r"^stream must be an integer from 0 to 2\*\*32 - 1"):
         shared_uniforms(0, 1, 1, seed=0, stream=2**32)

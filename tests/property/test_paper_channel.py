@@ -202,7 +202,7 @@ def test_shared_shift_quantization_is_neither_kind_of_noise() -> None:
     y=dtypes().flatmap(lambda dtype: coefficients(dtype, largest=1000)),
     u=st.integers(-(2**9), 2**9 - 1).map(lambda n: n / 2**10) | st.just(-0.5),
 )
-def test_equation_8_rounding_twice_forgets_any_offset(y: Array, u: float) -> None:
+def test_equation_8_rounding_twice_forgets_any_shift(y: Array, u: float) -> None:
     """For u in [-1/2, 1/2), on a grid so that k + u is exact in float32."""
     k = round_half_up(y)
     np.testing.assert_array_equal(round_half_up(k + np.array(u, y.dtype)), k)

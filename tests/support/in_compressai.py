@@ -13,11 +13,11 @@ import peers
 
 from npuq.exchange.compressai_names import CLASSES
 from npuq.models import hyperprior
-from npuq.models.conditional_rate import SMALLEST_SCALE
 from npuq.models.layers import stack_forward
 from npuq.models.noisy_rate import Softness
 from npuq.nn import nonparametric, normal
 from npuq.nn.non_negative import lower_bound
+from npuq.nn.normal import SMALLEST_SCALE
 from npuq.nn.parameters import cast
 from npuq.paper.density import rate_bits
 from npuq.trained.model import Model
@@ -174,14 +174,14 @@ def our_values(model: Model, x: Any) -> dict[str, Any]:
     found = {"y": y}
     density: Any = nonparametric
     if model.hyper is None:
-        offset = (model.medians / 512).astype(x.dtype)
-        y_hat = np.rint(y - offset) + offset
+        medians = (model.medians / 512).astype(x.dtype)
+        y_hat = np.rint(y - medians) + medians
         rows = y_hat.reshape(-1, y.shape[-1]).T
         found["bits_y"] = rate_bits(rows, params.density, cdf=density).T.reshape(y.shape)
     else:
-        offset = (model.medians / 512).astype(x.dtype)
+        medians = (model.medians / 512).astype(x.dtype)
         v, _ = hyperprior.hyper_analyse(y, params)
-        w = np.rint(v - offset) + offset
+        w = np.rint(v - medians) + medians
         rows = w.reshape(-1, w.shape[-1]).T
         bits = rate_bits(rows, params.hyper_density, cdf=density)
         sigma, mu, _ = hyperprior.hyper_synthesise(w, params)

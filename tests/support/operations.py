@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -42,6 +43,12 @@ from npuq.nn.conv import (
 )
 from npuq.nn.gdn import gdn, gdn_backward, inverse_gdn, inverse_gdn_backward
 from npuq.nn.location_scale import standardize, standardize_backward
+from npuq.nn.log_mass import (
+    log_cdf,
+    log_cdf_backward,
+    log_interval,
+    log_interval_backward,
+)
 from npuq.nn.non_negative import (
     lower_bound,
     lower_bound_backward,
@@ -49,6 +56,7 @@ from npuq.nn.non_negative import (
     non_negative_backward,
 )
 from npuq.nn.scipy_cdf import from_scipy
+from npuq.nn.standard_laws import STANDARDS
 
 __all__ = ["OPERATIONS", "Operation", "differentiable", "gradients", "make", "upstream"]
 
@@ -73,6 +81,20 @@ def _tail_args(dtype: Any, *x: float) -> Any:
     """Numbers of a normal law of scale 2, one location each: y = 2 x + loc."""
     loc = np.arange(len(x), dtype=dtype) / 4
     return (2 * values(dtype, *x) + loc, logistic.Params(loc, np.full((), 2, dtype))), {}
+
+
+def _log_mass_args(
+    rng: np.random.Generator, dtype: Any, *, density: str, far: float = 0.0, gaps: bool = False
+) -> Any:
+    """On both sides of the location; away from the kink of Laplace's, short and long gaps."""
+    scale = (0.5 + rng.random((4, 1))).astype(dtype)
+    params = logistic.Params(normal_array(rng, dtype, 3, 1, 1, scale=0.1), scale)
+    y = rng.choice([-1, 1], (2, 3, 4, 5)) * (far + 0.6 + 3 * rng.random((2, 3, 4, 5)))
+    if not gaps:
+        return (y.astype(dtype), params), {"density": density}
+    ends = y, y + np.where(rng.random(y.shape) < 0.5, 0.2, 8.0) * (0.5 + rng.random(y.shape))
+    ends = ends[0], np.where(abs(ends[1]) < 0.5, ends[1] + 1, ends[1])
+    return (*(end.astype(dtype) for end in ends), params), {"density": density}
 
 
 def _conv_args(
@@ -218,6 +240,26 @@ OPERATIONS: list[Operation] = [
         normal.logits_backward,
         lambda rng, dtype: _tail_args(dtype, -1e6, 1e6, 3e5),
         step=3e-3,  # logits of 5e11, of second degree
+    ),
+    *(
+        Operation(
+            f"nn.log_cdf/{density}",
+            log_cdf,
+            log_cdf_backward,
+            functools.partial(_log_mass_args, density=density),
+        )
+        for density in STANDARDS
+    ),
+    *(
+        Operation(
+            f"nn.log_interval/{density}{' in tails' if far else ''}",
+            log_interval,
+            log_interval_backward,
+            functools.partial(_log_mass_args, density=density, far=far, gaps=True),
+            step=1e-5 if far else 1e-3,  # relative to an end, where the gap is what matters
+        )
+        for density in STANDARDS
+        for far in (0.0, 60.0)
     ),
     Operation(
         "nn.scipy_cdf.logits",

@@ -50,8 +50,8 @@ def larger(params: Any) -> Any:
 
 def factorized_model(alpha: float = 0.0) -> Model:
     params = larger(factorized.init(np.random.default_rng(1), channels=N, latents=M))
-    offset = np.array([0, 1, -200, 256, 700, -1500])
-    return make_model(params, alpha=alpha, lmbda=0.01, name="tiny", medians=offset)
+    medians = np.array([0, 1, -200, 256, 700, -1500])
+    return make_model(params, alpha=alpha, lmbda=0.01, name="tiny", medians=medians)
 
 
 def scale_model() -> Model:
@@ -87,8 +87,8 @@ def test_symbols_survive(kind: str, method: str, shape: tuple[int, int]) -> None
 
 @pytest.mark.parametrize("alpha", [0.0, 5.0])
 @pytest.mark.parametrize("method", METHODS)
-def test_latents_are_quantized_about_the_offset(method: str, alpha: float) -> None:
-    """Eq. (5) for y less its offset; and the tables keep the float model's word."""
+def test_latents_are_quantized_about_the_median(method: str, alpha: float) -> None:
+    """Eq. (5) for y less its median; and the tables keep the float model's word."""
     if method == "un+uq+sr" and alpha == 0:
         return
     model, image = factorized_model(alpha), picture(224, 256, 4)
@@ -106,7 +106,7 @@ def test_latents_are_quantized_about_the_offset(method: str, alpha: float) -> No
         assert np.max(np.abs(symbols.k + u - t)) <= 0.5 + 1e-5
 
 
-def test_bits_of_un_q_are_those_of_the_density_at_the_offset() -> None:
+def test_bits_of_un_q_are_those_of_the_density_at_the_median() -> None:
     """P(k) = c(k + m + 1/2) - c(k + m - 1/2)."""
     model, image = factorized_model(), picture(64, 64, 5)
     symbols = quantize(image, model, "un+q", 0)

@@ -134,5 +134,8 @@ def test_seed_out_of_range_is_refused(seed):
 
 @pytest.mark.parametrize("place", [{"tensor": -1}, {"first_row": -1}, {"first_column": 1 << 32}])
 def test_coordinate_out_of_range_is_refused(place):
-    with pytest.raises(ValueError, match="coordinate|negative"):
+    (name,) = place
+    with pytest.raises(ValueError, match=rf"^{name} must be an integer from 0 to 2\*\*32 - 1"):
         dither_integers((1, 1, 1), seed=0, **place)
+    with pytest.raises(ValueError, match="^shape: a coordinate of the dither"):
+        dither_integers((1, 2, 1), seed=0, first_row=2**32 - 2)

@@ -150,7 +150,7 @@ def with_value(index, value):
         GOOD._replace(first=GOOD.last + 1),
         GOOD._replace(first=GOOD.first[:1]),
         GOOD._replace(first=GOOD.first - (1 << 21)),
-        GOOD._replace(offset=GOOD.offset + 1),
+        GOOD._replace(begin=GOOD.begin + 1),
         GOOD._replace(log2_knots=GOOD.log2_knots + 9),
     ],
 )

@@ -27,14 +27,14 @@ def _exported(arch: str) -> dict[str, Array]:
     rng = np.random.default_rng(0)
     params: Any
     if arch == "bmshj2018-factorized":
-        params, offset = factorized.init(rng, channels=N, latents=M), [5, -6, 0, 700]
+        params, medians = factorized.init(rng, channels=N, latents=M), [5, -6, 0, 700]
     else:
         means = arch == "mbt2018-mean"
         params = hyperprior.init(rng, channels=N, latents=M, means=means)
-        offset = [5, -6, 700]
+        medians = [5, -6, 700]
     params = unequal.unequal(rng, params, 0.1)
     return export_state(
-        make_model(params, alpha=0.0, lmbda=1.0, name="x", medians=np.array(offset))
+        make_model(params, alpha=0.0, lmbda=1.0, name="x", medians=np.array(medians))
     )
 
 
@@ -49,8 +49,8 @@ def test_architecture_and_sizes_follow_from_the_state_dict(arch: str) -> None:
     assert (model.name, model.lmbda, model.alpha) == ("x", 0.25, 0.0)
     assert model.params.analysis[0].w.shape == (N, 3, 5, 5)
     assert model.params.analysis[-1].w.shape == (M, N, 5, 5)
-    offset = model.medians
-    assert offset is not None and offset[0] == 5 and offset[-1] == 700
+    medians = model.medians
+    assert medians is not None and medians[0] == 5 and medians[-1] == 700
 
 
 def needed(state: dict[str, Any]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ def load(name: str) -> Any:
 
 lattice_example = load("lattice_quantization")
 gaussian_example = load("gaussian_noise_channel")
+reverse_example = load("reverse_channel_coding")
 older_example = load("older_quantizers")
 
 
@@ -63,6 +64,21 @@ def test_gaussian_channel_delivers_gaussian_noise_for_the_bits_of_equation_30() 
     uniform = gaussian_example.transmit(y, scales, 4.0, "uniform", tables)
     assert abs(uniform.z - y).max() <= math.sqrt(3) * 4 + 1e-9
     assert uniform.coded < result.coded
+
+
+def test_gaussians_cost_linear_methods_few_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 8 bits; what hybrid coding does not quantize is that of 8 standard deviations, 1 bit."""
+    monkeypatch.setattr(reverse_example, "GAUSSIAN_MESSAGES", 200)
+    costs, ratio = reverse_example.gaussian_costs(2.0**-8)
+    nodes = {cost.method: cost.examined.mean() for cost in costs}
+    assert ratio == pytest.approx(math.exp(0.5) * 2**8, rel=1e-3)
+    for method in ("rejection sampling", "Poisson functional representation"):
+        assert 0.6 * ratio < nodes[method] < 1.4 * ratio
+    assert nodes["A* coding"] < 15 and nodes["greedy Poisson rejection"] < 15
+    assert nodes["hybrid coding"] < 4.5
+    for cost in costs:
+        assert 8 < reverse_example.own_bits(cost, ratio, 1) < 8 + math.log2(9) + 4
+    assert 8.3 < reverse_example.least_gaussian_bits(2.0**-8) < 8.7
 
 
 def test_pictures_are_their_coefficients() -> None:

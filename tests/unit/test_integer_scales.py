@@ -111,7 +111,7 @@ def _rounded(s: int, shift: int, leaky: bool) -> int:
 def _up(x: Any, w: Any, b: Any) -> Any:
     """A transposed convolution, 5x5, stride 2, padding 2, output padding 1."""
     height, width = len(x[0]), len(x[0][0])
-    y = [[[offset] * (2 * width) for _ in range(2 * height)] for offset in b]
+    y = [[[bias] * (2 * width) for _ in range(2 * height)] for bias in b]
     for c, plane in enumerate(x):
         for i in range(height):
             for j in range(width):
@@ -130,7 +130,7 @@ def _flat(x: Any, w: Any, b: Any) -> Any:
     return [
         [
             [
-                offset + sum(
+                bias + sum(
                     w[o][c][p][q] * x[c][i + p - 1][j + q - 1]
                     for c in range(len(x)) for p in range(3) for q in range(3)
                     if 0 <= i + p - 1 < height and 0 <= j + q - 1 < width
@@ -139,7 +139,7 @@ def _flat(x: Any, w: Any, b: Any) -> Any:
             ]
             for i in range(height)
         ]
-        for o, offset in enumerate(b)
+        for o, bias in enumerate(b)
     ]  # fmt: skip
 
 

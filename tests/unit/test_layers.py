@@ -40,16 +40,16 @@ def test_the_usual_slope_is_a_hundredth(dtype: Any) -> None:
 def test_a_stack_of_leaky_relus_there_and_back() -> None:
     """x -> 2 x -> leaky -> 3 times -> leaky -> 5 times, for x = 1 and x = -1."""
     x = np.array([1.0, -1.0]).reshape(2, 1, 1, 1)
-    convs, kinds = [centre(weight, 3) for weight in (2, 3, 5)], [FLAT] * 3
-    y, kept = stack_forward(x, convs, kinds, None)
+    convs, samplings = [centre(weight, 3) for weight in (2, 3, 5)], [FLAT] * 3
+    y, kept = stack_forward(x, convs, samplings, None)
     np.testing.assert_allclose(y.ravel(), [30, -30e-4])
     d_y = np.ones_like(y)
-    d_x, d_convs, _ = stack_backward_straight_through(d_y, kept, convs, kinds, None)
+    d_x, d_convs, _ = stack_backward_straight_through(d_y, kept, convs, samplings, None)
     np.testing.assert_allclose(d_x.ravel(), [30, 30e-4])
     # of the first weight: the same, times x
     np.testing.assert_allclose(d_convs[0].w[0, 0, 1, 1], 15 - 15e-4)
     np.testing.assert_allclose(d_convs[0].b, 15 + 15e-4)
-    without = stack_backward_straight_through(d_y, kept, convs, kinds, None, needs_d_x=False)
+    without = stack_backward_straight_through(d_y, kept, convs, samplings, None, needs_d_x=False)
     assert without[0] is None
     for one, two in zip(without[1], d_convs, strict=True):
         np.testing.assert_array_equal(one.w, two.w)
@@ -60,11 +60,11 @@ def test_a_stack_of_leaky_relus_there_and_back() -> None:
 def test_a_stack_of_other_slopes_there_and_back(slope: float) -> None:
     """x -> 2 x -> max(x, slope x) -> 3 times; a ReLU where the slope is 0."""
     x = np.array([1.0, -1.0]).reshape(2, 1, 1, 1)
-    convs, kinds = [centre(2, 3), centre(3, 3)], [FLAT] * 2
-    y, kept = stack_forward(x, convs, kinds, None, slope=slope)
+    convs, samplings = [centre(2, 3), centre(3, 3)], [FLAT] * 2
+    y, kept = stack_forward(x, convs, samplings, None, slope=slope)
     np.testing.assert_array_equal(y.ravel(), [6, -6 * slope])
     d_x, d_convs, _ = stack_backward_straight_through(
-        np.ones_like(y), kept, convs, kinds, None, slope=slope
+        np.ones_like(y), kept, convs, samplings, None, slope=slope
     )
     np.testing.assert_array_equal(d_x.ravel(), [6, 6 * slope])
     assert d_convs[0].w[0, 0, 1, 1] == 3 - 3 * slope
@@ -87,8 +87,8 @@ def test_hyper_transforms_have_the_slopes_of_their_architecture(means: bool, slo
     params = hyperprior.init(rng, channels=3, latents=4, means=means, dtype=np.float64)
     y, w = rng.normal(0, 3, (2, 4, 8, 4)), rng.normal(0, 3, (2, 1, 2, 3))
 
-    def down(h: Any, kernels: Any, offsets: Any) -> Any:
-        return plain.conv(h, kernels, offsets, stride=2)
+    def down(h: Any, kernels: Any, biases: Any) -> Any:
+        return plain.conv(h, kernels, biases, stride=2)
 
     start = y if means else np.abs(y)
     v = plain_stack(start, params.hyper_analysis, (plain.conv, down, down), slope)

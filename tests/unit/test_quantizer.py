@@ -113,7 +113,7 @@ def test_linear_model_ties_of_chosen_dithers(method: str) -> None:
 def test_hyperprior_ties_of_latents_and_hyper_latents(method: str) -> None:
     """Transforms without weights make constants of each channel: a tie in its first place.
 
-    Of latents it is y - mu, of hyper-latents v less their offset, that is rounded.
+    Of latents it is y - mu, of hyper-latents v less their medians, that is rounded.
     """
     model = tiny_hyperprior(5.0)
     assert model.hyper is not None
@@ -125,11 +125,11 @@ def test_hyperprior_ties_of_latents_and_hyper_latents(method: str) -> None:
     hyper_phases = hyper_phases_of(method).astype(np.int64)
     units, hyper_units = tie_of_first(n, phases), tie_of_first(hyper_n, hyper_phases)
     mu = np.arange(-4, 4) * 3 << 12
-    offset = model.medians.astype(np.int64) << 7
+    medians = model.medians.astype(np.int64) << 7
     params = model.params
     params = params._replace(
         analysis=constant_layers(params.analysis, (units + mu) / UNIT),
-        hyper_analysis=constant_layers(params.hyper_analysis, (hyper_units + offset) / UNIT),
+        hyper_analysis=constant_layers(params.hyper_analysis, (hyper_units + medians) / UNIT),
         hyper_synthesis=constant_layers(params.hyper_synthesis, np.r_[0 * mu, mu] / UNIT),
     )
     image = np.zeros((128, 64, 3), np.uint8)
@@ -214,7 +214,7 @@ def test_coefficients_of_the_linear_model_are_float32() -> None:
 
 @twins
 def test_residuals_of_the_hyperprior_are_float32() -> None:
-    """y - mu = 1000.5 - 2^-16, rounded to the tie; and so hyper-latents less their offset."""
+    """y - mu = 1000.5 - 2^-16, rounded to the tie; and so hyper-latents less their medians."""
     model = tiny_hyperprior()
     assert model.hyper is not None
     small = np.full(8, 2.0**-16, np.float32)

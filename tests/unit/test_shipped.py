@@ -42,8 +42,8 @@ def loss(model: Model, softness: Softness) -> float:
         return result.loss
     channels, latents = (model.params.analysis[i].w.shape[0] for i in (0, -1))
     x, u_1, u_2 = (
-        rng.random(shape, np.float32) - np.float32(offset)
-        for shape, offset in (
+        rng.random(shape, np.float32) - np.float32(middle)
+        for shape, middle in (
             ((1, 64, 64, 3), 0),
             ((1, 1, 1, channels), 0.5),
             ((1, 4, 4, latents), 0.5),

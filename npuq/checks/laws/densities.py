@@ -28,10 +28,10 @@ def cases(
     distribution: str, soft: bool, dtype: str, alphas: tuple[float, ...] = ALPHAS
 ) -> Iterator[tuple[tuple[Array, Array, Array, float], Array]]:
     """Arguments (z, loc, scale, alpha) in the body of the distribution, and the bits there."""
-    offsets = np.array([0.0, 0.1, -0.2, 0.35, 0.5, -0.5, 0.8, -1.4, 2.0, -2.6, 3.3, -5.0])
+    distances = np.array([0.0, 0.1, -0.2, 0.35, 0.5, -0.5, 0.8, -1.4, 2.0, -2.6, 3.3, -5.0])
     for loc, scale in PLACES:
         for alpha in alphas if soft else (0.0,):
-            z = (loc + offsets * max(scale, 0.3)).astype(dtype)
+            z = (loc + distances * max(scale, 0.3)).astype(dtype)
             at = z, np.full_like(z, loc), np.full_like(z, scale), alpha
             bits = exact.bits(distribution, *at)
             keep = bits < DEEPEST[dtype]
@@ -42,7 +42,7 @@ def _put(at: tuple[Array, Array, Array, float], soft: bool) -> tuple[object, ...
     return at if soft else at[:3]
 
 
-def _in_units_of(kind: str, tolerance: Array, bits: Array) -> Array:
+def in_units_of(kind: str, tolerance: Array, bits: Array) -> Array:
     """A tolerance in bits as one of nats or of densities."""
     if kind == "bits":
         return tolerance
@@ -55,7 +55,7 @@ def _values(
     for at, bits in cases(distribution, soft, dtype):
         tolerance = SMALLEST_BITS[dtype] * (1 + bits)
         yield ask(functions, name, _put(at, soft), exact.of_kind(kind, bits),
-                  _in_units_of(kind, tolerance, bits))  # fmt: skip
+                  in_units_of(kind, tolerance, bits))  # fmt: skip
 
 
 def _tails(
@@ -72,17 +72,24 @@ def _tails(
         yield ask(functions, name, _put(at, soft), expected, 1e-3 * abs(expected))
 
 
-def _slopes(distribution: str, z: Array, loc: Array, scale: Array, alpha: float) -> list[Array]:
-    """d bits / d z, d loc and d scale, from the density at both ends of the interval."""
+def slopes(distribution: str, z: Array, loc: Array, scale: Array, alpha: float) -> list[Array]:
+    """d bits / d z, d loc and d scale, from the density at both ends of the interval.
+
+    Both are divided by the interval's probability as logarithms, which do not underflow in tails.
+    """
     m = exact.soft_round_conditional_mean(z, alpha)
-    low, high = (m - 0.5 - loc) / scale, (m + 0.5 - loc) / scale
-    if distribution == "logistic":
-        f = [scipy.special.expit(x) * scipy.special.expit(-x) / scale for x in (low, high)]
-    else:
-        f = [np.exp(-x * x / 2) / math.sqrt(2 * math.pi) / scale for x in (low, high)]
-    unit = np.exp2(exact.bits(distribution, z, loc, scale, alpha)) / math.log(2)
-    d_m, d_scale = -(f[1] - f[0]) * unit, (f[1] * high - f[0] * low) * unit
+    log_p = -exact.bits(distribution, z, loc, scale, alpha) * math.log(2)
+    ends = [(m + half - loc) / scale for half in (-0.5, 0.5)]
+    low, high = (np.exp(_log_density(distribution, x) - np.log(scale) - log_p) for x in ends)
+    d_m, d_scale = (low - high) / math.log(2), (high * ends[1] - low * ends[0]) / math.log(2)
     return [d_m * exact.soft_round_conditional_mean_slope(z, alpha), -d_m, d_scale]
+
+
+def _log_density(distribution: str, x: Array) -> Array:
+    """Of Y itself, at scale 1."""
+    if distribution == "logistic":
+        return np.asarray(scipy.special.log_expit(x) + scipy.special.log_expit(-x))
+    return -x * x / 2 - math.log(2 * math.pi) / 2
 
 
 def _gradients(
@@ -90,10 +97,10 @@ def _gradients(
 ) -> Iterator[Observation]:
     for at, _ in cases(distribution, soft, "float64"):
         d = np.linspace(0.5, 2, len(at[0]))
-        slopes = np.stack(_slopes(distribution, *at)) * d
+        due = np.stack(slopes(distribution, *at)) * d
         arguments = d, *_put(at, soft)
         got = np.stack([np.asarray(gradient) for gradient in functions[name](*arguments)])
-        yield beside(name, arguments, got, slopes, 1e-6 * (1 + abs(slopes)), read="np.stack({})")
+        yield beside(name, arguments, got, due, 1e-6 * (1 + abs(due)), read="np.stack({})")
 
 
 def _expected(functions: Functions, *, name: str, distribution: str) -> Iterator[Observation]:

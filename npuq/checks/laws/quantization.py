@@ -78,6 +78,33 @@ def _dequantize_values(functions: Functions) -> Iterator[Observation]:
         yield ask(functions, "universal_dequantize", (k, u), z, np.finfo(dtype).eps * abs(z))
 
 
+def _about(functions: Functions) -> Iterator[Observation]:
+    for dtype in DTYPES:
+        y = coefficients(dtype)
+        loc = np.random.default_rng(8).uniform(-2, 2, len(y)).astype(dtype)
+        difference = y.astype(np.float64) - loc
+        clear = abs(difference - np.floor(difference) - 0.5) > 0.02  # float32 at 65,536: 0.004
+        y, loc, difference = y[clear], loc[clear], difference[clear]
+        z = exact.round_half_up(difference) + loc
+        tolerance = 2 * np.finfo(dtype).eps * (abs(z) + abs(loc))
+        yield ask(functions, "round_about", (y, loc), z, tolerance)
+
+
+def _variance(functions: Functions) -> Iterator[Observation]:
+    """Mean square of the error at fixed y; that of U^2 has the variance 1/180."""
+    u = np.random.default_rng(9).random(DRAWS) - 0.5
+    for at in (0.0, 0.3, -1.7, 2.5, 40.2):
+        k = functions["universal_quantize"](np.full_like(u, at), u)
+        error = np.asarray(functions["universal_dequantize"](k, u), np.float64) - at
+        noise = f"(u := np.random.default_rng(9).random({DRAWS}) - 0.5)"
+        read = (
+            f"np.mean((np.asarray({{of[universal_dequantize]}}({{f}}({{w}}(np.full({DRAWS}, {at})),"
+            f" {{w}}({noise})), {{w}}(u))) - {at}) ** 2)"
+        )
+        yield beside("universal_quantize", (), (error**2).mean(), 1 / 12,
+                     DEVIATIONS * np.sqrt(1 / 180 / DRAWS), pointwise=False, read=read)  # fmt: skip
+
+
 def _channel(functions: Functions) -> Iterator[Observation]:
     """Shares of the errors in each 1/32 of [-1/2, 1/2), and outside."""
     u = np.random.default_rng(7).random(DRAWS) - 0.5
@@ -137,6 +164,17 @@ LAWS = (
     Law(
         "universal_dequantize.values", "Eq. 5", ("universal_dequantize",), "z = k + u",
         "eps, relative", "distortion of every coefficient", _dequantize_values,
+    ),
+    Law(
+        "round_about.values", "Eq. 24", ("round_about",),
+        "round(y - loc) + loc, away from ties", "2 eps of z and of loc",
+        "symbols that the density, which is about its location, does not expect", _about,
+    ),
+    Law(
+        "universal_quantize.variance", "Eq. 6", ("universal_quantize", "universal_dequantize"),
+        "for fixed y the error k + u - y has the mean square 1/12",
+        f"{DEVIATIONS} standard deviations: a false alarm in 1e7 runs; the draws are seeded",
+        "a distortion that is not that of training", _variance,
     ),
     Law(
         "universal_quantize.channel", "Eq. 6", ("universal_quantize", "universal_dequantize"),

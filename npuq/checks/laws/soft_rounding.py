@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -77,13 +78,39 @@ def _slopes(
         slope = EXACT[name][1](z, alpha)
         eps = float(np.finfo(dtype).eps)
         d = np.linspace(0.5, 2, len(z)).astype(dtype)
-        tolerance = d * (np.sqrt(eps) * slope + 8 * eps * (1 + alpha))
-        yield ask(functions, f"{name}_backward", (d, z, alpha), d * slope, tolerance)
+        tolerance = np.sqrt(eps) * slope + 8 * eps * (1 + alpha)
+        if dtype == "float32":
+            tolerance += _bend(name, z, slope, alpha)
+        yield ask(functions, f"{name}_backward", (d, z, alpha), d * slope, d * tolerance)
+
+
+def _bend(name: str, z: Array, slope: Array, alpha: float) -> Array:
+    """How much the slope changes where z is moved by two roundings, at most the slope itself.
+
+    That of s by alpha for each unit. Those of s^-1 and r go as 1 / (e^-alpha + f), where f is the
+    distance from the steepest place.
+    """
+    moved = 4 * float(np.finfo(z.dtype).eps) * (abs(z.astype(np.float64)) + 1)
+    if name == "soft_round":
+        return np.asarray(2 * alpha * moved * slope)
+    steepest = np.floor(z) + 0.5 if name.endswith("mean") else np.rint(z)
+    distance = abs(z.astype(np.float64) - steepest) + math.exp(-alpha)
+    return np.asarray(slope * np.minimum(moved / distance, 1))
 
 
 def _large_slopes(functions: Functions, *, name: str) -> Iterator[Observation]:
     """Those of s; those of its inverse leave the range of floats, whose ends are a choice."""
     yield from _slopes(functions, name=name, alphas=LARGE_ALPHAS, dtype="float64")
+
+
+def _infinite(functions: Functions, *, name: str) -> Iterator[Observation]:
+    """Between the places where rounding, its inverse and r jump."""
+    for dtype in DTYPES:
+        y = points(dtype).astype(np.float64)
+        y = y[abs(2 * y - np.rint(2 * y)) > 1e-3].astype(dtype)
+        floor, nearest = np.floor(y), exact.round_half_up(y)
+        expected = floor + 0.5 if name.endswith("inverse") else nearest
+        yield ask(functions, name, (y, math.inf), expected, 4 * float(np.finfo(dtype).eps) * abs(y))
 
 
 def _identity(functions: Functions, *, name: str) -> Iterator[Observation]:
@@ -124,6 +151,19 @@ def _laws() -> Iterator[Law]:
             f"the derivative for alpha from {ALPHAS[0]:g} to {ALPHAS[-1]:g}, in float64",
             "sqrt(eps), relative, and what 1 - tanh^2 loses", "wrong gradients in training",
             functools.partial(_slopes, name=name, alphas=ALPHAS, dtype="float64"),
+        )  # fmt: skip
+        yield Law(
+            f"{backward}.values.float32", "Appendix D", (backward,),
+            f"the derivative for alpha from {ALPHAS[0]:g} to {ALPHAS[-1]:g}, in float32",
+            "sqrt(eps), relative, what 1 - tanh^2 loses, and what rounding z makes where it bends",
+            "wrong gradients in training",
+            functools.partial(_slopes, name=name, alphas=ALPHAS, dtype="float32"),
+        )  # fmt: skip
+        yield Law(
+            f"{name}.infinite", "Eq. 11", (name,),
+            "the limit at alpha = infinity, between its jumps", "4 eps, relative",
+            "nothing in training; rounding is asked for by another function",
+            functools.partial(_infinite, name=name),
         )  # fmt: skip
     yield Law(
         "soft_round_backward.large_alpha", "Appendix D", ("soft_round_backward",),

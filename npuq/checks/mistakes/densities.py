@@ -8,87 +8,30 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import scipy.special
 
 from npuq.backend import Array
 from npuq.checks import exact
 from npuq.checks.mistakes.mistake import Mistake
+from npuq.checks.mistakes.wrong_bits import (
+    Bits,
+    as_printed,
+    next_interval,
+    other_alpha,
+    stopped_in_tails,
+    twice_as_wide,
+    upper_tail,
+    with_a_jacobian,
+    with_floor,
+    with_loc,
+    with_scale,
+    without_noise,
+    without_soft_rounding,
+)
 from npuq.checks.names import DISTRIBUTIONS, KINDS
-
-_Bits = Callable[[str, Array, Array, Array, float], Array]
-
-
-def _cdf(distribution: str, x: Array) -> Array:
-    return scipy.special.expit(x) if distribution == "logistic" else scipy.special.ndtr(x)
-
-
-def as_printed(law: str, z: Array, loc: Array, scale: Array, alpha: float) -> Array:
-    """Eqs. 22 and 44 as printed: c(s^-1(z) + 1/2) - c(s^-1(z) - 1/2), erratum E1."""
-    return exact.bits(law, exact.soft_round_inverse(z, alpha), loc, scale)
-
-
-def without_soft_rounding(law: str, z: Array, loc: Array, scale: Array, alpha: float) -> Array:
-    """Eq. 43 for soft-rounded coefficients."""
-    return exact.bits(law, z, loc, scale)
-
-
-def with_a_jacobian(law: str, z: Array, loc: Array, scale: Array, alpha: float) -> Array:
-    """The density times r'(z)."""
-    slope = exact.soft_round_conditional_mean_slope(z, alpha)
-    return exact.bits(law, z, loc, scale, alpha) - np.log2(slope)
-
-
-def without_noise(law: str, z: Array, loc: Array, scale: Array, alpha: float) -> Array:
-    """The density of Y itself, which noise was not convolved with."""
-    m = exact.soft_round_conditional_mean(z, alpha)
-    x = (m - loc) / scale
-    if law == "logistic":
-        nats = -scipy.special.log_expit(x) - scipy.special.log_expit(-x) + np.log(scale)
-    else:
-        nats = x * x / 2 + np.log(scale * math.sqrt(2 * math.pi))
-    return nats / math.log(2)
-
-
-def next_interval(law: str, z: Array, loc: Array, scale: Array, alpha: float) -> Array:
-    """c(z + 1) - c(z)."""
-    return exact.bits(law, exact.soft_round_conditional_mean(z, alpha) + 0.5, loc, scale)
-
-
-def twice_as_wide(law: str, z: Array, loc: Array, scale: Array, alpha: float) -> Array:
-    """c(z + 1) - c(z - 1)."""
-    m = exact.soft_round_conditional_mean(z, alpha)
-    return exact.bits(law, m / 2, loc / 2, scale / 2)
-
-
-def with_scale(change: Callable[[Array], Array]) -> _Bits:
-    """The scale taken for something else."""
-    return lambda law, z, loc, scale, alpha: exact.bits(law, z, loc, change(scale), alpha)
-
-
-def with_loc(change: Callable[[Array], Array]) -> _Bits:
-    """The location taken for something else."""
-    return lambda law, z, loc, scale, alpha: exact.bits(law, z, change(loc), scale, alpha)
-
-
-def with_floor(floor: float) -> _Bits:
-    """log of the density plus, or not below, a small number."""
-
-    def bits(law: str, z: Array, loc: Array, scale: Array, alpha: float) -> Array:
-        p = np.exp2(-exact.bits(law, z, loc, scale, alpha))
-        return np.asarray(-np.log2(np.maximum(p, floor)))
-
-    return bits
-
-
-def upper_tail(law: str, z: Array, loc: Array, scale: Array, alpha: float) -> Array:
-    """c(b) - c(a) by itself: in the upper tail 1 less 1."""
-    m = exact.soft_round_conditional_mean(z, alpha)
-    high, low = _cdf(law, (m + 0.5 - loc) / scale), _cdf(law, (m - 0.5 - loc) / scale)
-    return np.asarray(-np.log2(high - low))
 
 
 def _answers(
-    bits: _Bits, *, plain: bool = True, soft: bool = True, laws: tuple[str, ...] = DISTRIBUTIONS,
+    bits: Bits, *, plain: bool = True, soft: bool = True, laws: tuple[str, ...] = DISTRIBUTIONS,
     kinds: tuple[str, ...] = tuple(KINDS), change: Callable[[str, Array], Array] = exact.of_kind,
 ) -> dict[str, Callable[..., Any]]:  # fmt: skip
     """The mistake in every function that can have it."""
@@ -125,6 +68,11 @@ MISTAKES = (
         _SOFT, _answers(without_soft_rounding, plain=False),
     ),
     Mistake(
+        "another alpha in the density than in s",
+        "as many bits as the two densities diverge by; more for an alpha that is too large",
+        _SOFT, _answers(other_alpha, plain=False),
+    ),
+    Mistake(
         "a Jacobian r'(z) too many",
         "it is the density of z that is coded, not that of r(z): log2 r'(z) a coefficient",
         _SOFT, _answers(with_a_jacobian, plain=False),
@@ -150,6 +98,12 @@ MISTAKES = (
     Mistake(
         "the scale squared", "bits by a scale that is the square of the right one",
         _VALUES, _answers(with_scale(np.square)),
+    ),
+    Mistake(
+        "a floor of 0.11 under the scale",
+        "2e-5 bit for a coefficient that is known to be 0, and up to 0.7 near half-integers",
+        "logistic_bits.small_scale",
+        _answers(with_scale(lambda s: np.maximum(s, 0.11)), soft=False),
     ),
     Mistake(
         "the scale taken for its logarithm", "bits by a scale of e^scale, at least 1",
@@ -196,6 +150,16 @@ MISTAKES = (
         "1 less 1 in the upper tail",
         "infinite bits from some 37 scales out (8 of a normal distribution), on one side only",
         "logistic_bits.tails", _answers(upper_tail, kinds=_TAILED),
+    ),
+    *(
+        Mistake(
+            "a floor under the density, which stops the gradient",
+            "outliers stay where they are: nothing brings them back",
+            f"{law}{soft}_bits_backward.tails",
+            {f"{law}{soft}_bits_backward": functools.partial(stopped_in_tails, law)},
+        )
+        for law in DISTRIBUTIONS
+        for soft in ("", "_soft_rounded")
     ),
     *(
         Mistake(name, cost, f"{stem}.values", {stem: functools.partial(function, law)})

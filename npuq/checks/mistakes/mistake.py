@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 
@@ -17,3 +18,5 @@ class Mistake(NamedTuple):
     """The law that has to see it."""
     functions: Mapping[str, Callable[..., Any]]
     """The wrong ones, by the names of the list; NumPy in, NumPy out."""
+    partners: Mapping[str, Callable[..., Any]] = MappingProxyType({})
+    """Without a fault, but needed with them, as the decoder of an encoder."""

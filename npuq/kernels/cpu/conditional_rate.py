@@ -19,12 +19,10 @@ import numpy as np
 
 from npuq.backend import Array
 from npuq.kernels.rates import ConditionalRateDerivatives, fit
+from npuq.nn.normal import SMALLEST_SCALE
 from npuq.runtime.compile import jit
 from npuq.runtime.threads import for_each_range
 from npuq.runtime.twins import takes
-
-SMALLEST_SCALE = float(np.float32(0.11))
-"""That of `npuq.models.conditional_rate`, which kernels do not know."""
 
 _SQRT_HALF, _SQRT_2_OVER_PI = math.sqrt(0.5), math.sqrt(2 / math.pi)
 _LN2 = math.log(2)

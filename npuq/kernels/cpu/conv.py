@@ -117,7 +117,7 @@ def conv2d_bias_gradient(d_y: Array) -> Array:
     N, rows, columns, C = d_y.shape
     lines = d_y.reshape(N * rows, columns * C)  # longer than pixels, and quicker to add
     sums = map_products(lambda some: some.sum(axis=0), np.array_split(lines, SHARES))
-    return np.sum(sums, axis=0).reshape(d_y.shape[2:]).sum(axis=0)  # type: ignore[no-any-return]
+    return np.sum(sums, axis=0).reshape(d_y.shape[2:]).sum(axis=0)
 
 
 def method_for(shape: tuple[int, ...], stride: int, dtype: np.dtype[Any]) -> Unfolded | Winograd:

@@ -30,7 +30,7 @@ def fill_intervals(
 @jit(error_model="numpy")
 def _fill(symbols, dither, counts, phases, tables, lower, upper):
     """Indices that the compiler knows to be unsigned spare it Python's rule for negative ones."""
-    values, offset, first, last, log2_knots = tables
+    values, begin, first, last, log2_knots = tables
     one_phase = phases.min() == phases.max()
     edges = np.empty(int((last - first).max()) + 4, np.int64)
     size, start = np.uintp(0), 0
@@ -39,7 +39,7 @@ def _fill(symbols, dither, counts, phases, tables, lower, upper):
         log2_unit = int(log2_knots[c])
         shift = PHASE_BITS - log2_unit
         mask = (1 << shift) - 1
-        knots, one, unit = values[offset[c] :], np.uintp(1), np.uintp(1 << log2_unit)
+        knots, one, unit = values[begin[c] :], np.uintp(1), np.uintp(1 << log2_unit)
         if one_phase:  # as in hard rounding: a symbol's interval is the same each time
             edges[0], edges[beyond + 2] = 0, TOTAL
             x = phases[0] - FIRST_KNOT

@@ -14,10 +14,8 @@ from npuq.backend import Array
 from npuq.kernels.cuda.launch import contiguous, launch_each, size
 from npuq.kernels.cuda.softness import flags_of, numbers_of
 from npuq.kernels.rates import ConditionalRateDerivatives, fit
+from npuq.nn.normal import SMALLEST_SCALE
 from npuq.runtime.twins import takes
-
-SMALLEST_SCALE = float(np.float32(0.11))
-"""As `npuq.models.conditional_rate` has it."""
 
 
 @takes(np.float32, when=lambda t, u, sigma, softness: fit(softness))

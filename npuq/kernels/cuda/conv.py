@@ -77,7 +77,7 @@ def conv2d_kernel_gradient(
 
     shape = (d_y.shape[3], x.shape[3], *kernel)
     if not d_y.size or not x.size:
-        return cupy.zeros(shape, np.float32)  # type: ignore[no-any-return]
+        return cupy.zeros(shape, np.float32)
     d_y, x = contiguous(d_y, x)
     return method_for(shape, stride, padding).kernel_gradient(d_y, x)
 
@@ -121,4 +121,4 @@ def _all(shape: tuple[int, ...], bias: Array | None) -> Array:
     import cupy
 
     y = cupy.zeros(shape, np.float32)
-    return y if bias is None else y + bias  # type: ignore[no-any-return]
+    return y if bias is None else y + bias

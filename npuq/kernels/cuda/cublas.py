@@ -83,7 +83,7 @@ def _handle(cupy: Any) -> int:
         status = found.cublasSetWorkspace_v2(kept["handle"], workspace, WORKSPACE)
         _check(status, "cublasSetWorkspace")  # a new stream resets it
         kept["stream"] = stream
-    return kept["handle"]  # type: ignore[no-any-return]
+    return kept["handle"]
 
 
 def library(cupy: Any) -> Any:

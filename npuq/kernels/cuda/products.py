@@ -63,4 +63,4 @@ def multiply(a: Array, b: Array, out: Array, *, a_t: bool = False, b_t: bool = F
 
 
 def _address(array: Any) -> int:
-    return array.data.ptr  # type: ignore[no-any-return]
+    return array.data.ptr

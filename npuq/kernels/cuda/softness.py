@@ -29,13 +29,13 @@ def numbers_of(softness: Any) -> Array:
     import cupy
 
     if (numbers := getattr(softness, "numbers", None)) is not None:
-        return numbers  # type: ignore[no-any-return]
+        return numbers
     return _on_device(cupy, *softness.alphas())
 
 
 @functools.lru_cache(maxsize=16)
 def _on_device(cupy: Any, alpha: float, alpha_r: float) -> Array:
-    return cupy.asarray(rows_of(alpha, alpha_r))  # type: ignore[no-any-return]
+    return cupy.asarray(rows_of(alpha, alpha_r))
 
 
 def rows_of(alpha: float, alpha_r: float) -> Array:

@@ -118,21 +118,19 @@ class Winograd:
     def _points(self, outputs: tuple[int, ...]) -> Array:
         import cupy
 
-        return cupy.empty(  # type: ignore[no-any-return]
-            self.entries * math.prod(self._tiles(outputs)) * self.C_in, np.float32
-        )
+        return cupy.empty(self.entries * math.prod(self._tiles(outputs)) * self.C_in, np.float32)
 
     def _products(self, outputs: tuple[int, ...]) -> Array:
         import cupy
 
         shape = 16, math.prod(self._tiles(outputs)), self.C_out
-        return cupy.empty(shape, np.float32)  # type: ignore[no-any-return]
+        return cupy.empty(shape, np.float32)
 
     def _matrix(self) -> Array:
         import cupy
 
         shape = self.entries * self.C_in, self.C_out
-        return cupy.empty(shape, np.float32)  # type: ignore[no-any-return]
+        return cupy.empty(shape, np.float32)
 
     def _tiles(self, outputs: tuple[int, ...]) -> tuple[int, int, int]:
         """Images, and rows and columns of tiles of each."""

@@ -1,0 +1,146 @@
+"""Ranks that talk by MPI: sums in a fixed order, and all that goes with one training."""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import FrameType
+from typing import Any, TypeVar
+
+import numpy as np
+
+from npuq.backend import Array
+from npuq.errors import RankError
+from npuq.ranks.alone import Ranks, Stopped
+from npuq.ranks.post import Post
+from npuq.ranks.queue import lead, serve
+from npuq.ranks.sources import this_npuq
+from npuq.ranks.sums import flattened, summed, unflattened
+from npuq.runtime.threads import thread_count
+
+T = TypeVar("T")
+
+
+class MpiRanks(Ranks):
+    """The ranks of `MPI.COMM_WORLD`."""
+
+    def __init__(self, mpi: Any, timeout: float) -> None:
+        self.post = Post(mpi, timeout)
+        self.comm = mpi.COMM_WORLD.Dup()
+        self.rank, self.size = self.post.rank, self.post.size
+        self.asked = 0  # number of the signal that asked this rank to stop
+        self.seconds = {"waiting": 0.0, "sending": 0.0}
+
+    # ---- at one work
+
+    def mean(
+        self, numbers: Sequence[float], arrays: dict[str, Array], weight: float
+    ) -> tuple[tuple[float, ...], dict[str, Array]]:
+        """See `Ranks.mean`: first who wants to stop, and the numbers; then the arrays."""
+        begun = time.perf_counter()
+        mine = np.array([self.asked, *numbers], np.float64)
+        mine[1:] *= weight
+        table = np.empty((self.size, mine.size))
+        self.post.wait(self.comm.Iallgather(mine, table))
+        if table[:, 0].any():
+            raise Stopped(int(table[:, 0].max()), together=True)
+        there = time.perf_counter()
+        flat = flattened(arrays, weight)
+        total = unflattened(summed(self.comm, flat, self.post.finish), arrays)
+        self.seconds["waiting"] += there - begun
+        self.seconds["sending"] += time.perf_counter() - there
+        return tuple(table[:, 1:].sum(axis=0).tolist()), total
+
+    def gather(self, value: T) -> list[T]:
+        """See `Ranks.gather`."""
+        data = np.frombuffer(pickle.dumps(value), np.uint8)
+        lengths = np.empty(self.size, np.int64)
+        self.post.wait(self.comm.Iallgather(np.array([data.size], np.int64), lengths))
+        every = np.empty(int(lengths.sum()), np.uint8)
+        self.post.wait(self.comm.Iallgatherv(data, [every, lengths.tolist()]))
+        parts = np.split(every, np.cumsum(lengths)[:-1])
+        return [pickle.loads(part.tobytes()) for part in parts]
+
+    def in_order(self, work: Callable[[int], T], count: int, threads: int) -> Iterator[T]:
+        """See `Ranks.in_order`; no more threads than this rank may run."""
+        threads = min(threads, thread_count())
+        if self.leads:
+            yield from lead(self.post, work, count, threads)
+        else:
+            serve(self.post, work, threads)
+
+    def from_lead(self, make: Callable[[], T]) -> T:
+        """See `Ranks.from_lead`."""
+        if self.rank:
+            length = np.empty(1, np.int64)
+            self.post.wait(self.comm.Ibcast(length))
+            data = np.empty(int(length[0]), np.uint8)
+            self.post.wait(self.comm.Ibcast(data))
+            return pickle.loads(data.tobytes())
+        value = make()
+        data = np.frombuffer(pickle.dumps(value), np.uint8)
+        self.post.wait(self.comm.Ibcast(np.array([data.size], np.int64)))
+        self.post.wait(self.comm.Ibcast(data))
+        return value
+
+    def check_alike(self, facts: Mapping[str, Any]) -> None:
+        """See `Ranks.check_alike`."""
+        first, *others = self.gather({"npuq": this_npuq(), **facts})
+        for rank, theirs in enumerate(others, start=1):
+            differing = [
+                f"{name} {theirs.get(name)!r}, not {first.get(name)!r}"
+                for name in first | theirs
+                if theirs.get(name) != first.get(name)
+            ]
+            if differing:
+                one, other = self.post.names[rank], self.post.names[0]
+                raise RankError(
+                    f"{one} is not like {other}: {'; '.join(differing)}. All ranks need the same "
+                    "npuq, and see the same files"
+                )
+
+    # ---- signals
+
+    @contextlib.contextmanager
+    def stopping_together(self) -> Iterator[None]:
+        """See `Ranks.stopping_together`; a second signal interrupts at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def note(number: int, frame: FrameType | None) -> None:
+            if self.asked:
+                raise Stopped(number)
+            self.asked = number
+
+        before = {}
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+                before[number] = signal.signal(number, note)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        if self.asked:  # since the last step
+            raise Stopped(self.asked)
+
+    # ---- the end
+
+    def fail(self, text: str) -> bool:
+        """See `Ranks.fail`."""
+        return self.post.fail(text)
+
+    def leave(self) -> None:
+        """See `Ranks.leave`."""
+        self.post.leave()
+
+    def cost(self) -> str | None:
+        """See `Ranks.cost`."""
+        waiting, sending = (self.seconds[name] for name in ("waiting", "sending"))
+        return f"{self.size} ranks; waited {waiting:.1f} s for others, {sending:.1f} s in sums"

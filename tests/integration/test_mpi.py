@@ -1,0 +1,260 @@
+"""Training on several ranks, by real processes of MPI: sums, resumption, failures.
+
+Where MPI is absent all of this is skipped; `tests/unit/test_ranks.py` needs none.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import mpi
+import numpy as np
+import pytest
+from models import picture
+
+from npuq.io.image_writing import write_image
+
+pytestmark = pytest.mark.slow
+
+SMALL = (
+    "--batch-size=4", "--crop=32", "--smaller-side=40,60", "--validation-crop=32", "--seed=3",
+    "--checkpoint-every=5",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _mpi() -> None:
+    if (reason := mpi.why_no_mpi()) is not None:
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("photographs")
+    for number in range(3):
+        write_image(folder / f"{number}.png", picture(64, 80, number))
+    return folder
+
+
+# ---- the same training, whatever the number of ranks
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the trainings of `tests/support/on_ranks.py` came to, by the number of ranks."""
+    results = {}
+    script = [sys.executable, str(mpi.ROOT / "tests" / "support" / "on_ranks.py")]
+    for name, start in {
+        "alone": [], "2": mpi.command(2), "4": mpi.command(4), "4 again": mpi.command(4),
+    }.items():  # fmt: skip
+        folder = tmp_path_factory.mktemp("ranks")
+        done = mpi.run([*start, *script, str(folder)])
+        assert done.returncode == 0, done.stderr
+        results[name] = json.loads((folder / "found.json").read_text())
+        for case in results[name]:
+            checkpoint = folder / case.replace(" ", "-") / "checkpoint.npz"
+            results[name][case]["checkpoint"] = checkpoint.read_bytes()
+    return results
+
+
+@pytest.mark.parametrize("ranks", ["2", "4"])
+@pytest.mark.parametrize(
+    ("case", "tolerance"),
+    [
+        # float32 keeps 24 bits; clipping, skipping and averages act alike, or these would not hold
+        ("linear", 1e-6), ("hyperprior", 1e-6),
+        ("linear in float64", 1e-12), ("hyperprior in float64", 1e-12),
+    ],
+)  # fmt: skip
+def test_losses_are_those_of_one_process(
+    found: dict[str, Any], case: str, tolerance: float, ranks: str
+) -> None:
+    alone, together = found["alone"][case], found[ranks][case]
+    assert len(alone["losses"]) >= 20
+    np.testing.assert_allclose(together["losses"], alone["losses"], rtol=tolerance, atol=0)
+    assert together["skipped"] == alone["skipped"]
+    assert (alone["skipped"] > 0) == case.startswith("hyperprior")
+
+
+def test_the_same_number_of_ranks_gives_the_same_bits(found: dict[str, Any]) -> None:
+    assert found["4"] == found["4 again"]
+    assert found["4"]["linear"]["parameters"] != found["2"]["linear"]["parameters"]
+
+
+def test_a_random_rank_is_killed_and_the_run_goes_on_bit_for_bit(
+    photographs: Path, tmp_path: Path
+) -> None:
+    train = ("train", photographs, tmp_path / "a", *SMALL, "--steps=150", "--name=run")
+    process = mpi.started([*mpi.command(3), *mpi.npuq(*train)], tmp_path / "a" / "checkpoint.npz")
+    victim = mpi.pid_of(random.randrange(3), str(tmp_path / "a"))
+    mpi.os.kill(victim, signal.SIGKILL)
+    process.communicate(timeout=mpi.SECONDS)
+    assert process.returncode != 0
+    assert not (tmp_path / "a" / "model.npz").exists()
+    for folder, more in (("a", ["--resume"]), ("b", [])):
+        words = ("train", photographs, tmp_path / folder, *SMALL, "--steps=150", "--name=run")
+        done = mpi.run([*mpi.command(3), *mpi.npuq(*words, *more)])
+        assert done.returncode == 0, done.stderr
+    for name in ("model.npz", "history.csv", "checkpoint.npz"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
+
+
+def test_a_run_goes_on_with_another_number_of_ranks_and_says_so(
+    photographs: Path, tmp_path: Path
+) -> None:
+    words = ("train", photographs, tmp_path / "a", *SMALL, "--steps=100000")
+    process = mpi.started([*mpi.command(2), *mpi.npuq(*words)], tmp_path / "a" / "checkpoint.npz")
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=mpi.SECONDS)
+    assert "interrupted; to go on: mpiexec -n 2 npuq train" in errors
+    assert errors.count("interrupted") == 1
+    told = json.loads(mpi.run(mpi.npuq("info", tmp_path / "a" / "checkpoint.npz", "--json")).stdout)
+    assert told["ranks"] == [[0, 2]]
+    process = mpi.started(
+        [*mpi.command(3), *mpi.npuq(*words, "--resume")], tmp_path / "a" / "checkpoint.npz"
+    )
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=mpi.SECONDS)
+    again = json.loads(
+        mpi.run(mpi.npuq("info", tmp_path / "a" / "checkpoint.npz", "--json")).stdout
+    )
+    assert again["ranks"] in ([[0, 2]], [[0, 2], [told["step"], 3]])
+
+
+# ---- failures: one line, and nothing hangs or is lost
+
+
+def errors_of(stderr: str) -> list[str]:
+    return [line for line in stderr.splitlines() if line.startswith("npuq: error")]
+
+
+def test_a_rank_that_hangs_is_named_and_the_run_is_saved(photographs: Path, tmp_path: Path) -> None:
+    words = ("train", photographs, tmp_path / "a", *SMALL, "--steps=100000")
+    process = mpi.started(
+        [*mpi.command(3), *mpi.npuq(*words)], tmp_path / "a" / "checkpoint.npz",
+        NPUQ_MPI_TIMEOUT="1.5",
+    )  # fmt: skip
+    stopped = mpi.pid_of(1, str(tmp_path / "a"))
+    mpi.os.kill(stopped, signal.SIGSTOP)
+    _, errors = process.communicate(timeout=mpi.SECONDS)
+    assert process.returncode != 0
+    (line,) = errors_of(errors)
+    assert "rank 1 on " in line and "no answer for 1.5 s" in line
+    assert "step" in mpi.run(mpi.npuq("info", tmp_path / "a" / "checkpoint.npz")).stdout
+
+
+def two_unlike(first: list[str], second: list[str], **more: str) -> list[str]:
+    """What is said where two ranks are started by unlike command lines."""
+    rank = [mpi.launcher(), "-n", "1"]
+    done = mpi.run([*rank, *first, ":", *rank[1:], *second], **more)
+    assert done.returncode == 2, done
+    assert "Traceback" not in done.stderr
+    return errors_of(done.stderr)
+
+
+def test_photographs_that_one_rank_does_not_see_are_named(
+    photographs: Path, tmp_path: Path
+) -> None:
+    here, there = (
+        mpi.npuq("train", folder, tmp_path / "run", *SMALL, "--steps=6")
+        for folder in (photographs, tmp_path / "nowhere")
+    )
+    (line,) = two_unlike(here, there)
+    assert "rank 1 on " in line and "nowhere: there is no such folder" in line
+    (line,) = two_unlike(there, here)  # rank 0 itself
+    assert line == f"npuq: error: {tmp_path}/nowhere: there is no such folder"
+
+
+def test_other_photographs_are_named(photographs: Path, tmp_path: Path) -> None:
+    other = tmp_path / photographs.name
+    shutil.copytree(photographs, other)
+    commands = [
+        mpi.npuq("train", folder, tmp_path / "run", *SMALL, "--steps=6")
+        for folder in (photographs, other)
+    ]
+    (other / "1.png").unlink()
+    (line,) = two_unlike(*commands)
+    assert "rank 1 on " in line and "files 2, not 3" in line
+    # of the same name and size, but with other pixels
+    for folder, grey in ((photographs, 0), (other, 1)):
+        write_image(folder / "1.bmp", np.full((64, 80, 3), grey, np.uint8))
+    write_image(other / "1.png", picture(64, 80, 1))
+    (line,) = two_unlike(*commands)
+    assert "rank 1 on " in line and "pixels" in line
+    (photographs / "1.bmp").unlink()
+
+
+def test_another_npuq_is_named(photographs: Path, tmp_path: Path) -> None:
+    skipped = shutil.ignore_patterns("__pycache__", "weights")
+    shutil.copytree(mpi.ROOT / "npuq", tmp_path / "npuq", ignore=skipped)
+    with (tmp_path / "npuq" / "errors.py").open("a") as file:
+        file.write("# another\n")
+    words = mpi.npuq("train", photographs, tmp_path / "run", *SMALL, "--steps=6")
+    other = ["env", f"PYTHONPATH={tmp_path}", *words]
+    (line,) = two_unlike(words, other)
+    assert "rank 1 on " in line and "npuq '0." in line and "sources" in line
+
+
+def test_more_ranks_than_crops_and_commands_for_one_process(
+    photographs: Path, tmp_path: Path
+) -> None:
+    words = ("train", photographs, tmp_path / "run", *SMALL, "--batch-size=1", "--steps=6")
+    done = mpi.run([*mpi.command(2), *mpi.npuq(*words)])
+    (line,) = errors_of(done.stderr)
+    assert done.returncode == 2 and "a batch of 1 cannot be shared by 2 ranks" in line
+    done = mpi.run([*mpi.command(2), *mpi.npuq("demo", tmp_path / "demo.png")])
+    (line,) = errors_of(done.stderr)
+    assert done.returncode == 2 and "npuq demo runs in one process" in line
+
+
+# ---- many images
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of unequal sizes, and one that is none."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for number in range(7):
+        write_image(folder / f"{number}.png", picture(40 + 90 * (number % 3), 180, number))
+    (folder / "3a.png").write_bytes(b"none")
+    return folder
+
+
+def test_eval_on_ranks_writes_what_one_process_writes(pictures: Path, tmp_path: Path) -> None:
+    words = ("eval", pictures, "--quality=2", "--json", "--csv")
+    alone = mpi.run(mpi.npuq(*words, tmp_path / "1.csv"))
+    together = mpi.run([*mpi.command(3), *mpi.npuq(*words, tmp_path / "3.csv")])
+    assert together.returncode == alone.returncode == 2
+    assert len(json.loads(alone.stdout)) == 7 * 3 + 1
+    assert together.stdout == alone.stdout
+    assert together.stderr == alone.stderr
+    assert (tmp_path / "1.csv").read_bytes() == (tmp_path / "3.csv").read_bytes()
+
+
+def test_compress_on_ranks_writes_the_same_files(pictures: Path, tmp_path: Path) -> None:
+    for name in ("1", "3"):
+        (tmp_path / name).mkdir()
+    done = [
+        mpi.run([*start, *mpi.npuq("compress", pictures, tmp_path / name, "--seed=5")])
+        for name, start in (("1", []), ("3", mpi.command(3)))
+    ]
+    assert [d.returncode for d in done] == [2, 2]
+    assert done[0].stdout.replace("/1/", "/3/") == done[1].stdout
+    files = sorted(path.name for path in (tmp_path / "1").iterdir())
+    assert files == [f"{number}.npuq" for number in range(7)]
+    for name in files:
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "3" / name).read_bytes()
+
+
+def test_one_image_is_for_one_process(pictures: Path, tmp_path: Path) -> None:
+    words = ("compress", pictures / "0.png", tmp_path / "0.npuq")
+    done = mpi.run([*mpi.command(2), *mpi.npuq(*words)])
+    (line,) = errors_of(done.stderr)
+    assert done.returncode == 2 and "one image is compressed by one process" in line
+    assert not (tmp_path / "0.npuq").exists()
