@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from npuq.errors import NoDeviceError, NpuqError, missing_dependency
+from npuq.errors import NpuqError, missing_dependency
 
 if TYPE_CHECKING:
     from npuq.evaluation.records import Record
@@ -30,10 +30,6 @@ QUALITY_HELP = (
 JSON_HELP = "print a JSON object instead of text"
 JSON_LIST_HELP = "print a JSON list of records instead of a table"
 MODEL_HELP = "linear or hyperprior, which come with npuq, or a file of your own (default: linear)"
-DEVICE_HELP = (
-    "where a model's transforms are computed; cuda is an NVIDIA GPU, auto takes it if there is one "
-    "(default: cpu)"
-)
 SEED_HELP = "of the dither (default: 0)"
 
 
@@ -70,25 +66,6 @@ def number(text: str) -> float:
     if not math.isfinite(value):
         raise argparse.ArgumentTypeError(f"must be a finite number, not {text!r}")
     return value
-
-
-def device(text: str) -> str:
-    """The device of a --device, which can be used: "cpu" or "cuda"."""
-    from npuq.backend import DEVICES, usable_device
-
-    if text not in DEVICES:
-        raise argparse.ArgumentTypeError(f"must be one of {', '.join(DEVICES)}, not {text!r}")
-    try:
-        return usable_device(text)
-    except NoDeviceError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def add_device(parser: argparse.ArgumentParser) -> None:
-    """Declare --device."""
-    parser.add_argument(
-        "--device", type=device, default="cpu", metavar="cpu|cuda|auto", help=DEVICE_HELP
-    )
 
 
 def load_model_option(path: str | None) -> Model | None:

@@ -11,7 +11,6 @@ from npuq.cli.common import (
     MODEL_HELP,
     QUALITY_HELP,
     SEED_HELP,
-    add_device,
     band_progress,
     model_option,
     number,
@@ -19,6 +18,7 @@ from npuq.cli.common import (
     whole,
 )
 from npuq.cli.compress_many import compress_many, is_many
+from npuq.cli.device import add_device
 from npuq.cli.streams import STREAM, check_output, input_name, read_input, say_written, write_output
 from npuq.errors import NpuqError
 

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from npuq.cli.arrays import decompress_npy, is_array
-from npuq.cli.common import JSON_HELP, add_device, band_progress, load_model_option, naming
+from npuq.cli.common import JSON_HELP, band_progress, load_model_option, naming
+from npuq.cli.device import add_device
 from npuq.cli.streams import STREAM, check_output, input_name, read_input, say_written, write_output
 from npuq.errors import NpuqError
 

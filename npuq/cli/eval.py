@@ -17,7 +17,6 @@ from npuq.cli.common import (
     MODEL_HELP,
     SEED_HELP,
     about,
-    add_device,
     check_not_same,
     facts_of_files,
     image_files,
@@ -29,6 +28,7 @@ from npuq.cli.common import (
     seed,
     whole,
 )
+from npuq.cli.device import add_device
 from npuq.errors import NpuqError
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from npuq.cli.common import add_device, check_not_same, load_tqdm, positive
+from npuq.cli.common import check_not_same, load_tqdm, positive
+from npuq.cli.device import add_device
 from npuq.cli.settings import OF_ONE_MODEL, add_settings, given_settings
 from npuq.cli.training_progress import Progress
 from npuq.errors import NpuqError
