@@ -21,7 +21,18 @@ os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
 
 from common import machine, peer, table
 
-PARTS = ("step", "hyper", "gdn", "density", "products", "coder", "images", "startup", "scaling")
+PARTS = (
+    "step",
+    "hyper",
+    "gdn",
+    "density",
+    "products",
+    "coder",
+    "images",
+    "startup",
+    "scaling",
+    "ranks",
+)
 PEERS = ("torch", "compressai", "constriction", "torchac", "PIL")
 
 

@@ -128,7 +128,37 @@ def test_functions_and_tests_of_an_equation_are_where_their_links_lead(row: list
         assert path == ROOT.joinpath(*module).with_suffix(".py"), name
         assert f"\ndef {function}(" in path.read_text("utf-8"), name
     for name, link in re.findall(r"\[`([^`]+)`\]\(([^)]+)\)", tests):
-        assert (PAPER / link).resolve() == ROOT / name.partition("::")[0], name
+        path, _, test = name.partition("::")
+        assert (PAPER / link).resolve() == ROOT / path, name
+        assert f"\ndef {test}(" in (ROOT / path).read_text("utf-8"), name
+
+
+def pair_rows() -> list[list[str]]:
+    """Cells of the table of plain functions and their twins in npuq/README.md."""
+    text = (ROOT / "npuq" / "README.md").read_text("utf-8")
+    table = text[text.index("\n| | plain, to read |") :].partition("\n\n")[0]
+    return [re.split(r" \| ", line[2:-2]) for line in table.strip().splitlines()[2:]]
+
+
+@pytest.mark.parametrize("row", pair_rows(), ids=lambda row: row[0])
+def test_plain_functions_and_their_twins_are_where_their_links_lead(row: list[str]) -> None:
+    _, plain_ones, twins, tests = row
+    functions = re.findall(r"\[`npuq\.([\w.]+)`\]\(([^)]+)\)", plain_ones)
+    assert functions and plain_ones.count("`") == 2 * len(functions)
+    folders = re.findall(r"\[(c\w+)/(\w+\.py)\]\(kernels/\1/\2\)", twins)
+    assert folders and twins.count("[") == len(folders)
+    for name, link in functions:
+        module, _, function = name.rpartition(".")
+        assert link == f"{module.replace('.', '/')}.py"
+        source = (ROOT / "npuq" / link).read_text("utf-8")
+        assert f"\ndef {function}(" in source, name
+        for place, file in folders:
+            assert file == Path(link).name, f"{name}: a twin's file has the name of the plain one"
+            twin = (ROOT / "npuq" / "kernels" / place / file).read_text("utf-8")
+            assert f"`npuq.{name}`" in twin or f"`npuq.{module}`" in twin, name
+    for name, link in re.findall(r"\[`([^`]+)`\]\(([^)]+)\)", tests):
+        path, _, test = name.partition("::")
+        assert link == f"../{path}" and f"\ndef {test}(" in (ROOT / path).read_text("utf-8"), name
 
 
 def test_the_reading_order_is_six_files_in_one_sentence() -> None:

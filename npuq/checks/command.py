@@ -4,53 +4,85 @@
     {"call": "soft_round", "arguments": [ARRAY, 7.0]}  {"result": ARRAY}, or a list of them,
                                                        or {"error": "what went wrong"}
 
-on the standard input and output of the program, which ends when its input does. An ARRAY is
-{"dtype": "float64", "shape": [2, 3], "data": "..."}: its numbers little-endian, the last axis
-fastest, in base64. dtypes are float32, float64, and in answers integers such as int32 too.
+on the standard input and output of the program, which ends when its input does. ARRAY is as in
+`npuq.checks.wire`: float32, float64, int64 or uint8; in answers any integers.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import contextlib
 import functools
 import json
 import shlex
 import subprocess
-from collections.abc import Callable, Iterator
-from typing import IO, Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import IO, Any, TypeAlias
 
-import numpy as np
-
-from npuq.backend import Array
+from npuq.checks.target import Target, checked
+from npuq.checks.wire import decoded, encoded
 from npuq.errors import CheckError
+
+Ask: TypeAlias = Callable[[Any], dict[str, Any]]
+"""A request, and the answer to it."""
 
 
 @contextlib.contextmanager
-def functions_of(command: str) -> Iterator[dict[str, Callable[..., Any]]]:
-    """The functions that a program offers, while it runs: a target for `npuq.check`.
+def running(command: str) -> Iterator[Target]:
+    """A target for `npuq.check`: the functions that a program offers, while it runs.
 
     Args:
         command: as in a shell, but for its operators: no shell reads it.
 
     Raises:
-        CheckError: it cannot be started, or does not answer as it should when asked for names.
+        CheckError: it cannot be started, or does not answer as it should when asked for names, or
+            has names that are not on the list.
     """
     try:
-        process = subprocess.Popen(
-            shlex.split(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
-        )
-    except (OSError, ValueError, IndexError) as error:
+        words = shlex.split(command)
+    except ValueError as error:
         raise CheckError(f"{command}: cannot be started: {error}") from error
-    assert process.stdin is not None and process.stdout is not None
-    ask = functools.partial(_ask, process.stdin, process.stdout)
-    try:
+    with started(words, command) as ask:
         try:
             names = [str(name) for name in ask({"list": True})["names"]]
         except (RuntimeError, KeyError, TypeError) as error:
             raise CheckError(f"{command}: does not list its functions: {error}") from error
-        yield {name: functools.partial(_call, ask, name) for name in names}
+        functions = {name: functools.partial(answered, ask, name) for name in names}
+        yield Target(
+            command,
+            checked(functions, command),
+            "from npuq.checks.command import function_of",
+            f"function_of({command!r}, {{!r}})",
+            own=frozenset(names),
+            again=f"npuq check --command {shlex.quote(command)}",
+        )
+
+
+def function_of(command: str, name: str) -> Callable[..., Any]:
+    """One function of a program, which starts for each call: what counterexamples use."""
+
+    def call(*arguments: Any) -> Any:
+        with started(shlex.split(command), command) as ask:
+            return answered(ask, name, *arguments)
+
+    return call
+
+
+@contextlib.contextmanager
+def started(words: Sequence[str], description: str) -> Iterator[Ask]:
+    """A process, and what asks it; it is ended at the end.
+
+    Raises:
+        CheckError: it cannot be started.
+    """
+    try:
+        process = subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
+        )
+    except (OSError, ValueError, IndexError) as error:
+        raise CheckError(f"{description}: cannot be started: {error}") from error
+    assert process.stdin is not None and process.stdout is not None
+    try:
+        yield functools.partial(_ask, process.stdin, process.stdout)
     finally:
         process.stdout.close()
         with contextlib.suppress(OSError):  # what it did not read any more
@@ -62,36 +94,13 @@ def functions_of(command: str) -> Iterator[dict[str, Callable[..., Any]]]:
             process.wait()
 
 
-def encoded(value: Any) -> Any:
-    """An array, or several, for JSON; numbers are themselves."""
-    if isinstance(value, (tuple, list)):
-        return [encoded(part) for part in value]
-    if not isinstance(value, np.ndarray):
-        return value
-    data = np.ascontiguousarray(value, value.dtype.newbyteorder("<")).tobytes()
-    text = base64.b64encode(data).decode("ascii")
-    return {"dtype": value.dtype.name, "shape": list(value.shape), "data": text}
-
-
-def decoded(value: Any) -> Any:
-    """The way back.
+def answered(ask: Ask, name: str, *arguments: Any) -> Any:
+    """The result of a call, as arrays.
 
     Raises:
-        ValueError: an array whose parts do not fit each other.
+        RuntimeError: the answer is an error, or none.
+        ValueError: it holds no array.
     """
-    if isinstance(value, list):
-        return tuple(decoded(part) for part in value)
-    if not isinstance(value, dict):
-        return value
-    try:
-        data = base64.b64decode(value["data"], validate=True)
-        array: Array = np.frombuffer(data, np.dtype(value["dtype"]).newbyteorder("<"))
-        return array.reshape(value["shape"]).astype(value["dtype"])
-    except (KeyError, TypeError, binascii.Error) as error:
-        raise ValueError(f"the program's answer holds no array: {error!r}") from error
-
-
-def _call(ask: Callable[[Any], Any], name: str, *arguments: Any) -> Any:
     answer = ask({"call": name, "arguments": encoded(arguments)})
     if "result" not in answer:
         raise RuntimeError(answer.get("error", "the program gave neither result nor error"))

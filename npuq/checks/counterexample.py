@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from npuq.backend import Array
-from npuq.checks.frameworks import Framework
+from npuq.checks.frameworks import Spelling
 from npuq.checks.law import Functions, Law, Observation
 from npuq.checks.spelling import number, spelled
 from npuq.checks.target import Target
@@ -24,7 +24,7 @@ def shrunk(
     found: Sequence[Observation],
     functions: Functions,
     target: Target,
-    framework: Framework,
+    spelling: Spelling,
 ) -> str:
     """The shortest line that fails: one entry of one call, where that fails by itself."""
     lines = []
@@ -32,36 +32,38 @@ def shrunk(
         if not observation.wrong().any():
             continue
         if observation.pointwise:
-            lines += list(_entries(observation, functions, target, framework))
+            lines += list(_entries(observation, functions, target, spelling))
         elif _can_be_spelled(observation, target):
-            lines.append(_whole(observation, target, framework))
+            lines.append(_whole(observation, target, spelling))
     lines = [line for line in lines if len(line) <= LONGEST]
-    return min(lines, key=len) if lines else _by_check(law, target, framework)
+    return min(lines, key=len) if lines else _by_check(law, target, spelling)
 
 
 def line_of(
-    law: Law, name: str, arguments: tuple[Any, ...], target: Target, framework: Framework
+    law: Law, name: str, arguments: tuple[Any, ...], target: Target, spelling: Spelling
 ) -> str:
     """The line that makes a call and prints what it returns."""
-    line = _line(name, arguments, "{}", target, framework)
-    return line if len(line) <= LONGEST else _by_check(law, target, framework)
+    line = _line(name, arguments, "{}", target, spelling)
+    return line if len(line) <= LONGEST else _by_check(law, target, spelling)
 
 
 def _can_be_spelled(observation: Observation, target: Target) -> bool:
     """Not if it needs several functions, of which the framework makes one."""
     others = re.findall(r"\{of\[(\w+)\]\}", observation.read)
-    return not others or set([*others, observation.name]) <= set(target.functions)
+    return not others or set([*others, observation.name]) <= set(target.own)
 
 
-def _by_check(law: Law, target: Target, framework: Framework) -> str:
+def _by_check(law: Law, target: Target, spelling: Spelling) -> str:
     """The line that makes the check again."""
-    options = f", framework={framework.name!r}" * bool(framework.name)
+    if target.again:
+        return f"{target.again} --only {law.name}"
+    options = f", framework={spelling.name!r}" * bool(spelling.name)
     imports = "; ".join(filter(None, ("import npuq", target.imports)))
     return f"{imports}; print(npuq.check({target.itself}{options}, only=[{law.name!r}]))"
 
 
 def _entries(
-    observation: Observation, functions: Functions, target: Target, framework: Framework
+    observation: Observation, functions: Functions, target: Target, spelling: Spelling
 ) -> Iterator[str]:
     """The first entry that still fails when it is asked alone; the whole call if none does.
 
@@ -74,7 +76,7 @@ def _entries(
             a.ravel()[place % size : place % size + 1] if isinstance(a, np.ndarray) else a
             for a in observation.arguments
         )
-        line = _line(observation.name, arguments, "{}", target, framework)
+        line = _line(observation.name, arguments, "{}", target, spelling)
         lines.append((len(line), line, arguments, place))
     expected, tolerance = np.broadcast_arrays(observation.expected, observation.tolerance)
     for _, line, arguments, place in sorted(lines, key=lambda entry: entry[:2]):
@@ -88,15 +90,15 @@ def _entries(
             which = f"number {place // size + 1} " if answer.size > 1 else ""
             yield f"{line}  # {which}should be {number(expected.ravel()[place])}"
             return
-    yield _whole(observation, target, framework)
+    yield _whole(observation, target, spelling)
 
 
-def _whole(observation: Observation, target: Target, framework: Framework) -> str:
+def _whole(observation: Observation, target: Target, spelling: Spelling) -> str:
     error, tolerance = np.broadcast_arrays(observation.errors(), observation.tolerance)
     place = worst(error, tolerance)
     got, due = (np.ravel(a)[place] for a in (observation.observed, observation.expected))
     entry = f"entry {place} is {number(got)}, should be {number(due)}"
-    line = _line(observation.name, observation.arguments, observation.read, target, framework)
+    line = _line(observation.name, observation.arguments, observation.read, target, spelling)
     return f"{line}  # {entry}"
 
 
@@ -108,12 +110,12 @@ def worst(error: Array, tolerance: Array) -> int:
 
 
 def _line(
-    name: str, arguments: tuple[Any, ...], read: str, target: Target, framework: Framework
+    name: str, arguments: tuple[Any, ...], read: str, target: Target, spelling: Spelling
 ) -> str:
-    spelt = [_argument(a, framework) for a in arguments]
-    if name in target.functions:
+    spelt = [_argument(a, spelling) for a in arguments]
+    if name in target.own:
         imports, function = _spelled(name, target)
-        wrap = framework.spell.removesuffix("({})").removesuffix("{}")
+        wrap = spelling.array.removesuffix("({})").removesuffix("{}")
         others = _Others(target)
         call = f"{function}({', '.join(spelt)})"
         code = f"print({read.format(call, f=function, w=wrap, of=others)})"
@@ -122,11 +124,11 @@ def _line(
         forward = name.removesuffix("_backward").replace("_backward_expected", "_expected")
         imports, function = _spelled(forward, target)
         arrays = sum(isinstance(a, np.ndarray) for a in arguments)  # numbers come behind
-        code = framework.spell_gradient.format(
+        code = spelling.gradient.format(
             f=function, d=spelt[0], x=", ".join(spelt[1:arrays]),
             numbers="".join(f", {n}" for n in spelt[arrays:]),
         )  # fmt: skip
-    return "; ".join(filter(None, (framework.imports, imports, code)))
+    return "; ".join(filter(None, (spelling.imports, imports, code)))
 
 
 class _Others:
@@ -156,8 +158,8 @@ def _spelled(name: str, target: Target) -> tuple[str, str]:
     return (f"import {module}", f"{module}.{inside}") if found is function else ("", name)
 
 
-def _argument(a: Any, framework: Framework) -> str:
+def _argument(a: Any, spelling: Spelling) -> str:
     """A number that is not finite has no repr that is code."""
     if isinstance(a, np.ndarray):
-        return framework.spell.format(spelled(a))
+        return spelling.array.format(spelled(a))
     return number(a) if isinstance(a, float) else repr(a)

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from npuq.checks import frameworks
 from npuq.checks.catalogue import LAWS, MISTAKES
 from npuq.checks.counterexample import line_of, shrunk, worst
 from npuq.checks.diagnosis import likeliest
-from npuq.checks.frameworks import Framework, adapted, load
+from npuq.checks.frameworks import SPELLINGS, Spelling
 from npuq.checks.law import Functions, Law, Observation
+from npuq.checks.names import DIFFERENTIABLE, EXPECTED
 from npuq.checks.records import Record
 from npuq.checks.target import Target, target_of
 from npuq.errors import CheckError
@@ -55,20 +57,30 @@ def check(
     """
     expected = expected_failed_checks or {}
     laws = chosen(only, expected)
-    judged, numpy_or_other = target_of(target), load(framework)
-    if judged.name == "npuq" and framework is not None:
-        raise CheckError(f"npuq takes NumPy's arrays: leave the framework {framework} out")
-    functions = adapted(judged.functions, numpy_or_other)
+    judged = target_of(target)
+    functions = _adapted(judged, framework)
+    if framework is not None and (judged.name == "npuq" or judged.again):
+        raise CheckError(f"{judged.name} takes NumPy's arrays: leave the framework {framework} out")
+    spelling = SPELLINGS[framework or judged.framework]
 
     found: dict[str, tuple[Law, list[Observation]]] = {}
-    records = [_asked(law, functions, judged, numpy_or_other, found) for law in laws]
+    records = [_asked(law, functions, judged, spelling, found) for law in laws]
     known: dict[tuple[int, str], list[Observation] | None] = {}  # of mistakes in this target
     for number, (law, record) in enumerate(zip(laws, records, strict=True)):
         if record.status == "fail" and law.name in found:
-            line = shrunk(law, found[law.name][1], functions, judged, numpy_or_other)
+            line = shrunk(law, found[law.name][1], functions, judged, spelling)
             record = _named(record._replace(counterexample=line), law, functions, found, known)
         records[number] = record
     return [_with_expectation(_inherited(record, records), expected) for record in records]
+
+
+def _adapted(target: Target, framework: str | None) -> Functions:
+    """Its functions of NumPy arrays, with the gradients that a framework takes."""
+    try:
+        library = frameworks.load(framework)
+    except (ValueError, ImportError) as error:
+        raise CheckError(str(error)) from error
+    return frameworks.adapted(target.functions, library, DIFFERENTIABLE, EXPECTED)
 
 
 def chosen(only: Sequence[str], expected: Mapping[str, str]) -> list[Law]:
@@ -87,7 +99,7 @@ def chosen(only: Sequence[str], expected: Mapping[str, str]) -> list[Law]:
 
 
 def _asked(
-    law: Law, functions: Functions, target: Target, framework: Framework,
+    law: Law, functions: Functions, target: Target, spelling: Spelling,
     found: dict[str, tuple[Law, list[Observation]]],
 ) -> Record:  # fmt: skip
     """The record of one law; what it saw goes into `found`."""
@@ -103,7 +115,7 @@ def _asked(
         with np.errstate(all="ignore"):  # of what a target gives, as infinity less infinity
             seen = list(law.observe(_remembering(functions, calls)))
     except Exception as error:  # whatever the code of others raises is a finding
-        line = line_of(law, *calls[-1], target, framework) if calls else ""
+        line = line_of(law, *calls[-1], target, spelling) if calls else ""
         what = f"{type(error).__name__}: {error}"
         return record._replace(status="fail", message=what, error=math.inf, counterexample=line)
     found[law.name] = law, seen

@@ -1,34 +1,56 @@
 """How arrays cross over to a framework and back, and how it differentiates.
 
-Frameworks are imported when they are named, by nobody else in this room.
+Frameworks are imported when they are named, by nobody else in this room. Nothing of npuq is:
+`worker.py` runs this file in other interpreters.
 """
 
 from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from npuq.backend import Array
-from npuq.checks.names import DIFFERENTIABLE, EXPECTED
-from npuq.errors import CheckError
+
+class Spelling(NamedTuple):
+    """How lines of code use a framework."""
+
+    name: str
+    """Empty for NumPy."""
+    imports: str
+    """What a line begins with."""
+    array: str
+    """Code for one of its arrays, made of that for a NumPy array."""
+    gradient: str = ""
+    """Code for the gradients of function f at arrays x, with numbers behind them."""
+
+
+SPELLINGS = {
+    "": Spelling("", "import numpy as np", "{}"),
+    "torch": Spelling(
+        "torch", "import numpy as np, torch", "torch.tensor({})",
+        "x = [a.requires_grad_() for a in [{x}]]; "
+        "print(torch.autograd.grad({f}(*x{numbers}), x, {d}))",
+    ),
+    "jax": Spelling(
+        "jax", "import numpy as np, jax; jax.config.update('jax_enable_x64', True)",
+        "jax.numpy.asarray({})",
+        "print(jax.vjp(lambda *x: {f}(*x{numbers}), {x})[1]({d}))",
+    ),
+    "tensorflow": Spelling(
+        "tensorflow", "import numpy as np, tensorflow as tf", "tf.constant({})",
+        "x = [{x}]; t = tf.GradientTape(); t.__enter__(); t.watch(x); y = {f}(*x{numbers}); "
+        "print(t.gradient(y, x, {d}))",
+    ),
+}  # fmt: skip
 
 
 class Framework(NamedTuple):
-    """A library of arrays."""
+    """A library of arrays, at work."""
 
-    name: str
-    """As `load` knows it; empty for NumPy."""
-    imports: str
-    """The line of Python that a counterexample begins with."""
-    spell: str
-    """Code for one of its arrays, made of that for a NumPy array."""
-    spell_gradient: str
-    """Code for the gradients of function f at arrays x, with numbers behind them."""
-    wrap: Callable[[Array], Any]
+    wrap: Callable[[Any], Any]
     unwrap: Callable[[Any], Any]
     gradients: Callable[[Callable[..., Any], Any, list[Any]], list[Any]] | None
     """(f, d, arguments, all wrapped) -> the gradient of sum(d f) to each array among them."""
@@ -39,25 +61,38 @@ def load(name: str | None) -> Framework:
     """The framework of a name; None is NumPy.
 
     Raises:
-        CheckError: there is no such framework, or it is not installed.
+        ValueError: there is no such framework.
+        ImportError: it is not installed.
     """
     makers = {None: _numpy, "torch": _torch, "jax": _jax, "tensorflow": _tensorflow}
     if name not in makers:
-        raise CheckError(f"framework must be torch, jax or tensorflow, not {name!r}")
+        raise ValueError(f"framework must be torch, jax or tensorflow, not {name!r}")
     try:
         return makers[name]()
     except ImportError as error:
-        raise CheckError(f"framework {name} cannot be imported: {error}") from error
+        raise ImportError(f"framework {name} cannot be imported: {error}") from error
 
 
 def adapted(
-    functions: Mapping[str, Callable[..., Any]], framework: Framework
+    functions: Mapping[str, Callable[..., Any]],
+    framework: Framework,
+    differentiable: Iterable[str],
+    with_expected_gradients: Iterable[str],
 ) -> dict[str, Callable[..., Any]]:
-    """The same functions, of NumPy arrays; with the gradients that the framework can take."""
+    """The same functions, of NumPy arrays; with the gradients that the framework can take.
+
+    Args:
+        functions: by the names of the list.
+        framework: whose arrays they take.
+        differentiable: names of those whose gradients `NAME_backward` are.
+        with_expected_gradients: names of those that may have another, `NAME_backward_expected`,
+            which is that of `NAME_expected`.
+    """
     all_of_them = {name: _adapted(function, framework) for name, function in functions.items()}
     if framework.gradients is not None:
-        own = {f"{name}_backward": functions.get(name) for name in DIFFERENTIABLE}
-        own |= {f"{name}_backward_expected": functions.get(f"{name}_expected") for name in EXPECTED}
+        own = {f"{name}_backward": functions.get(name) for name in differentiable}
+        for name in with_expected_gradients:
+            own[f"{name}_backward_expected"] = functions.get(f"{name}_expected")
         for name, forward in own.items():
             if forward is not None and name not in functions:
                 only_first = name.endswith("_expected")
@@ -79,7 +114,7 @@ def _differentiated(
     gradients = framework.gradients
     assert gradients is not None
 
-    def backward(d: Array, *arguments: Any) -> Any:
+    def backward(d: Any, *arguments: Any) -> Any:
         with _quiet(), framework.scope():
             found = gradients(forward, framework.wrap(d), _wrapped(arguments, framework))
             found = [np.asarray(framework.unwrap(g)) for g in found]
@@ -109,7 +144,7 @@ def _quiet() -> Any:
 
 
 def _numpy() -> Framework:
-    return Framework("", "import numpy as np", "{}", "", np.array, np.asarray, None)
+    return Framework(np.array, np.asarray, None)
 
 
 def _torch() -> Framework:
@@ -126,12 +161,7 @@ def _torch() -> Framework:
             return [torch.zeros_like(a) for a in arrays]
         return list(torch.autograd.grad(result, arrays, d, materialize_grads=True))
 
-    return Framework(
-        "torch", "import numpy as np, torch", "torch.tensor({})",
-        "x = [a.requires_grad_() for a in [{x}]]; "
-        "print(torch.autograd.grad({f}(*x{numbers}), x, {d}))",
-        torch.tensor, unwrap, gradients,
-    )  # fmt: skip
+    return Framework(torch.tensor, unwrap, gradients)
 
 
 def _jax() -> Framework:
@@ -142,8 +172,8 @@ def _jax() -> Framework:
 
         def of_arrays(*arrays: Any) -> Any:
             filled = list(arguments)
-            for place, array in zip(places, arrays, strict=True):
-                filled[place] = array
+            for number, place in enumerate(places):
+                filled[place] = arrays[number]
             return f(*filled)
 
         return list(jax.vjp(of_arrays, *(arguments[i] for i in places))[1](d))
@@ -155,12 +185,7 @@ def _jax() -> Framework:
 
         return enable_x64(True)
 
-    return Framework(
-        "jax", "import numpy as np, jax; jax.config.update('jax_enable_x64', True)",
-        "jax.numpy.asarray({})",
-        "print(jax.vjp(lambda *x: {f}(*x{numbers}), {x})[1]({d}))",
-        jax.numpy.asarray, np.asarray, gradients, scope,
-    )  # fmt: skip
+    return Framework(jax.numpy.asarray, np.asarray, gradients, scope)
 
 
 def _tensorflow() -> Framework:
@@ -178,9 +203,4 @@ def _tensorflow() -> Framework:
         zero = tf.UnconnectedGradients.ZERO
         return list(tape.gradient(result, arrays, d, unconnected_gradients=zero))
 
-    return Framework(
-        "tensorflow", "import numpy as np, tensorflow as tf", "tf.constant({})",
-        "x = [{x}]; t = tf.GradientTape(); t.__enter__(); t.watch(x); y = {f}(*x{numbers}); "
-        "print(t.gradient(y, x, {d}))",
-        tf.constant, unwrap, gradients,
-    )  # fmt: skip
+    return Framework(tf.constant, unwrap, gradients)

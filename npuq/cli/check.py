@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 from typing import TYPE_CHECKING
 
 from npuq.cli.common import JSON_LIST_HELP, print_json
@@ -32,6 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PROGRAM",
         help="in place of TARGET: a program in any language that answers lines of JSON, "
         "see npuq/checks/README.md",
+    )
+    parser.add_argument(
+        "--python",
+        metavar="PATH",
+        help="the interpreter in which TARGET lives: it needs NumPy and what TARGET imports, but "
+        "not npuq (default: this one)",
     )
     parser.add_argument(
         "--framework",
@@ -69,17 +73,19 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _records(args: argparse.Namespace) -> list[Record]:
-    from npuq.checks.command import functions_of
+    from npuq.checks import command, interpreter
     from npuq.checks.door import check
     from npuq.checks.target import load
 
     if (args.target is None) == (args.program is None):
         raise NpuqError("give either a TARGET or a --command (see npuq check --help)")
     if args.program is not None:
-        if args.framework is not None:
-            raise NpuqError("a --command has no arrays of a framework: leave --framework out")
-        with functions_of(args.program) as functions:
-            return check(functions, only=args.only)
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())  # as for `python -m`: modules beside the user
+        for option, value in (("--framework", args.framework), ("--python", args.python)):
+            if value is not None:
+                raise NpuqError(f"a --command speaks for itself: leave {option} out")
+        with command.running(args.program) as program:
+            return check(program, only=args.only)
+    if args.python is not None:
+        with interpreter.running(args.python, args.target, args.framework) as target:
+            return check(target, only=args.only)
     return check(load(args.target), framework=args.framework, only=args.only)

@@ -110,6 +110,8 @@ def run(args: argparse.Namespace) -> int:
     before = {} if begun is None else begun.provenance
     preset = args.preset or before.get("preset", DEFAULT_PRESETS[args.model or "linear"])
     options = _options(args, preset, begun)
+    if args.device == "cuda":
+        ranks.take_device()
     if args.validation_crop % options.crop_multiple:
         raise NpuqError(
             f"--validation-crop must be a multiple of {options.crop_multiple}, "

@@ -269,7 +269,7 @@ def loss_forward(
     y, y_kept = stack_forward(x, params.analysis, ANALYSIS, params.analysis_gdn)
     v, v_kept = hyper_analyse(y, params)
     hyper = noisy_rate_forward(_rows(v), _rows(u_1), params.hyper_density, Softness())
-    w = _from_rows(hyper.r, v.shape)  # r = z at softness 0
+    w = _from_rows(hyper.r, v.shape)  # v + u_1: without soft rounding r is what is received
     sigma, mu, w_kept = hyper_synthesise(w, params)
     coded = conditional_rate_forward(y - mu, u_2, sigma, softness)
     x_hat, x_kept = stack_forward(
@@ -308,7 +308,7 @@ def loss_backward(
     """
     xp, coded, hyper = xp_of(x), kept.coded, kept.hyper
     d_x_hat = kept.error * (2 * (d_loss * lmbda) * PEAK**2 / kept.error.size)
-    # of each coefficient the same: one number, which takes the place of one
+    # the same for each coefficient: one number, which stands for all and takes no memory
     d_bits = xp.full((), d_loss / _pixels(x), coded.bits.dtype)
     d_hyper_bits = xp.full_like(hyper.bits, d_loss / _pixels(x))
     d_decoded, d_synthesis, d_synthesis_gdn = stack_backward_straight_through(

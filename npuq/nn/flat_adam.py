@@ -22,7 +22,7 @@ import math
 
 import numpy as np
 
-from npuq.backend import Array
+from npuq.backend import Array, to_array, to_host, xp_of
 from npuq.nn.clipping import REMEMBERED, is_outlier
 from npuq.runtime.twins import has_twins
 
@@ -48,7 +48,7 @@ def flat_adam(
     p: Array, g: Array, m: Array, v: Array, average: Array, group: Array, numbers: Array,
     lengths: Array, steps: Array,
 ) -> None:  # fmt: skip
-    """One step of Adam (Kingma & Ba 2015) on a gradient clipped as a whole.
+    """One step of Adam (Kingma & Ba 2015) on a gradient clipped as a whole. It has fast twins.
 
     A gradient longer than `numbers[4]` times the median of those before it changes nothing but
     `lengths` and `steps`: see `npuq.nn.clipping.is_outlier`. One whose length is no finite number
@@ -62,14 +62,14 @@ def flat_adam(
     Raises:
         ValueError: shapes that do not fit each other.
     """
-    beta1, beta2, epsilon, clip, ratio, share = numbers[:NUMBERS]
-    done, seen, skipped = (int(count) for count in steps)
-    length = math.sqrt(np.sum(g * g, dtype=np.float64))
+    beta1, beta2, epsilon, clip, ratio, share = to_host(numbers)[:NUMBERS].tolist()
+    done, seen, skipped = to_host(steps).tolist()
+    length = math.sqrt((g * g).sum(dtype=np.float64))
     if not math.isfinite(length):
         return
-    left_out = is_outlier(length, lengths[: min(seen, REMEMBERED)], ratio)
+    left_out = is_outlier(length, to_host(lengths)[: min(seen, REMEMBERED)], ratio)
     lengths[seen % REMEMBERED] = length
-    steps[:] = done + (not left_out), seen + 1, skipped + left_out
+    to_array(np.array([done + (not left_out), seen + 1, skipped + left_out]), steps)
     if left_out:
         return
     t = done + 1
@@ -77,6 +77,6 @@ def flat_adam(
     m[:] = beta1 * m + (1 - beta1) * clipped
     v[:] = beta2 * v + (1 - beta2) * (clipped * clipped)
     m_hat, v_hat = m / (1 - beta1**t), v / (1 - beta2**t)
-    p -= numbers[NUMBERS:][group] * m_hat / (np.sqrt(v_hat) + epsilon)
+    p -= numbers[NUMBERS:][group] * m_hat / (xp_of(p).sqrt(v_hat) + epsilon)
     if average.size:
         average += (p - average) * np.float32(share)

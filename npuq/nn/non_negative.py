@@ -42,7 +42,7 @@ def lower_bound_backward_straight_through(d_y: Array, x: Array, bound: float) ->
 
 @has_twins(check=lambda theta, minimum=0.0: _root(minimum))
 def non_negative(theta: Array, minimum: float = 0.0) -> Array:
-    """The bounded parameter that a free one stands for (Ballé 2018).
+    """The bounded parameter that a free one stands for (Ballé 2018). It has fast twins.
 
     Args:
         theta: any shape.
@@ -62,7 +62,10 @@ def non_negative_backward(d_y: Array, theta: Array, minimum: float = 0.0) -> Arr
 
 @has_twins(check=lambda d_y, theta, minimum=0.0: _root(minimum))
 def non_negative_backward_straight_through(d_y: Array, theta: Array, minimum: float = 0.0) -> Array:
-    """The gradient to train with: `lower_bound_backward_straight_through` (Ballé 2018, Sec. 2)."""
+    """The gradient to train with: `lower_bound_backward_straight_through` (Ballé 2018, Sec. 2).
+
+    It has fast twins.
+    """
     root = _root(minimum)
     d_bounded = 2 * lower_bound(theta, root) * d_y
     return lower_bound_backward_straight_through(d_bounded, theta, root)

@@ -122,7 +122,7 @@ def rate_bits(z: Array, params: Any, *, cdf: Cdf, alpha: float = 0.0) -> Array:
     a rounded coefficient, P(k) = c(k + 1/2) - c(k - 1/2), for every alpha (Eq. 1).
 
     Args:
-        z: noisy coefficients, or k + u (Sec. 3.2).
+        z: noisy coefficients, or k + u (Sec. 3.2), of the shape that the CDF module takes.
         params: parameters of the distribution of Y, as the module takes them.
         cdf: the module of the distribution.
         alpha: softness of the rounding, 0 to infinity.
@@ -150,7 +150,7 @@ def rate_bits_backward(
     """Gradients of `rate_bits`, Eqs. (22), (43), (44), along the sampled path.
 
     Args:
-        d_bits: gradient with respect to the bits.
+        d_bits: gradient with respect to the bits, of the shape of z, or one number for all.
         z: noisy coefficients.
         params: parameters of the distribution.
         cdf: the module of the distribution.

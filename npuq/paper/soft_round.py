@@ -99,7 +99,7 @@ def soft_round(y: Array, alpha: float) -> Array:
     s_alpha(y) = floor(y) + tanh(alpha r) / (2 tanh(alpha/2)) + 1/2,  r = y - floor(y) - 1/2
 
     Args:
-        y: coefficients.
+        y: coefficients, float32 or float64, any shape; numbers and lists become float64.
         alpha: 0 (identity) to infinity (hard rounding, ties upwards), Eq. (11).
 
     Returns:
@@ -107,7 +107,8 @@ def soft_round(y: Array, alpha: float) -> Array:
         points; infinities always are.
 
     Raises:
-        TypeError, ValueError: see `check_alpha`.
+        TypeError: `alpha` is no number, or y no array of float32, float64 or integers.
+        ValueError: `alpha` is negative or not a number.
 
     Numerics: a few units in the last place, also relative to results near 0, for every alpha. (The
         results are, that is, those for the exact `y` and `alpha` that were passed.) Results below
@@ -137,8 +138,8 @@ def soft_round_backward(d_s: Array, y: Array, alpha: float) -> Array:
     s_alpha'(y) = alpha (1 - tanh(alpha r)^2) / (2 tanh(alpha/2)),  r = y - floor(y) - 1/2
 
     Args:
-        d_s: gradient with respect to s_alpha(y).
-        y: coefficients.
+        d_s: gradient with respect to s_alpha(y), of its shape, or one number for all.
+        y: coefficients, any shape.
         alpha: as in `soft_round`.
 
     Returns:
@@ -169,7 +170,7 @@ def soft_round_inverse(z: Array, alpha: float) -> Array:
     s_alpha^-1(z) = floor(z) + 1/2 + artanh(2 tanh(alpha/2) r) / alpha,  r = z - floor(z) - 1/2
 
     Args:
-        z: values of s_alpha.
+        z: values of s_alpha, float32 or float64, any shape.
         alpha: as in `soft_round`. Hard rounding has no inverse; for infinite alpha this is the
             limit, floor(z) + 1/2 between integers and z at integers.
 
@@ -177,7 +178,8 @@ def soft_round_inverse(z: Array, alpha: float) -> Array:
         y with s_alpha(y) = z.
 
     Raises:
-        TypeError, ValueError: see `check_alpha`.
+        TypeError: `alpha` is no number, or z no array of float32, float64 or integers.
+        ValueError: `alpha` is negative or not a number.
 
     Numerics: a few units in the last place, also relative to results near 0, for every alpha.
         Where log1p(x) is log(x), it is the sum of alpha and the log of the rest, as x may overflow.
@@ -214,8 +216,8 @@ def soft_round_inverse_backward(d_y: Array, z: Array, alpha: float) -> Array:
     """Gradient of `soft_round_inverse`: that of Eq. (10), inverted.
 
     Args:
-        d_y: gradient with respect to s_alpha^-1(z).
-        z: values of s_alpha.
+        d_y: gradient with respect to s_alpha^-1(z), of its shape, or one number for all.
+        z: values of s_alpha, any shape.
         alpha: as in `soft_round_inverse`.
 
     Returns:
@@ -250,14 +252,15 @@ def soft_round_conditional_mean(z: Array, alpha: float) -> Array:
     s_alpha^-1(z + 1/2); `npuq.paper.conditional_mean` has the mean for a density that is not.
 
     Args:
-        z: received values k + u.
+        z: received values k + u, float32 or float64, any shape.
         alpha: 0 (identity) to infinity (hard rounding, Eq. 15).
 
     Returns:
         r_alpha(z). For finite alpha, integers and half-integers are fixed points.
 
     Raises:
-        TypeError, ValueError: see `check_alpha`.
+        TypeError: `alpha` is no number, or z no array of float32, float64 or integers.
+        ValueError: `alpha` is negative or not a number.
 
     Numerics: a few units in the last place, also relative to results near 0, for every alpha.
         Denormal numbers as in `soft_round`.
@@ -284,8 +287,8 @@ def soft_round_conditional_mean_backward(d_r: Array, z: Array, alpha: float) -> 
     """Gradient of `soft_round_conditional_mean`, Eq. (14).
 
     Args:
-        d_r: gradient with respect to r_alpha(z).
-        z: received values.
+        d_r: gradient with respect to r_alpha(z), of its shape, or one number for all.
+        z: received values, any shape.
         alpha: as in `soft_round_conditional_mean`.
 
     Returns:

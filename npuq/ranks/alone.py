@@ -84,14 +84,14 @@ class Ranks:
         return Share(first, stop, count)
 
     def mean(
-        self, numbers: Sequence[float], arrays: dict[str, Array], weight: float
-    ) -> tuple[tuple[float, ...], dict[str, Array]]:
+        self, numbers: Sequence[Any], arrays: dict[str, Array], weight: float
+    ) -> tuple[tuple[Any, ...], dict[str, Array]]:
         """The weighted sum over ranks of numbers and of arrays: alike on all, bit for bit.
 
         It is taken in the order of the ranks, so that N ranks give the same bits every time.
 
         Args:
-            numbers: such as losses.
+            numbers: such as losses; of any library's scalars.
             arrays: such as gradients, of one dtype, by name; the same names and shapes on all.
             weight: of this rank; all weights add up to 1.
 
@@ -131,6 +131,12 @@ class Ranks:
 
         Raises:
             RankError: they do not; it names what differs, and where.
+        """
+
+    def take_device(self) -> None:
+        """Before CuPy is used: take a GPU of this machine that no other rank takes, if it has more.
+
+        Sums go through NCCL where each rank has a device of its own, else through the host.
         """
 
     def stopping_together(self) -> contextlib.AbstractContextManager[None]:

@@ -16,10 +16,11 @@ import numpy as np
 from npuq.backend import Array
 from npuq.errors import RankError
 from npuq.ranks.alone import Ranks, Stopped
+from npuq.ranks.devices import ByNccl, take_device
 from npuq.ranks.post import Post
 from npuq.ranks.queue import lead, serve
 from npuq.ranks.sources import this_npuq
-from npuq.ranks.sums import flattened, summed, unflattened
+from npuq.ranks.sums import ByMpi, Sums
 from npuq.runtime.threads import thread_count
 
 T = TypeVar("T")
@@ -33,24 +34,24 @@ class MpiRanks(Ranks):
         self.comm = mpi.COMM_WORLD.Dup()
         self.rank, self.size = self.post.rank, self.post.size
         self.asked = 0  # number of the signal that asked this rank to stop
+        self.sums = Sums(self.size, ByMpi(self.comm, self.post.finish))
         self.seconds = {"waiting": 0.0, "sending": 0.0}
 
     # ---- at one work
 
     def mean(
-        self, numbers: Sequence[float], arrays: dict[str, Array], weight: float
-    ) -> tuple[tuple[float, ...], dict[str, Array]]:
+        self, numbers: Sequence[Any], arrays: dict[str, Array], weight: float
+    ) -> tuple[tuple[Any, ...], dict[str, Array]]:
         """See `Ranks.mean`: first who wants to stop, and the numbers; then the arrays."""
         begun = time.perf_counter()
-        mine = np.array([self.asked, *numbers], np.float64)
+        mine = np.array([self.asked, *map(float, numbers)], np.float64)
         mine[1:] *= weight
         table = np.empty((self.size, mine.size))
         self.post.wait(self.comm.Iallgather(mine, table))
         if table[:, 0].any():
             raise Stopped(int(table[:, 0].max()), together=True)
         there = time.perf_counter()
-        flat = flattened(arrays, weight)
-        total = unflattened(summed(self.comm, flat, self.post.finish), arrays)
+        total = self.sums.of(arrays, weight)
         self.seconds["waiting"] += there - begun
         self.seconds["sending"] += time.perf_counter() - there
         return tuple(table[:, 1:].sum(axis=0).tolist()), total
@@ -102,6 +103,12 @@ class MpiRanks(Ranks):
                     f"{one} is not like {other}: {'; '.join(differing)}. All ranks need the same "
                     "npuq, and see the same files"
                 )
+
+    def take_device(self) -> None:
+        """See `Ranks.take_device`."""
+        machine = self.comm.Split_type(self.post.mpi.COMM_TYPE_SHARED)
+        if all(self.gather(take_device(machine.Get_rank()))):
+            self.sums = Sums(self.size, ByNccl(self.size, self.rank))
 
     # ---- signals
 

@@ -1,8 +1,8 @@
-"""The sum over ranks of a vector, in the order of the ranks, whatever MPI's own way would be.
+"""The sum over ranks of many arrays, in the order of the ranks, whatever MPI's own way would be.
 
-MPI promises no order of its sums. Here each rank gets one piece of the vector from every other one,
-adds them by rank, and gives the result to all: what is called reduce-scatter and all-gather. Of a
-vector of S bytes, N ranks send 2 (N - 1) / N S bytes each, the least that any way takes.
+MPI promises no order of its sums. Here each rank gets one piece of all arrays from every other one,
+adds them by rank, and gives the result to all: what is called reduce-scatter and all-gather. Of S
+bytes, N ranks send 2 (N - 1) / N S bytes each, the least that any way takes.
 """
 
 from __future__ import annotations
@@ -10,46 +10,95 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from npuq.backend import Array, to_host, xp_of
 
 
-def flattened(arrays: dict[str, Array], weight: float) -> Array:
-    """All arrays, which are of one dtype, times a number, as one vector."""
-    flat = xp_of(*arrays.values()).concatenate([a.reshape(-1) for a in arrays.values()])
-    flat *= flat.dtype.type(weight)
-    return flat
+class Exchange(Protocol):
+    """How pieces get from rank to rank."""
+
+    @property
+    def xp(self) -> Any:
+        """The library of their arrays, NumPy or CuPy."""
+
+    def all_to_all(self, ours: Array, theirs: Array) -> None:
+        """Row r of `ours` to rank r; row r of `theirs` from it."""
+
+    def all_gather(self, ours: Array, theirs: Array) -> None:
+        """`ours` to all ranks; row r of `theirs` from rank r."""
 
 
-def unflattened(flat: Array, like: dict[str, Array]) -> dict[str, Array]:
-    """The arrays of a vector, by the names and shapes of others."""
-    ends = np.cumsum([a.size for a in like.values()]).tolist()
-    return {
-        name: flat[end - a.size : end].reshape(a.shape)
-        for (name, a), end in zip(like.items(), ends, strict=True)
-    }
+class ByMpi:
+    """Through the memory of the host.
 
-
-def summed(comm: Any, flat: Array, finish: Callable[[Any], None]) -> Array:
-    """The sum of a vector over all ranks, added in float64 by rank and rounded once.
-
-    Args:
+    Attributes:
         comm: a communicator of mpi4py.
-        flat: on this rank, on the host.
         finish: called with each request, to return when it is done.
     """
-    size = comm.Get_size()
-    piece = math.ceil(flat.size / size)
-    ours = np.zeros((size, piece), flat.dtype)
-    ours.reshape(-1)[: flat.size] = flat
-    theirs = np.empty_like(ours)
-    finish(comm.Ialltoall(ours, theirs))
-    total = theirs.sum(axis=0, dtype=np.float64).astype(flat.dtype)
-    finish(comm.Iallgather(total, ours))
-    return ours.reshape(-1)[: flat.size]
+
+    xp = np
+
+    def __init__(self, comm: Any, finish: Callable[[Any], None]) -> None:
+        self.comm, self.finish = comm, finish
+
+    def all_to_all(self, ours: Array, theirs: Array) -> None:
+        """See `Exchange`."""
+        self.finish(self.comm.Ialltoall(ours, theirs))
+
+    def all_gather(self, ours: Array, theirs: Array) -> None:
+        """See `Exchange`."""
+        self.finish(self.comm.Iallgather(ours, theirs))
+
+
+class Sums:
+    """Sums of arrays over ranks; its memory is kept, as fresh memory costs more than the sums."""
+
+    def __init__(self, size: int, exchange: Exchange) -> None:
+        self.size, self.exchange = size, exchange
+        self.room: tuple[Array, Array] | None = None
+
+    def of(self, arrays: dict[str, Array], weight: float) -> dict[str, Array]:
+        """The weighted sum over ranks, added in float64 by rank and rounded once.
+
+        Args:
+            arrays: of one dtype, by name; the same names and shapes on all ranks.
+            weight: of this rank.
+
+        Returns:
+            Arrays that lie where the given ones do, valid until the next call.
+        """
+        every = list(arrays.values())
+        xp, there = self.exchange.xp, xp_of(every[0])
+        ours, theirs = self._room(sum(a.size for a in every), every[0].dtype)
+        flat = ours.reshape(-1)[: sum(a.size for a in every)]
+        if there is not xp:  # on a device, and exchanged through the host: all at once
+            every = [to_host(there.concatenate([a.reshape(-1) for a in every]))]
+        place = 0
+        for a in every:
+            part = flat[place : place + a.size]
+            xp.multiply(a.reshape(-1), flat.dtype.type(weight), out=part)
+            place += a.size
+        self.exchange.all_to_all(ours, theirs)
+        self.exchange.all_gather(theirs.sum(axis=0, dtype=np.float64).astype(flat.dtype), ours)
+        return _arrays(flat if there is xp else there.asarray(flat), arrays)
+
+    def _room(self, length: int, dtype: Any) -> tuple[Array, Array]:
+        shape = self.size, math.ceil(length / self.size)
+        if self.room is None or (self.room[0].shape, self.room[0].dtype) != (shape, dtype):
+            self.room = self.exchange.xp.zeros(shape, dtype), self.exchange.xp.empty(shape, dtype)
+        return self.room
+
+
+def _arrays(flat: Array, like: dict[str, Array]) -> dict[str, Array]:
+    """The arrays of a vector, by the names and shapes of others."""
+    found, place = {}, 0
+    for name, a in like.items():
+        found[name] = flat[place : place + a.size].reshape(a.shape)
+        place += a.size
+    return found
 
 
 def digest(arrays: dict[Any, Array]) -> int:

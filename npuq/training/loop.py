@@ -58,15 +58,16 @@ def validation_loss(
     for number in range(ranks.rank, len(images), ranks.size):
         noise = noise_of_validation(number, generator=options.noise)
         inputs = objective.inputs(images[number][None], noise)
-        loss = objective.loss(
+        losses[number] = objective.loss(
             model,
             tuple(to_device(a, device) for a in inputs),
             lmbda_at(options, step),
             softness_at(options, step),
         )
-        (losses[number],) = on_host([loss])
-    every = {number: loss for part in ranks.gather(losses) for number, loss in part.items()}
-    return Loss(*np.mean(np.array([every[n] for n in range(len(images))]), axis=0).tolist())
+    seen = dict(zip(losses, on_host(list(losses.values())), strict=True))
+    every = {number: loss for part in ranks.gather(seen) for number, loss in part.items()}
+    rows = np.array([every[number] for number in range(len(images))], np.float64)
+    return Loss(*rows.mean(axis=0).tolist())
 
 
 def train_parameters(
@@ -120,8 +121,6 @@ def train_parameters(
         ValueError: `model` is not what the options say.
         KeyboardInterrupt: passed on, after a checkpoint was written.
     """
-    if device != "cpu" and ranks.size > 1:
-        raise RankError("ranks train together on CPUs alone: leave --device out")
     folder, provenance = Path(folder), provenance or {}
     objective = objective_of(options, device)
     like = objective.initial(model)
@@ -141,8 +140,8 @@ def train_parameters(
         stop = options.steps if stop_after is None else min(stop_after, options.steps)
         begin = like, objective, source, options, stop
         steps: Steps
-        if device == "cpu":
-            steps = HostSteps(state, *begin, ranks)
+        if device == "cpu" or ranks.size > 1:
+            steps = HostSteps(state, *begin, ranks, device)
         else:
             from npuq.training.device_steps import DeviceSteps
 

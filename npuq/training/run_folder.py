@@ -7,13 +7,13 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from npuq.errors import TrainingError
 
-try:
+fcntl: Any = None
+with contextlib.suppress(ImportError):  # Windows has none: two trainings in one folder go unnoticed
     import fcntl
-except ImportError:  # not on Windows, where two trainings in one folder are not noticed
-    fcntl = None  # type: ignore[assignment]
 
 
 def check_folder(folder: Path, *, resume: bool) -> None:

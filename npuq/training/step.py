@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -110,7 +110,7 @@ def training_step(
         softness_at(options, state.step),
     )
     weight = ranks.share(options.batch_size).weight
-    figures, named = ranks.mean(cast(tuple[float, ...], loss), named_arrays(gradients), weight)
+    figures, named = ranks.mean(loss, named_arrays(gradients), weight)
     loss = Loss(*figures)
     length = gradient_length(named) if options.clip_norm or options.skip_ratio else 0.0
     sums = tuple(total + part for total, part in zip(state.sums, loss, strict=True))

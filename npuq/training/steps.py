@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, Protocol
 
+from npuq.backend import Array, to_device
 from npuq.errors import TrainingError
 from npuq.models.linear import Loss
 from npuq.ranks.alone import ALONE, Ranks
@@ -44,9 +45,20 @@ class HostSteps:
         options: TrainingOptions,
         stop: int,
         ranks: Ranks = ALONE,
+        device: str = "cpu",
     ) -> None:
-        """Begin at a state; batches are made ahead, up to step `stop`."""
-        self._ranks = ranks
+        """Begin at a state; batches are made ahead, up to step `stop`.
+
+        Ranks that share a batch take their steps so on a device, too: they wait for each other.
+        """
+        self._ranks, self._device = ranks, device
+
+        def moved(arrays: dict[str, Array]) -> dict[str, Array]:
+            return {name: to_device(a, device) for name, a in arrays.items()}
+
+        adam = state.adam._replace(m=moved(state.adam.m), v=moved(state.adam.v))
+        params, average = moved(state.params), moved(state.average)
+        state = state._replace(params=params, adam=adam, average=average)
         self._state, self._like, self._objective, self._options = state, like, objective, options
         self._batches = batches(source, seed=options.seed, first_step=state.step, stop_step=stop)
 
@@ -60,7 +72,8 @@ class HostSteps:
         options, ranks = self._options, self._ranks
         share = ranks.share(options.batch_size)
         noise = noise_of_step(options.seed, step, share, generator=options.noise)
-        inputs = self._objective.inputs(batch, noise)
+        made = self._objective.inputs(batch, noise)
+        inputs = tuple(to_device(a, self._device) for a in made)
         after, loss = training_step(
             self._state, self._like, self._objective, inputs, options, ranks
         )

@@ -263,3 +263,34 @@ def test_tf32_is_another_number() -> None:
     options = dataclasses.replace(OPTIONS["linear, uniform noise"], crop=8, batch_size=1)
     fine, rough = (run(begun(options, "cuda", precision=p), 1)[0] for p in ("float32", "tf32"))
     assert fine != rough and np.allclose(fine, rough, rtol=1e-2)
+
+
+def test_losses_are_fetched_some_at_once(
+    toy: TrainingOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of them, in their order, as numbers; and before each row, and at the end."""
+    monkeypatch.setattr(device_steps, "STEPS_PER_WAIT", 2)
+    told: dict[str, list[tuple[int, Loss]]] = {"cpu": [], "cuda": []}
+    waits: list[int] = []
+    for device, losses in told.items():
+        COUNT.clear()
+
+        def note(step: int, loss: Loss, losses: Any = losses) -> None:
+            losses.append((step, loss))
+            waits.append(COUNT["waits"])
+
+        trained(tmp_path / device, toy, device, progress=note)
+    for (step, loss), (host_step, host_loss) in zip(told["cuda"], told["cpu"], strict=True):
+        assert step == host_step and all(type(part) is float for part in (*loss, *host_loss))
+        np.testing.assert_allclose(loss, host_loss, rtol=1e-4)
+    first, second, third, fourth, *_ = waits[toy.steps :]
+    # steps 1 and 2; then 3, before a row; a row looks at parameters and figures
+    assert IS_REAL or (first == second, third - second, fourth > third + 1) == (True, 1, True)
+
+
+def test_plain_functions_train_there_as_well(
+    toy: TrainingOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    want = trained(tmp_path / "cpu", toy, "cpu")
+    monkeypatch.setenv("NPUQ_KERNELS", "reference")
+    agree(trained(tmp_path / "cuda", toy, "cuda", source=lambda **k: source_of(toy)(**k)), want)

@@ -24,6 +24,10 @@ DEVICES = ("tests/gpu/test_backend.py::test_arrays_of_two_devices_are_refused_by
 FILES = ("tests/gpu/test_coding.py::test_a_file_of_either_device_is_one_file",)
 SCALES = ("tests/gpu/test_coding.py::test_scales_are_the_same_integers",)
 FALLS = ("tests/gpu/test_coding.py::test_without_a_device",)
+BACK = ("tests/gpu/test_rates.py::test_the_way_back_from_both_gradients",)
+BACK_OF_RESIDUALS = ("tests/gpu/test_rates.py::test_the_way_back_of_residuals_from_both_gradients",)
+SELDOM = ("tests/gpu/test_device_steps.py::test_losses_are_fetched_some_at_once",)
+STEPS = ("tests/gpu/test_device_steps.py::test_steps_are_those_of_the_host",)
 WHOLE = ("tests/gpu/test_models.py::test_the_device_computes_what_the_host_does",)
 
 
@@ -80,6 +84,24 @@ CUDA_MUTANTS = [
         "if (flags & EXPECTED_RATE)",
         "if (flags & 3)",
         CONDITIONAL,
+    ),
+    fault(
+        "rows of the way back mixed up", "noisy_rate.cu",
+        "d_bits[at / columns]",
+        "d_bits[at % columns % 3]",
+        BACK,
+    ),
+    fault(
+        "a strided gradient is read as it lies", "noisy_rate.py",
+        "(d_r,) = contiguous(d_r.astype(np.float32, copy=False))",
+        "pass",
+        BACK,
+    ),
+    fault(
+        "the gradient of r is dropped", "conditional_rate.py",
+        "d_r * kept.dr_dt + d_bits",
+        "d_bits",
+        BACK_OF_RESIDUALS,
     ),
     fault(
         "rows and channels of the dither mixed up", "dither.cu",
@@ -233,5 +255,54 @@ CUDA_MUTANTS = [
         'if device == "auto":',
         'if device == "":',
         FALLS,
+    ),
+    Mutant(
+        "device: each loss is waited for", "npuq/training/device_steps.py",
+        "min(STEPS_PER_WAIT, TABLE",
+        "min(1, TABLE",
+        SELDOM,
+    ),
+    Mutant(
+        "device: steps that are replayed are those of the first", "npuq/training/device_steps.py",
+        "        take_row(self._table, self._count, self._now)\n",
+        "        self._now[...] = self._table[0]\n",
+        STEPS,
+    ),
+    Mutant(
+        "device: photographs are reduced by more than was said", "npuq/training/crops.py",
+        "side = min(max(smallest, crop), *shape[:2])",
+        "side = max(smallest, crop)",
+        STEPS,
+    ),
+    Mutant(
+        "device: skipped steps move the average", "npuq/kernels/cuda/flat_adam.cu",
+        "if (i >= count || decision[3] == 0) return;",
+        "if (i < averaged) average[i] += (p[i] - average[i]) * 0.5f;\n"
+        "  if (i >= count || decision[3] == 0) return;",
+        ADAM,
+    ),
+    Mutant(
+        "device: a gradient that is no number is followed", "npuq/kernels/cuda/flat_adam.cu",
+        "decision[3] = is_number && !is_outlier;",
+        "decision[3] = !is_outlier;",
+        ("tests/gpu/test_adam.py::test_a_gradient_that_is_no_number_changes_nothing",),
+    ),
+    Mutant(
+        "device: lengths are forgotten in a checkpoint", "npuq/training/device_steps.py",
+        "lengths[: len(state.lengths)] = state.lengths",
+        "pass",
+        ("tests/gpu/test_device_steps.py::test_either_device_goes_on_with_the_checkpoint_of_the_other",),
+    ),
+    Mutant(
+        "device: an interruption cuts some steps in two", "npuq/runtime/interruptions.py",
+        "before = {number: signal.signal(number, note)",
+        "before = {number: signal.getsignal(number)",
+        ("tests/unit/test_interruptions.py",),
+    ),
+    Mutant(
+        "device: the loss is fetched where it is made", "npuq/models/hyperprior.py",
+        "hyper_bpp = hyper.bits.sum() / pixels",
+        "hyper_bpp = float(hyper.bits.sum()) / pixels",
+        WHOLE,
     ),
 ]  # fmt: skip

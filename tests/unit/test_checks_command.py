@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import npuq
-from npuq.checks.command import decoded, encoded, functions_of
+from npuq.checks.command import running
+from npuq.checks.wire import decoded, encoded
 from npuq.cli import main
 from npuq.errors import CheckError
 
@@ -68,13 +69,13 @@ def test_arrays_cross_over_and_back(value: np.ndarray) -> None:
     ],
 )
 def test_programs_that_do_not_speak_are_refused(tmp_path: Path, text: str, message: str) -> None:
-    with pytest.raises(CheckError, match=re.escape(message)), functions_of(program(tmp_path, text)):
+    with pytest.raises(CheckError, match=re.escape(message)), running(program(tmp_path, text)):
         pass
 
 
 @pytest.mark.parametrize("command", ["", "no-such-program", "'"])
 def test_what_cannot_be_started_is_refused(command: str) -> None:
-    with pytest.raises(CheckError, match="cannot be started"), functions_of(command):
+    with pytest.raises(CheckError, match="cannot be started"), running(command):
         pass
 
 
@@ -93,7 +94,7 @@ def test_what_goes_wrong_in_a_call_is_a_failure(
 ) -> None:
     text = 'print(\'{"names": ["round_half_up"]}\', flush=True); input(); input()\n'
     text += "" if answer is None else f"print({answer!r}, flush=True); input()\n"
-    with functions_of(program(tmp_path, text)) as functions:
+    with running(program(tmp_path, text)) as functions:
         (record,) = npuq.check(functions, only=["round_half_up.ties"])
     assert record.status == "fail" and message in record.message
 

@@ -400,13 +400,14 @@ def test_packing_is_undone_by_its_gradient() -> None:
 
 BITS = """
 import hashlib, numpy as np
-from npuq.models.noisy_rate import Softness, noisy_rate_forward
+from npuq.models.noisy_rate import Softness, noisy_rate_backward, noisy_rate_forward
 from npuq.nn import nonparametric
 from npuq.nn.parameters import named_arrays
 rng = np.random.default_rng(0)
 y, u = rng.normal(size=(3, 300)).astype("f"), rng.random((3, 300), "f") - np.float32(0.5)
 density = nonparametric.init(rng, 3, init_scale=1.0)
-found = noisy_rate_forward(y, u, density, Softness(7.0, 7.0, True, True))
+r, bits, kept = noisy_rate_forward(y, u, density, Softness(7.0, 7.0, True, True))
+found = r, bits, noisy_rate_backward(np.ones_like(r), np.ones_like(bits), kept)
 print(hashlib.sha256(b"".join(a.tobytes() for a in named_arrays(found).values())).hexdigest())
 """
 

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 import types
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from npuq.ranks import launch
 from npuq.ranks.alone import ALONE, Ranks, Share
 from npuq.ranks.noise import part_of_uniform
 from npuq.ranks.queue import Letter, lead, serve
-from npuq.ranks.sums import digest, flattened, unflattened
+from npuq.ranks.sums import Sums, digest
 from npuq.training.checkpoint import TrainingState, saved_run
 from npuq.training.dead_leaves import dead_leaves_batch
 from npuq.training.photographs import training_batch
@@ -85,14 +86,57 @@ def test_parts_of_a_batch_are_cut_alone() -> None:
     )
 
 
-def test_arrays_become_one_vector_and_come_back() -> None:
-    rng = np.random.default_rng(0)
-    arrays = {"a": rng.normal(size=(2, 3)), "b": rng.normal(size=()), "c": rng.normal(size=4)}
-    found = unflattened(flattened(arrays, 0.25), arrays)
-    assert list(found) == list(arrays)
-    for name, array in arrays.items():
-        np.testing.assert_array_equal(found[name], array / 4)
-    assert digest(found) != digest(arrays) == digest({k: a.copy() for k, a in arrays.items()})
+class Rings:
+    """The exchange of ranks that are threads of this process."""
+
+    xp = np
+
+    def __init__(self, rank: int, table: list[Any], barrier: threading.Barrier) -> None:
+        self.rank, self.table, self.barrier = rank, table, barrier
+
+    def _given(self, ours: Any) -> list[Any]:
+        self.table[self.rank] = ours.copy()
+        self.barrier.wait(timeout=60)
+        given = list(self.table)
+        self.barrier.wait(timeout=60)
+        return given
+
+    def all_to_all(self, ours: Any, theirs: Any) -> None:
+        theirs[:] = [given[self.rank] for given in self._given(ours)]
+
+    def all_gather(self, ours: Any, theirs: Any) -> None:
+        theirs[:] = self._given(ours)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+def test_sums_are_added_by_rank_and_rounded_once(size: int) -> None:
+    """In float32, where other orders give other bits; twice, as memory is kept."""
+    rng = np.random.default_rng(size)
+    shapes = {"a": (2, 3), "b": (), "c": (4,)}  # 11 numbers, in pieces that do not fit
+    given = [
+        {name: rng.normal(size=shape).astype("f") for name, shape in shapes.items()}
+        for _ in range(2 * size)
+    ]
+    weights = rng.random(size)
+    table: list[Any] = [None] * size
+    barrier = threading.Barrier(size)
+    sums = [Sums(size, Rings(rank, table, barrier)) for rank in range(size)]
+    for turn in range(2):
+        of_turn = given[turn * size : (turn + 1) * size]
+        with ThreadPoolExecutor(size) as pool:
+            found = list(pool.map(lambda s, a, w: s.of(a, w), sums, of_turn, weights))
+        for name, shape in shapes.items():
+            terms = [a[name] * np.float32(w) for a, w in zip(of_turn, weights, strict=True)]
+            expected = sum(terms[1:], terms[0].astype(np.float64)).astype(np.float32)
+            for one in found:
+                assert one[name].shape == shape and one[name].dtype == np.float32
+                np.testing.assert_array_equal(one[name], expected)
+
+
+def test_a_digest_tells_arrays_apart() -> None:
+    arrays = {"a": np.arange(6.0).reshape(2, 3), "b": np.ones(2)}
+    assert digest(arrays) == digest({name: array.copy() for name, array in arrays.items()})
+    assert digest(arrays) != digest(arrays | {"b": np.float64([1, 1 + 1e-15])})
 
 
 def test_the_course_of_ranks_is_noted() -> None:

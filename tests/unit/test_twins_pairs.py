@@ -50,7 +50,7 @@ def functions_with(attribute: str, package: Any) -> dict[str, Any]:
 
 
 FAST = functions_with("takes", npuq.kernels.cpu)
-CUDA = functions_with("takes", npuq.kernels.cuda).keys()
+CUDA = functions_with("takes", npuq.kernels.cuda)
 PLAIN = functions_with("plain", npuq)
 PAIRS = pytest.mark.parametrize("name", sorted(FAST))
 
@@ -215,7 +215,7 @@ CASES = {
 
 def test_each_twin_has_a_plain_function_and_a_case_and_the_other_way_round() -> None:
     assert FAST.keys() == {name.partition("/")[0] for name in CASES} <= PLAIN.keys()
-    assert PLAIN.keys() == FAST.keys() | CUDA  # some have a twin for devices only
+    assert PLAIN.keys() == FAST.keys() | CUDA.keys()  # some have a twin for devices only
     assert len(FAST) >= 14 and len(CUDA) >= 20  # they were found
 
 
@@ -229,12 +229,13 @@ def test_twins_have_one_signature(name: str) -> None:
     assert fast == plain
 
 
-@PAIRS
+@pytest.mark.parametrize("name", sorted(PLAIN))
 def test_each_says_where_the_other_is(name: str) -> None:
-    """The fast one in its first line the plain one's name, the plain one that there are others."""
+    """A fast one in its first line the plain one's name, the plain one that there are others."""
     plain = PLAIN[name]
-    first = inspect.getdoc(FAST[name]).partition("\n")[0]  # type: ignore[union-attr]
-    assert f"`{plain.__module__}.{plain.__name__}`" in first
+    for twin in filter(None, (FAST.get(name), CUDA.get(name))):
+        first = str(inspect.getdoc(twin)).partition("\n")[0]
+        assert f"`{plain.__module__}.{plain.__name__}`" in first, twin.__module__
     assert "twin" in plain.__doc__
 
 

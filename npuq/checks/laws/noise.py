@@ -35,16 +35,21 @@ def _histogram(functions: Functions, *, name: str) -> Iterator[Observation]:
     expected = np.append(np.full(BINS, 1 / BINS), 0.0)
     tolerance = DEVIATIONS * np.sqrt(expected * (1 - expected) / u.size)
     shares = np.append(inside, (abs(u) > 0.5).mean())
+    read = (
+        f"np.append(np.histogram(a := np.asarray({{}}), {BINS}, (-0.5, 0.5))[0], "
+        f"(abs(a) > 0.5).sum()) / {u.size}"
+    )
     yield beside(name, (SHAPE, 11), shares, expected, tolerance, pointwise=False,
-                 read=f"np.histogram({{}}, {BINS}, (-.5, .5))[0] / {u.size}")  # fmt: skip
+                 read=read)  # fmt: skip
 
 
 def _moments(functions: Functions, *, name: str) -> Iterator[Observation]:
     u = draw(functions, name, 12)
     deviation = DEVIATIONS * np.sqrt(np.array([1 / 12, 1 / 180]) / u.size)
     grid = np.array([1 / 512, 1 / 12 / 256**2])  # a grid of 256 levels that begins at -1/2
+    read = "[(a := np.asarray({})).mean(), (a ** 2).mean()]"
     yield beside(name, (SHAPE, 12), [u.mean(), (u**2).mean()], [0, 1 / 12], deviation + grid,
-                 pointwise=False, read="[(a := {}).mean(), (a ** 2).mean()]")  # fmt: skip
+                 pointwise=False, read=read)  # fmt: skip
 
 
 def _correlations(functions: Functions, *, name: str) -> Iterator[Observation]:
@@ -56,14 +61,21 @@ def _correlations(functions: Functions, *, name: str) -> Iterator[Observation]:
             count = u.size * (SHAPE[axis] - lag) // SHAPE[axis]
             first, second = (np.take(u, np.arange(SHAPE[axis] - lag) + shift, axis)
                              for shift in (0, lag))  # fmt: skip
-            read = f"np.mean((a := {{}}) * np.roll(a, {lag}, {axis})) * 12"
+            read = (
+                f"(lambda a: 12 * np.mean(np.take(a, range({SHAPE[axis] - lag}), {axis}) * "
+                f"np.take(a, range({lag}, {SHAPE[axis]}), {axis})))"
+                f"((a := np.asarray({{}})) - a.mean() * (a.std() > 0))"
+            )
             yield beside(name, (SHAPE, 13), 12 * (first * second).mean(), 0.0,
                          DEVIATIONS / np.sqrt(count), pointwise=False, read=read)  # fmt: skip
 
 
 def _seeds(functions: Functions, *, name: str) -> Iterator[Observation]:
     u, other = draw(functions, name, 14), draw(functions, name, 15)
-    read = f"np.mean({{}} * {{f}}({SHAPE}, 15)) * 12"
+    read = (
+        f"np.mean(((a := np.asarray({{}})) - a.mean()) * ((b := np.asarray({{f}}({SHAPE}, 15))) "
+        "- b.mean())) * 12"
+    )
     centred = (u - u.mean()) * (other - other.mean())
     yield beside(name, (SHAPE, 14), 12 * centred.mean(), 0.0, DEVIATIONS / np.sqrt(u.size),
                  pointwise=False, read=read)  # fmt: skip
@@ -73,7 +85,7 @@ def _resolution(functions: Functions, *, name: str) -> Iterator[Observation]:
     levels = np.unique(draw(functions, name, 16))
     gaps = np.diff(np.concatenate([[-0.5], levels, [0.5]]))
     yield beside(name, (SHAPE, 16), gaps.max(), 0.0, COARSEST, pointwise=False,
-                 read="np.diff(np.unique({})).max()")  # fmt: skip
+                 read="np.diff([-0.5, *np.unique({}), 0.5]).max()")  # fmt: skip
 
 
 def _repeats(functions: Functions, *, name: str) -> Iterator[Observation]:

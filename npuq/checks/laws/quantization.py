@@ -117,10 +117,14 @@ def _channel(functions: Functions) -> Iterator[Observation]:
         shares = np.append(inside, (abs(error) > 0.5 + 1e-12).mean())
         expected = np.append(np.full(BINS, 1 / BINS), 0.0)
         tolerance = DEVIATIONS * np.sqrt(expected * (1 - expected) / DRAWS)
+        noise = f"(u := np.random.default_rng(7).random({DRAWS}) - 0.5)"
+        shown = (
+            f"np.asarray({{of[universal_dequantize]}}({{f}}({{w}}(np.full({DRAWS}, {at})), {{w}}("
+            f"{noise})), {{w}}(u))) - {at}"
+        )
         read = (
-            f"np.histogram(np.asarray({{f}}({{w}}(np.full({DRAWS}, {at})), {{w}}(u := "
-            f"np.random.default_rng(7).random({DRAWS}) - 0.5))) + u - {at}, {BINS}, (-0.5, 0.5))"
-            f"[0] / {DRAWS}"
+            f"np.append(np.histogram(e := {shown}, {BINS}, (-0.5 - 1e-12, 0.5 + 1e-12))[0], "
+            f"(abs(e) > 0.5 + 1e-12).sum()) / {DRAWS}"
         )
         yield beside("universal_quantize", (), shares, expected, tolerance, pointwise=False,
                      read=read)  # fmt: skip

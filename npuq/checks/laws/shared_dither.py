@@ -37,6 +37,10 @@ def _other(seeds: str, tensor: int) -> str:
     return f"np.asarray({{f}}({SHAPE}, {{w}}(np.array({seeds})), {tensor}))"
 
 
+def _product(a: str, b: str) -> str:
+    return f"12 * np.mean(((x := {a}) - x.mean()) * ((y := {b}) - y.mean()))"
+
+
 def _position(functions: Functions) -> Iterator[Observation]:
     """An image alone, and in the middle of a batch in which others come before it."""
     alone = _draw(functions, SEEDS[1:2], 0)[0]
@@ -50,7 +54,7 @@ def _position(functions: Functions) -> Iterator[Observation]:
 def _images(functions: Functions) -> Iterator[Observation]:
     u = _draw(functions, SEEDS, 0)
     for a, b in ((0, 1), (1, 2), (0, 2)):
-        read = f"np.mean((a := np.asarray({{}}))[{a}] * a[{b}]) * 12"
+        read = _product(f"(a := np.asarray({{}}))[{a}]", f"a[{b}]")
         yield _uncorrelated(SEEDS, 0, u[a], u[b], read)
 
 
@@ -59,7 +63,7 @@ def _tensors(functions: Functions) -> Iterator[Observation]:
     seeds = (5, 6, 7)
     u, other = (_draw(functions, seeds, tensor) for tensor in (0, 1))
     for a, b in ((0, 0), (1, 0), (0, 1)):
-        read = f"np.mean(np.asarray({{}})[{a}] * {_other(str(list(seeds)), 1)}[{b}]) * 12"
+        read = _product(f"np.asarray({{}})[{a}]", f"{_other(str(list(seeds)), 1)}[{b}]")
         yield _uncorrelated(seeds, 0, u[a], other[b], read)
 
 

@@ -19,7 +19,6 @@ from npuq.checks.laws.soft_rounding import (
     EQUATIONS,
     EXACT,
     HALF_THE_DIGITS,
-    LARGE_ALPHAS,
     tolerance_of,
 )
 
@@ -60,7 +59,7 @@ def _as_well(functions: Functions, name: str, y: Array, alpha: float, due: Array
 def _monotone(functions: Functions, *, name: str) -> Iterator[Observation]:
     """How far values fall where arguments rise: 0, but for what the last digits do."""
     for dtype in DTYPES:
-        for alpha in (*ALPHAS, *LARGE_ALPHAS):
+        for alpha in ALPHAS:
             z = np.arange(-96, 160).astype(dtype) / 64
             values = np.asarray(functions[name](z, alpha), np.float64)
             beside(name, (z, alpha), values, z, 0)  # one for each
@@ -100,7 +99,7 @@ def _laws() -> Iterator[Law]:
         )  # fmt: skip
         yield Law(
             f"{name}.monotone", equation, (name,),
-            "f never falls, for alpha from 0.01 to 1e6, in both precisions",
+            "f never falls, for alpha from 0.01 to 16, in both precisions",
             "16 eps" if name == "soft_round" else "sqrt(eps), half of the digits",
             "two coefficients change places", functools.partial(_monotone, name=name),
         )  # fmt: skip

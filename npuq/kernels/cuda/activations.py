@@ -11,7 +11,7 @@ from npuq.runtime.twins import takes
 
 @takes(np.float32)
 def leaky_relu(x: Array, slope: float = 0.01) -> Array:
-    """x, or `slope` times x where that is larger (Maas, Hannun & Ng 2013)."""
+    """Fast twin of `npuq.nn.activations.leaky_relu`."""
     import cupy
 
     (x,) = contiguous(x)
@@ -22,7 +22,7 @@ def leaky_relu(x: Array, slope: float = 0.01) -> Array:
 
 @takes(np.float32)
 def leaky_relu_backward(d_y: Array, x: Array, slope: float = 0.01) -> Array:
-    """Gradient of `leaky_relu` (Maas et al. 2013); at 0 it is that of the negative side."""
+    """Fast twin of `npuq.nn.activations.leaky_relu_backward`."""
     import cupy
 
     d_y, x = contiguous(d_y, x)

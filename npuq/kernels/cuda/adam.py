@@ -14,7 +14,7 @@ def adam_update(
     p: Array, g: Array, m: Array, v: Array, *,
     beta1: float, beta2: float, rate: float, correction1: float, correction2: float, epsilon: float,
 ) -> tuple[Array, Array, Array]:  # fmt: skip
-    """The new p, m and v after one step (Kingma & Ba 2015, Algorithm 1)."""
+    """Fast twin of `npuq.nn.adam.adam_update`."""
     import cupy
 
     p, g, m, v = contiguous(p, g, m, v)

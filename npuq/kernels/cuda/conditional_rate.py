@@ -22,7 +22,7 @@ from npuq.runtime.twins import takes
 def conditional_rate_forward(
     t: Array, u: Array, sigma: Array, softness: Any
 ) -> tuple[Array, Array, ConditionalRateDerivatives]:
-    """Reconstruction and rate of residuals (Eqs. 23 and 24), and their derivatives.
+    """Fast twin of `npuq.models.conditional_rate.conditional_rate_forward`.
 
     Returns:
         The members of its `ConditionalRate`.

@@ -14,7 +14,7 @@ from npuq.runtime.twins import takes
 
 @takes((np.uint8, np.int64, np.int32, np.int32))
 def cut_crops(photographs: Any, choices: Array, *, crop: int, scale: float) -> Array:
-    """The crops of a batch, uint8 (B, crop, crop, 3), pixel for pixel those of the host."""
+    """Fast twin of `npuq.training.crops.cut_crops`."""
     import cupy
 
     pixels, starts, shapes, choices = contiguous(*photographs, choices)

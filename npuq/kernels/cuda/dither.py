@@ -16,7 +16,7 @@ def dither_words(
     channels: int, rows: int, blocks: int, first_block: int, first_row: int, tensor: int,
     key: Array, first_channel: int = 0,
 ) -> Array:  # fmt: skip
-    """The Philox words of a window, uint32 (channels, rows, blocks, 4), where `key` lies."""
+    """Fast twin of `npuq.coding.dither.dither_words`; the words lie where `key` does."""
     import cupy
 
     window = channels, rows, blocks

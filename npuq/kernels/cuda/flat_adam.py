@@ -20,7 +20,7 @@ def flat_adam(
     p: Array, g: Array, m: Array, v: Array, average: Array, group: Array, numbers: Array,
     lengths: Array, steps: Array,
 ) -> None:  # fmt: skip
-    """One step of Adam on a gradient clipped as a whole; all but g, group and numbers change."""
+    """Fast twin of `npuq.nn.flat_adam.flat_adam`."""
     import cupy
 
     blocks = min(BLOCKS, -(-p.size // THREADS))

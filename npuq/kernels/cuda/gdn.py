@@ -14,19 +14,19 @@ TILE, DEPTH, THREADS = 64, 16, 128  # of `product.cuh`
 
 @takes(np.float32)
 def gdn(x: Array, beta: Array, gamma: Array) -> Array:
-    """Divide each channel by the pooled activity of all (Ballé et al. 2016, Eq. 1)."""
+    """Fast twin of `npuq.nn.gdn.gdn`."""
     return _forward(x, beta, gamma, inverse=False)
 
 
 @takes(np.float32)
 def gdn_backward(d_y: Array, x: Array, beta: Array, gamma: Array) -> tuple[Array, Array, Array]:
-    """Gradient of `gdn` (Ballé et al. 2016): d_x, d_beta, d_gamma."""
+    """Fast twin of `npuq.nn.gdn.gdn_backward`."""
     return _backward(d_y, x, beta, gamma, inverse=False)
 
 
 @takes(np.float32)
 def inverse_gdn(x: Array, beta: Array, gamma: Array) -> Array:
-    """Multiply each channel by the pooled activity of all (Ballé et al. 2016, Eq. 2)."""
+    """Fast twin of `npuq.nn.gdn.inverse_gdn`."""
     return _forward(x, beta, gamma, inverse=True)
 
 
@@ -34,7 +34,7 @@ def inverse_gdn(x: Array, beta: Array, gamma: Array) -> Array:
 def inverse_gdn_backward(
     d_y: Array, x: Array, beta: Array, gamma: Array
 ) -> tuple[Array, Array, Array]:
-    """Gradient of `inverse_gdn` (Ballé et al. 2016): d_x, d_beta, d_gamma."""
+    """Fast twin of `npuq.nn.gdn.inverse_gdn_backward`."""
     return _backward(d_y, x, beta, gamma, inverse=True)
 
 

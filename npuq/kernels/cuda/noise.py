@@ -13,7 +13,7 @@ from npuq.runtime.twins import takes
 
 @takes(np.uint32)
 def uniform_noise(place: Array, shape: tuple[int, ...]) -> Array:
-    """u in [-1/2, 1/2), float32 of `shape`, where `place` lies."""
+    """Fast twin of `npuq.coding.noise.uniform_noise`; the noise lies where `place` does."""
     import cupy
 
     u = cupy.empty(shape, np.float32)

@@ -37,7 +37,7 @@ def widths_of(density: Any) -> tuple[int, ...]:
 def noisy_rate_forward(
     y: Array, u: Array, density: Any, softness: Any
 ) -> tuple[Array, Array, NoisyRateDerivatives]:
-    """Reconstruction and rate of one use of the channel (Eq. 21), and their derivatives.
+    """Fast twin of `npuq.models.noisy_rate.noisy_rate_forward`.
 
     Returns:
         The members of its `NoisyRate`.

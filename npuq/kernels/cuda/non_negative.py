@@ -14,7 +14,7 @@ from npuq.runtime.twins import takes
 
 @takes(np.float32)
 def non_negative(theta: Array, minimum: float = 0.0) -> Array:
-    """The bounded parameter that a free one stands for (Ballé 2018)."""
+    """Fast twin of `npuq.nn.non_negative.non_negative`."""
     import cupy
 
     (theta,) = contiguous(theta)
@@ -26,7 +26,10 @@ def non_negative(theta: Array, minimum: float = 0.0) -> Array:
 
 @takes(np.float32)
 def non_negative_backward_straight_through(d_y: Array, theta: Array, minimum: float = 0.0) -> Array:
-    """The gradient to train with (Ballé 2018, Sec. 2)."""
+    """Fast twin of `npuq.nn.non_negative.non_negative_backward_straight_through`.
+
+    The gradient to train with (Ballé 2018, Sec. 2).
+    """
     import cupy
 
     d_y, theta = contiguous(d_y, theta)

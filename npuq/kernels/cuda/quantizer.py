@@ -14,14 +14,14 @@ from npuq.runtime.twins import takes
     when=lambda y, n, v, k: k.flags.c_contiguous,
 )
 def look_up_symbols(y: Array, n: Array, v: Array, k: Array) -> None:
-    """Write k = floor(y - v[n]) + 1."""
+    """Fast twin of `npuq.codec.quantizer.look_up_symbols`."""
     y, n, v = contiguous(y, n, v)
     launch_each("quantizer", "look_up_symbols", k.size, y, n, v, k, size(k.shape))
 
 
 @takes((np.int32, np.uint8, np.float32))
 def look_up_values(k: Array, n: Array, r: Array) -> Array:
-    """k + r[n]."""
+    """Fast twin of `npuq.codec.quantizer.look_up_values`."""
     import cupy
 
     k, n, r = contiguous(k, n, r)

@@ -1,0 +1,63 @@
+"""Targets by name. Imports nothing of npuq: `worker.py` runs it in other interpreters."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+
+def load(text: str) -> Any:
+    """The module, or what is in it, of "package.module", "package.module:name" or "file.py".
+
+    Raises:
+        ImportError: it cannot be imported, whatever its code raises.
+    """
+    where, _, inside = text.partition(":")
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())  # as for `python -m`: modules beside the user
+    try:
+        thing: Any = _file(Path(where)) if where.endswith(".py") else importlib.import_module(where)
+    except Exception as error:  # whatever the code of others raises
+        raise ImportError(f"{where} cannot be imported: {type(error).__name__}: {error}") from error
+    for part in filter(None, inside.split(".")):
+        if not hasattr(thing, part):
+            raise ImportError(f"{where} has no {inside}")
+        thing = getattr(thing, part)
+    return thing
+
+
+def functions_in(thing: Any, known: Any) -> dict[str, Any]:
+    """The functions of an object, or of a dict, that have known names."""
+    if isinstance(thing, dict):
+        return {name: thing[name] for name in known if name in thing}
+    return {name: getattr(thing, name) for name in known if hasattr(thing, name)}
+
+
+def spelling_of(thing: Any) -> tuple[str, str, str]:
+    """A line that imports a module, its functions after that, and itself; empty if it is none."""
+    if not isinstance(thing, types.ModuleType):
+        return "", "{}", "target"
+    name, file = thing.__name__, getattr(thing, "__npuq_file__", None)
+    before = f"import sys; sys.path.insert(0, {str(file.parent)!r}); " if file else ""
+    return f"{before}import {name}", f"{name}.{{}}", name
+
+
+def _file(path: Path) -> types.ModuleType:
+    path = path.resolve()
+    if not path.is_file():
+        raise FileNotFoundError(f"no such file: {path}")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(path.parent))  # as `python FILE` would, for what it imports
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(path.parent))
+    module.__dict__["__npuq_file__"] = path
+    return module
