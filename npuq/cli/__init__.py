@@ -31,6 +31,7 @@ COMMANDS = {
     "eval": "measure rate and distortion of real files",
     "demo": "compress a picture by the three approaches of the paper and show what comes out",
     "check": "judge an implementation of yours by the paper's laws",
+    "vectors": "write golden vectors of every function, for any language",
     "import-compressai": "turn a state dict of CompressAI into a model file",
     "export-compressai": "turn a model file into a state dict of CompressAI",
 }

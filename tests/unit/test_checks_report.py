@@ -19,7 +19,7 @@ import npuq
 from npuq.checks import ours
 from npuq.checks.catalogue import MISTAKES
 from npuq.checks.names import NAMES
-from npuq.checks.report import explanation, markdown, text
+from npuq.checks.report import explanation, junit, markdown, text
 from npuq.cli import main
 
 ROOT = Path(__file__).parents[2]
@@ -157,6 +157,39 @@ def test_junit_has_a_case_for_each_check(folder: Path, capsys: pytest.CaptureFix
     }  # fmt: skip
     assert len([case for case in cases if case.find("skipped") is not None]) == 3
     assert "see: import numpy" in (failures[0].find("failure").text or "")  # type: ignore[union-attr]
+
+
+ALLOWED = {
+    "testsuites": ({"name", "time", "tests", "failures", "errors"}, {"testsuite"}),
+    "testsuite": (
+        {"name", "tests", "failures", "errors", "time", "skipped", "timestamp", "hostname", "id",
+         "package", "file", "log", "url", "group"},
+        {"testsuite", "properties", "testcase", "system-out", "system-err"},
+    ),
+    "testcase": (
+        {"name", "time", "classname", "group"},
+        {"skipped", "error", "failure", "system-out", "system-err"},
+    ),
+    "failure": ({"type", "message"}, set()),
+    "skipped": ({"type", "message"}, set()),
+}  # fmt: skip
+"""Attributes and children of the schema that Jenkins reads JUnit's reports by, junit-10.xsd."""
+
+
+def test_junit_is_as_its_schema_has_it() -> None:
+    def mine(y: Any) -> Any:
+        raise ValueError("\x1b[31mred\x1b[0m \x00 & <b> \ud800")
+
+    known = {"round_half_up.ties": "known & <expected>"}
+    records = npuq.check({"round_half_up": mine}, only=["round_"], expected_failed_checks=known)
+    root = ElementTree.fromstring(junit(records, "a <target> \x07").encode())
+    for element in root.iter():
+        attributes, children = ALLOWED[element.tag]
+        assert set(element.attrib) <= attributes, element.tag
+        assert {child.tag for child in element} <= children
+        if element.tag == "testsuite":
+            assert {"name", "tests", "failures", "errors"} <= set(element.attrib)
+    assert "[31mred" in (root.findtext(".//failure") or "")
 
 
 def test_markdown_is_a_table() -> None:

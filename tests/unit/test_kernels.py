@@ -29,7 +29,11 @@ from npuq.backend import Array
 from npuq.errors import SettingError
 from npuq.kernels.cpu import cdf_network, elementary
 from npuq.kernels.cpu import noisy_rate as cpu
-from npuq.models.noisy_rate import Softness
+from npuq.models.conditional_rate import (
+    conditional_rate_backward_straight_through,
+    conditional_rate_forward,
+)
+from npuq.models.noisy_rate import Softness, noisy_rate_backward, noisy_rate_forward
 from npuq.nn.nonparametric import NonparametricParams
 from npuq.nn.parameters import named_arrays, with_arrays
 from npuq.paper.soft_round import soft_round
@@ -365,6 +369,23 @@ def test_arguments_that_do_not_fit_are_refused(
             function(y, u, density, Softness(alpha, 1.0))
         with pytest.raises(ValueError, match="alpha_r must"):
             function(y, u, density, Softness(1.0, alpha))
+
+
+@pytest.mark.parametrize("kernels", ["fast", "reference"])
+def test_gradients_that_do_not_fit_are_refused(
+    kernels: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which NumPy would repeat for all channels or coefficients."""
+    monkeypatch.setenv("NPUQ_KERNELS", kernels)
+    y, u, density = case(5)
+    r, bits, kept = noisy_rate_forward(y, u, density, Softness())
+    for d_r, d_bits in [(r[:1], bits), (r[:, :1], bits), (r, bits[:1]), (r, r)]:
+        with pytest.raises(ValueError, match=r"shapes of r and of the bits, \(2, 5\) and \(2,\)"):
+            noisy_rate_backward(d_r, d_bits, kept)
+    r, bits, kept = conditional_rate_forward(y, u, abs(y) + 1, Softness())
+    for d_r, d_bits in [(r[:1], bits), (r, bits[:, :1])]:
+        with pytest.raises(ValueError, match=r"shape of the residuals, \(2, 5\), not"):
+            conditional_rate_backward_straight_through(d_r, d_bits, kept)
 
 
 @pytest.mark.parametrize("alpha", [1e-6, 1e-3, 0.01, 80.0])
