@@ -93,8 +93,8 @@ CODEC_MUTANTS: list[Mutant] = [
     Mutant(
         "tiles: latents in float64",
         "npuq/codec/tiles.py",
-        "y = np.empty((params.analysis[-1].w.shape[0], *size), np.float32)",
-        "y = np.empty((params.analysis[-1].w.shape[0], *size), np.float64)",
+        "y = xp.empty((params.analysis[-1].w.shape[0], *size), np.float32)",
+        "y = xp.empty((params.analysis[-1].w.shape[0], *size), np.float64)",
         QUANTIZER_TESTS,
     ),
     Mutant(
@@ -219,7 +219,7 @@ CODEC_MUTANTS: list[Mutant] = [
     Mutant(
         "dither: all channels share it in plain code",
         DITHER,
-        "counter[..., 2] = np.arange(first_channel, first_channel + channels)[:, None, None]",
+        "counter[..., 2] = xp.arange(first_channel, first_channel + channels)[:, None, None]",
         "counter[..., 2] = 0",
         DITHER_TESTS,
     ),
@@ -247,8 +247,8 @@ CODEC_MUTANTS: list[Mutant] = [
     Mutant(
         "dither: every band of the linear model begins with that of row 0",
         "npuq/codec/linear.py",
-        "seed=seed, first_row=first_row)\n    k =",
-        "seed=seed, first_row=0)\n    k =",
+        "seed=seed, first_row=first_row, device=device)\n    k =",
+        "seed=seed, first_row=0, device=device)\n    k =",
         ADDRESS_TESTS,
     ),
     Mutant(
