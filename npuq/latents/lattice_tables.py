@@ -136,6 +136,19 @@ def with_hash(tables: LatticeTables) -> LatticeTables:
     return tables._replace(hash=hash_of(decisive_facts(tables), decisive_arrays(tables)))
 
 
+def check_lattice_tables(tables: Any) -> None:
+    """Check that somebody handed in tables of this kind.
+
+    Raises:
+        TypeError: those of `make_tables`, say.
+    """
+    if not isinstance(tables, LatticeTables):
+        raise TypeError(
+            "tables must be what make_lattice_tables or load_lattice_tables returns, not "
+            + type(tables).__name__
+        )
+
+
 def decisive_facts(tables: LatticeTables) -> dict[str, Any]:
     """What the manifest of a file of tables says that decoding depends on."""
     facts = {"format": FORMAT, "kind": "lattice tables", "step": tables.step}
