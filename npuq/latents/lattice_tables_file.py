@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from npuq.arguments import path_of
 from npuq.coding.dither import DITHER_LEVELS
 from npuq.coding.tables import tables_from_arrays
 from npuq.errors import NpuqError, TablesError
@@ -21,6 +22,7 @@ from npuq.latents.lattice_points import WEIGHT, lattice_named
 from npuq.latents.lattice_tables import (
     FORMAT,
     LatticeTables,
+    check_lattice_tables,
     decisive_arrays,
     decisive_facts,
     with_hash,
@@ -36,8 +38,10 @@ def save_lattice_tables(path: str | Path, tables: LatticeTables) -> None:
     Raises:
         TablesError: there are more than 65,536, or their name is longer than 1000 characters.
         NpuqError: the folder does not exist or cannot be written.
+        TypeError: `path` is no path, or `tables` are none.
     """
-    write_bytes_atomically(path, lattice_tables_to_bytes(tables))
+    check_lattice_tables(tables)
+    write_bytes_atomically(path_of(path), lattice_tables_to_bytes(tables))
 
 
 def load_lattice_tables(path: str | Path) -> LatticeTables:
@@ -45,9 +49,10 @@ def load_lattice_tables(path: str | Path) -> LatticeTables:
 
     Raises:
         TablesError: the file is missing, damaged, of a newer format, or holds no lattice tables.
+        TypeError: `path` is no path.
     """
     try:
-        return _read(Path(path), str(path))
+        return _read(path_of(path), str(path))
     except FileNotFoundError:
         raise TablesError(f"{path}: there is no such file of lattice tables") from None
 
