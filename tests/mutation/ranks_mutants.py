@@ -53,9 +53,9 @@ RANKS_MUTANTS: list[Mutant] = [
     ),
     Mutant(
         "ranks: the noise of the whole batch's first images in the loop",
-        "npuq/training/loop.py",
-        "noise_of_step(options.seed, step, share)",
-        "noise_of_step(options.seed, step)",
+        "npuq/training/steps.py",
+        "noise_of_step(options.seed, step, share, generator=options.noise)",
+        "noise_of_step(options.seed, step, generator=options.noise)",
         LOSSES,
     ),
     Mutant(
