@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from models import picture
 
+from npuq.evaluation.landscape import landscape
 from npuq.io.image_writing import write_image
 
 pytestmark = pytest.mark.slow
@@ -240,6 +241,21 @@ def test_eval_on_ranks_writes_what_one_process_writes(pictures: Path, tmp_path: 
     assert together.stdout == alone.stdout
     assert together.stderr == alone.stderr
     assert (tmp_path / "1.csv").read_bytes() == (tmp_path / "3.csv").read_bytes()
+
+
+def test_ranks_leave_the_rounding_of_products_as_it_is(tmp_path: Path) -> None:
+    """NumPy's BLAS rounds by its number of threads; so ranks with cores to share must not set it.
+
+    It shows where there is more than one core, in pixels and figures of larger pictures.
+    """
+    for number in range(2):
+        write_image(tmp_path / f"{number}.png", landscape(512, 768, seed=number))
+    words = ("eval", tmp_path, "--quality=4", "--method=un+uq", "--json")
+    unset = dict.fromkeys(mpi.ONE_THREAD)
+    alone = mpi.run(mpi.npuq(*words), **unset)
+    together = mpi.run([*mpi.command(2), *mpi.npuq(*words)], **unset)
+    assert len(json.loads(alone.stdout)) == 2
+    assert together.stdout == alone.stdout
 
 
 def test_compress_on_ranks_writes_the_same_files(pictures: Path, tmp_path: Path) -> None:
