@@ -185,6 +185,18 @@ def test_textbook_forms_pass_where_they_hold() -> None:
     assert records["logistic_bits.tails"].probably == "1 less 1 in the upper tail"
 
 
+def test_a_conditional_mean_made_of_the_inverse_may_lose_what_its_shift_loses() -> None:
+    """Eq. 14 as printed subtracts 1/2 and adds it again, which moves 0.001 by 1e-8 in float32."""
+
+    def conditional_mean(z: Array, alpha: float) -> Array:
+        half = z.dtype.type(0.5)
+        return FUNCTIONS["soft_round_inverse"](z - half, alpha) + half
+
+    only = ["soft_round_conditional_mean."]
+    records = npuq.check({"soft_round_conditional_mean": conditional_mean}, only=only)
+    assert {record.status for record in records} == {"pass"}
+
+
 @pytest.mark.parametrize("name", ["uniform_noise", "dither"])
 def test_twenty_sources_of_noise_are_not_accused(name: str) -> None:
     functions = {name: FUNCTIONS[name]}
