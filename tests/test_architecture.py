@@ -155,6 +155,17 @@ def test_import_npuq_is_light() -> None:
     assert not set(result.stdout.split()) & {"numba", "llvmlite", "scipy", *OPTIONAL, *FRAMEWORKS}
 
 
+def test_help_is_light() -> None:
+    code = "import runpy, sys; sys.argv = ['npuq', '--help']; runpy.run_module('npuq')"
+    code = f"import atexit, sys; atexit.register(lambda: print(*sys.modules)); {code}"
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    modules = set(result.stdout.split())
+    assert "argparse" in modules
+    assert not modules & {"numpy", "logging", "concurrent.futures", *OPTIONAL, *FRAMEWORKS}
+
+
 LONGEST = 250
 LONGER = {
     "models/linear.py": "a model is read in one piece: parameters, forward, backward",
