@@ -51,6 +51,10 @@ class WrongTablesError(TablesError):
     """The array was coded with other tables, or other scales, than those at hand."""
 
 
+class TargetError(NpuqError, ValueError):
+    """No file of the image is as small as was asked for."""
+
+
 class MissingDependencyError(NpuqError, ImportError):
     """An optional package is needed; the message names the extra that brings it."""
 

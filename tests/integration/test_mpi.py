@@ -78,6 +78,11 @@ def test_losses_are_those_of_one_process(
     alone, together = found["alone"][case], found[ranks][case]
     assert len(alone["losses"]) >= 20
     np.testing.assert_allclose(together["losses"], alone["losses"], rtol=tolerance, atol=0)
+    ours, theirs = (
+        [[float(value) for value in row.split(",")] for row in found["history"].split()[1:]]
+        for found in (together, alone)
+    )
+    np.testing.assert_allclose(ours, theirs, rtol=1.1e-5)  # six digits; validation as well
     assert together["skipped"] == alone["skipped"]
     assert (alone["skipped"] > 0) == case.startswith("hyperprior")
 

@@ -141,7 +141,7 @@ def test_there_is_room_for_the_dearest_symbols(monkeypatch, kernels):
         rooms.append(size)
         return roomy(size, dtype)
 
-    monkeypatch.setattr(arithmetic, "_space", space)
+    monkeypatch.setattr(arithmetic, "space", space)
     dear = one_table([1, 2, (1 << 24) - 2, (1 << 24) - 1], -1)  # at phase 1/512: -1 has 2^-24
     dither, first_phase = np.zeros((1, 1, 500), np.uint8), np.full(256, 128, np.uint16)
     for k in (-1, 0, -(2**31), 2**31 - 1):
@@ -342,7 +342,7 @@ def test_there_is_room_for_groups_of_unequal_size(monkeypatch, kernels, order, p
         assert len(encoder._words) >= promised[-1] + 1  # and one that ends the stream
 
     monkeypatch.setattr(arithmetic, "fill_intervals", measured)
-    monkeypatch.setattr(arithmetic, "_space", roomy)
+    monkeypatch.setattr(arithmetic, "space", roomy)
     monkeypatch.setattr(Encoder, "_make_room", made)
     counts = np.array([1, 400, 3, 77])[::order]
     top = 1 << 20  # as far above -2^31 as a table can begin
