@@ -28,7 +28,7 @@ from npuq.latents.lattice_tables import (
     with_hash,
 )
 from npuq.latents.tables import check_step
-from npuq.latents.tables_file import LONGEST_NAME, MOST_CHANNELS
+from npuq.latents.tables_file import MOST_CHANNELS, MOST_VALUES, check_size
 from npuq.trained.model_file import MOST_KNOTS
 
 
@@ -63,10 +63,7 @@ def lattice_tables_to_bytes(tables: LatticeTables) -> bytes:
     Raises:
         TablesError: as `save_lattice_tables`.
     """
-    if len(tables.name) > LONGEST_NAME or len(tables.weights) > MOST_CHANNELS:
-        raise TablesError(
-            f"tables: at most {MOST_CHANNELS}, with a name of at most {LONGEST_NAME} characters"
-        )
+    check_size(tables.name, tables.integers)
     facts = decisive_facts(tables) | {"name": tables.name, "hash": tables.hash.hex()}
     arrays: dict[str, Any] = decisive_arrays(tables) | {"manifest": manifest_array(facts)}
     file = io.BytesIO()
@@ -109,7 +106,9 @@ def _checked(archive: Archive, name: str) -> LatticeTables:
     count = shapes["first"].size
     expected: dict[str, tuple[int, ...]] = dict.fromkeys(("first", "last", "log2_knots"), (count,))
     expected |= {"weights": (count, DITHER_LEVELS), "differences": (shapes["differences"].size,)}
-    if not 0 < count <= MOST_CHANNELS or shapes["differences"].size > count * MOST_KNOTS:
+    if not 0 < count <= MOST_CHANNELS or shapes["differences"].size > min(
+        count * MOST_KNOTS, MOST_VALUES
+    ):
         raise ValueError("more tables, or longer ones, than npuq makes")
     if count % lattice.sides.size:
         raise ValueError("a table for each side is missing")

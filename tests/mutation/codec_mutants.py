@@ -25,6 +25,10 @@ ADDRESS_TESTS = ("tests/unit/test_codec_addresses.py",)
 
 ARRAYS = "npuq/latents/arrays.py"
 ARRAY_TESTS = ("tests/unit/test_latents.py",)
+TARGETS = "npuq/evaluation/targets.py"
+TARGET_TESTS = ("tests/unit/test_targets.py",)
+CURVES = "npuq/evaluation/curves.py"
+CURVE_TESTS = ("tests/unit/test_curves.py",)
 
 CODEC_MUTANTS: list[Mutant] = [
     Mutant(
@@ -376,5 +380,54 @@ CODEC_MUTANTS: list[Mutant] = [
         "return 2.0 ** -rate_bits(z, params, cdf=cdf, alpha=alpha)",
         "return 2.0 ** -rate_bits(z, params, cdf=cdf)",
         ("tests/property/test_paper_density.py",),
+    ),
+    Mutant(
+        "arrays: scales have 64 levels, as in image files",
+        "npuq/latents/tables.py",
+        "SCALES = 160",
+        "SCALES = 64",
+        ARRAY_TESTS,
+    ),
+    Mutant(
+        "arrays: channels are looked for along the first axis alone",
+        "npuq/cli/arrays.py",
+        "axis=args.channels or 0",
+        "axis=0",
+        ("tests/integration/test_cli_arrays.py",),
+    ),
+    Mutant(
+        "targets: a file of just so many bytes does not fit",
+        TARGETS,
+        "len(data) > largest",
+        "len(data) >= largest",
+        TARGET_TESTS,
+    ),
+    Mutant(
+        "targets: the largest file that fits is taken",
+        TARGETS,
+        "(error, len(data)) < best[:2]",
+        "-len(data) < -best[1]",
+        TARGET_TESTS,
+    ),
+    Mutant(
+        "targets: of equally good files the first is taken",
+        TARGETS,
+        "(error, len(data)) < best[:2]",
+        "error < best[0]",
+        TARGET_TESTS,
+    ),
+    Mutant(
+        "curves: points are those of single images",
+        CURVES,
+        "for record in mean_records(own)",
+        "for record in own",
+        CURVE_TESTS,
+    ),
+    Mutant(
+        "curves: points stand in the order of measuring",
+        CURVES,
+        "shown.sort(key=lambda record: record.bpp)",
+        "shown.reverse()",
+        CURVE_TESTS,
     ),
 ]

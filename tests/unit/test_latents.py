@@ -530,6 +530,18 @@ def test_damaged_tables_are_refused(tmp_path: Path) -> None:
         tables_file.tables_from_bytes(lied)
 
 
+def test_more_tables_than_a_file_holds_are_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    size = NORMAL.integers.values.size
+    monkeypatch.setattr(tables_file, "MOST_VALUES", size)
+    data = tables_file.tables_to_bytes(NORMAL)
+    assert tables_file.tables_from_bytes(data).hash == NORMAL.hash
+    monkeypatch.setattr(tables_file, "MOST_VALUES", size - 1)
+    with pytest.raises(TablesError, match=f"not {size}"):
+        tables_file.tables_to_bytes(NORMAL)
+    with pytest.raises(TablesError, match="damaged"):
+        tables_file.tables_from_bytes(data)
+
+
 def test_the_example_runs() -> None:
     names = {name: getattr(npuq, name) for name in npuq._MODULE_OF} | {"np": np}
     (example,) = doctest.DocTestFinder().find(

@@ -173,9 +173,11 @@ def test_what_is_done_is_saved_where_another_rank_fails(tmp_path: Path) -> None:
 def fresh(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     for name in (*launch.MARKS, "NPUQ_MPI", "NPUQ_MPI_TIMEOUT"):
         monkeypatch.delenv(name, raising=False)
-    launch.world.cache_clear()
+    for cached in (launch.world, launch._mpi):
+        cached.cache_clear()
     yield monkeypatch
-    launch.world.cache_clear()
+    for cached in (launch.world, launch._mpi):
+        cached.cache_clear()
 
 
 def with_mpi_of(monkeypatch: pytest.MonkeyPatch, size: int | None) -> None:
