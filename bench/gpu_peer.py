@@ -6,6 +6,7 @@ by autograd, plain uniform noise (UN). Weights have our names and shapes.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from speed.step import bits
@@ -46,8 +47,8 @@ def hyperprior_loss(
 
     def gdn(name: str, inverse: bool) -> Any:
         def normalise(x: Any, i: int) -> Any:
-            beta = non_negative(weights[f"{name}_gdn.{i}.beta"], SMALLEST_BETA)
-            gamma = non_negative(weights[f"{name}_gdn.{i}.gamma"], 0.0)
+            beta = non_negative(t, weights[f"{name}_gdn.{i}.beta"], SMALLEST_BETA)
+            gamma = non_negative(t, weights[f"{name}_gdn.{i}.gamma"], 0.0)
             n = functional.conv2d(x * x, gamma[:, :, None, None], beta)
             return x * (n.sqrt() if inverse else n.rsqrt())
 
@@ -62,7 +63,7 @@ def hyperprior_loss(
     sigma, mu = stack(w, "hyper_synthesis", ("up", "up", "flat"), leaky).chunk(2, dim=1)
     z = y - mu + u_2
     x_hat = stack(z + mu, "synthesis", ("up",) * 4, gdn("synthesis", True))
-    scale = sigma.clamp(min=SMALLEST_SCALE)
+    scale = lower_bound(t).apply(sigma, SMALLEST_SCALE)
     far, near = (0.5 - z.abs()) / scale, (-0.5 - z.abs()) / scale
     p = 0.5 * (t.erfc(-far * 0.5**0.5) - t.erfc(-near * 0.5**0.5))
     rate = -p.clamp(min=1e-9).log2().sum() + hyper_bits(t, weights, w).sum()
@@ -70,9 +71,28 @@ def hyperprior_loss(
     return rate / (x.numel() / 3) + lmbda * mse
 
 
-def non_negative(theta: Any, minimum: float) -> Any:
+@functools.cache
+def lower_bound(t: Any) -> Any:
+    """max(x, bound), whose gradient passes below the bound as well if it leads upwards."""
+
+    class LowerBound(t.autograd.Function):  # type: ignore[name-defined,misc]
+        @staticmethod
+        def forward(ctx: Any, x: Any, bound: float) -> Any:
+            ctx.save_for_backward(x)
+            ctx.bound = bound
+            return x.clamp(min=bound)
+
+        @staticmethod
+        def backward(ctx: Any, d_y: Any) -> tuple[Any, None]:
+            (x,) = ctx.saved_tensors
+            return d_y * ((x >= ctx.bound) | (d_y < 0)), None
+
+    return LowerBound
+
+
+def non_negative(t: Any, theta: Any, minimum: float) -> Any:
     """As `npuq.nn.non_negative` has it."""
-    return theta.clamp(min=(minimum + PEDESTAL) ** 0.5) ** 2 - PEDESTAL
+    return lower_bound(t).apply(theta, (minimum + PEDESTAL) ** 0.5) ** 2 - PEDESTAL
 
 
 def hyper_bits(t: Any, weights: dict[str, Any], w: Any) -> Any:

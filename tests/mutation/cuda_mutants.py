@@ -288,6 +288,12 @@ CUDA_MUTANTS = [
         ("tests/gpu/test_adam.py::test_a_gradient_that_is_no_number_changes_nothing",),
     ),
     Mutant(
+        "device: bands of large images begin too late", "npuq/kernels/cuda/bands.py",
+        "begin = rows.start * self.stride - self.padding",
+        "begin = rows.start * self.stride",
+        ("tests/gpu/test_conv.py::test_large_images_band_by_band",),
+    ),
+    Mutant(
         "device: lengths are forgotten in a checkpoint", "npuq/training/device_steps.py",
         "lengths[: len(state.lengths)] = state.lengths",
         "pass",

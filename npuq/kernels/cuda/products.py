@@ -15,7 +15,7 @@ from npuq.runtime.twins import takes
 
 @takes(np.float32)
 def product(a: Array, b: Array) -> Array:
-    """The product of two matrices; transposed ones are read as they lie."""
+    """Fast twin of `npuq.nn.products.product`; transposed ones are read as they lie."""
     import cupy
 
     (a, a_t), (b, b_t) = _as_it_lies(a), _as_it_lies(b)

@@ -17,12 +17,12 @@ def _contiguous(*arrays: Any) -> bool:
 
 @takes((np.uint32, np.int64, np.uint32), when=_contiguous)
 def take_row(table: Array, count: Array, row: Array) -> None:
-    """Copy row `count` of a table."""
+    """Fast twin of `npuq.nn.rows.take_row`."""
     sizes = size(table.shape[:1]), size(row.shape)
     launch_each("rows", "take_row", row.size, table, count, row, *sizes)
 
 
 @takes((np.float64, np.float64, np.float64, np.float64, np.int64), when=_contiguous)
 def keep_losses(loss: Array, bpp: Array, mse: Array, table: Array, count: Array) -> None:
-    """Write three losses to row `count` of a table, and count on."""
+    """Fast twin of `npuq.nn.rows.keep_losses`."""
     launch("rows", "keep_losses", (1,), (1,), loss, bpp, mse, table, count, size(table.shape[:1]))
