@@ -17,7 +17,7 @@ from models import picture
 from npuq.backend import Array, to_host
 from npuq.errors import TrainingError
 from npuq.models.linear import Loss
-from npuq.nn.adam import adam_init
+from npuq.nn.adam import AdamState, adam_init
 from npuq.nn.parameters import named_arrays
 from npuq.training import device_steps, loop
 from npuq.training.checkpoint import TrainingState
@@ -294,3 +294,22 @@ def test_plain_functions_train_there_as_well(
     want = trained(tmp_path / "cpu", toy, "cpu")
     monkeypatch.setenv("NPUQ_KERNELS", "reference")
     agree(trained(tmp_path / "cuda", toy, "cuda", source=lambda **k: source_of(toy)(**k)), want)
+
+
+def test_a_state_that_is_placed_there_comes_back(toy: TrainingOptions) -> None:
+    options = dataclasses.replace(toy, skip_ratio=9.0, average_steps=2)
+    objective, rng = ToyObjective(), np.random.default_rng(0)
+    like = objective.initial(None)
+
+    def drawn() -> dict[str, Array]:
+        named = named_arrays(like)
+        return {n: rng.standard_normal(a.shape).astype(np.float32) for n, a in named.items()}
+
+    adam = AdamState(9, drawn(), drawn())
+    state = TrainingState(5, drawn(), adam, drawn(), [], (1.0, 2.0, 3.0), 4, (0.5, 7.0, 3.0), 2)
+    steps = DeviceSteps(state, like, objective, source_of(options), options, options.steps)
+    back = steps.state()
+    for name, array in arrays(state).items():
+        np.testing.assert_array_equal(arrays(back)[name], array)
+    assert (back.step, back.sums, back.summed, back.skipped) == (5, (1.0, 2.0, 3.0), 4, 2)
+    assert (back.lengths, back.adam.step) == ((0.5, 7.0, 3.0), 9)

@@ -297,7 +297,7 @@ CUDA_MUTANTS = [
         "device: lengths are forgotten in a checkpoint", "npuq/training/device_steps.py",
         "lengths[: len(state.lengths)] = state.lengths",
         "pass",
-        ("tests/gpu/test_device_steps.py::test_either_device_goes_on_with_the_checkpoint_of_the_other",),
+        ("tests/gpu/test_device_steps.py::test_a_state_that_is_placed_there_comes_back",),
     ),
     Mutant(
         "device: an interruption cuts some steps in two", "npuq/runtime/interruptions.py",
