@@ -186,6 +186,14 @@ def test_the_door_is_clear() -> None:
     assert loose == {"__init__.py", "__main__.py", "arguments.py", "backend.py", "errors.py"}
 
 
+@pytest.mark.parametrize("room", sorted(p.parent.name for p in PACKAGE.glob("*/__init__.py")))
+def test_rooms_say_what_they_hold_and_what_they_decide(room: str) -> None:
+    """What, what never, and whether it is bytes, bits of training, or speed only."""
+    text = " ".join((ast.get_docstring(parse(PACKAGE / room / "__init__.py")) or "").split())
+    assert re.search(r"\bNever (holds|changes)|\bKnows neither|\bHolds no\b", text)
+    assert re.search(r"\bDecides (neither )?(bytes|bits of training|speed)", text)
+
+
 # --- forward and backward -----------------------------------------------------------------------
 
 
