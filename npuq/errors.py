@@ -63,6 +63,10 @@ class DeviceError(NpuqError, TypeError):
     """Arrays of two devices meet in one call; the message says which to move."""
 
 
+class NoDeviceError(NpuqError, RuntimeError):
+    """A CUDA device was asked for and cannot be used; the message says what is missing."""
+
+
 class SettingError(NpuqError, ValueError):
     """An environment variable of ours has a value that it cannot have."""
 

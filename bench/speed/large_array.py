@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import scipy.stats
-from one_image import peak_megabytes
 
 import npuq
 from npuq.latents.container import unpack
@@ -26,6 +25,8 @@ WIDTHS = np.geomspace(0.1, 8.0, CHANNELS)[:, None, None]
 
 def large_array(coefficients: int) -> dict[str, Any]:
     """Peak memory, and what encoding adds to that of the array."""
+    from one_image import peak_megabytes  # beside this file, which is where Python looks
+
     y = np.resize((WIDTHS * np.random.default_rng(0).laplace(size=WIDTHS.shape)), (CHANNELS, 9, 9))
     tables = npuq.make_tables(scipy.stats.laplace(scale=WIDTHS[:, 0]), channels=CHANNELS)
     npuq.decode_array(npuq.encode_array(y, tables), tables)

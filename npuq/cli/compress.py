@@ -23,6 +23,7 @@ from npuq.cli.common import (
     whole,
 )
 from npuq.cli.compress_many import compress_many, is_many
+from npuq.cli.device import add_device
 from npuq.cli.streams import STREAM, check_output, input_name, read_input, say_written, write_output
 from npuq.errors import NpuqError
 
@@ -102,6 +103,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="an array has a density for each index along this axis (default: one for all)",
     )
     parser.add_argument("--tables", metavar="PATH", help=TABLES_HELP)
+    add_device(parser)
     parser.add_argument("--json", action="store_true", help=JSON_HELP)
 
 
@@ -147,6 +149,7 @@ def _compress_one(args: argparse.Namespace) -> None:
             quality=DEFAULT_QUALITY if args.quality is None else args.quality,
             model=model,
             seed=args.seed,
+            device=args.device,
             progress=progress,
         )
     _write(args, image, data)
@@ -198,5 +201,5 @@ def _compress_to_fit(args: argparse.Namespace, stream: bytes | None) -> None:
     if largest is None:
         largest = floor(min(args.target_bpp, MOST_BPP) * image.shape[0] * image.shape[1] / 8)
     with naming(name):
-        fit = compress_to_fit(image, jobs, largest, seed=args.seed)
+        fit = compress_to_fit(image, jobs, largest, seed=args.seed, device=args.device)
     _write(args, image, fit.data, fit)

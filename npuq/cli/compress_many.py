@@ -66,7 +66,14 @@ def compress_many(args: argparse.Namespace) -> int:
     def work(number: int) -> Compressed:
         try:
             image = read_image(paths[number])
-            data = compress(image, method=method, quality=quality, model=model, seed=args.seed)
+            data = compress(
+                image,
+                method=method,
+                quality=quality,
+                model=model,
+                seed=args.seed,
+                device=args.device,
+            )
         except (InvalidImageError, ModelError) as error:
             return Compressed(b"", 0, 0, str(error))
         return Compressed(data, *image.shape[:2])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from npuq.cli.arrays import decompress_npy, is_array
 from npuq.cli.common import JSON_HELP, TABLES_HELP, band_progress, load_model_option, naming
+from npuq.cli.device import add_device
 from npuq.cli.streams import STREAM, check_output, input_name, read_input, say_written, write_output
 from npuq.errors import NpuqError
 
@@ -33,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model", metavar="PATH", help="the model, if it is not one that comes with npuq"
     )
     parser.add_argument("--tables", metavar="PATH", help=TABLES_HELP)
+    add_device(parser)
     parser.add_argument("--json", action="store_true", help=JSON_HELP)
 
 
@@ -55,7 +57,7 @@ def run(args: argparse.Namespace) -> None:
     if is_npy:
         raise NpuqError(f"{input_name(args.file)}: is no array; name an image to write it to")
     with naming(input_name(args.file)), band_progress() as progress:
-        image = decompress(data, model=model, progress=progress)
+        image = decompress(data, model=model, device=args.device, progress=progress)
     if suffix is None:
         write_image(args.image, image)
     else:

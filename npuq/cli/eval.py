@@ -29,6 +29,7 @@ from npuq.cli.common import (
     seed,
     whole,
 )
+from npuq.cli.device import add_device
 from npuq.errors import NpuqError
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--model", metavar="NAME|PATH", default="linear", help=MODEL_HELP)
     parser.add_argument("--seed", type=seed, default=0, metavar="S", help=SEED_HELP)
+    add_device(parser)
     parser.add_argument("--json", action="store_true", help=JSON_LIST_HELP)
     parser.add_argument("--csv", metavar="PATH", help="write the records to a CSV file as well")
     parser.add_argument(
@@ -103,7 +105,9 @@ def run(args: argparse.Namespace) -> int:
             bar = (
                 stack.enter_context(progress_bar(total=len(paths), unit="image")) if shown else None
             )
-            for of_one_image in evaluate_files(paths, jobs, seed=args.seed, ranks=ranks):
+            for of_one_image in evaluate_files(
+                paths, jobs, seed=args.seed, device=args.device, ranks=ranks
+            ):
                 if isinstance(of_one_image, Failure):
                     results.append(of_one_image)
                     if bar is not None:

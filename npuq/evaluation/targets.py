@@ -28,7 +28,9 @@ class Fit(NamedTuple):
     fitting: int
 
 
-def compress_to_fit(image: Array, jobs: Sequence[Job], largest: int, *, seed: int = 0) -> Fit:
+def compress_to_fit(
+    image: Array, jobs: Sequence[Job], largest: int, *, seed: int = 0, device: str = "cpu"
+) -> Fit:
     """The file of least distortion among those of at most so many bytes, by squared error.
 
     The image is compressed in every way and decoded where the file fits, as neither size nor
@@ -39,6 +41,7 @@ def compress_to_fit(image: Array, jobs: Sequence[Job], largest: int, *, seed: in
         jobs: the ways to compress it.
         largest: bytes that the file may have.
         seed: of the dither.
+        device: "cpu", "cuda" or "auto", see `npuq.compress`.
 
     Raises:
         TargetError: every file would be larger; the message says how large the smallest is.
@@ -48,11 +51,11 @@ def compress_to_fit(image: Array, jobs: Sequence[Job], largest: int, *, seed: in
     quality = 0.0
     sizes: list[tuple[int, Job]] = []
     for job in jobs:
-        data = compress(image, method=job.method, model=job.model, seed=seed)
+        data = compress(image, method=job.method, model=job.model, seed=seed, device=device)
         sizes.append((len(data), job))
         if len(data) > largest:
             continue
-        decoded = decompress(data, model=job.model)
+        decoded = decompress(data, model=job.model, device=device)
         error = mse(image, decoded)
         if best is None or (error, len(data)) < best[:2]:
             best, quality = (error, len(data), data, job), psnr(image, decoded)

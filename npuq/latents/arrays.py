@@ -217,17 +217,14 @@ def decode_array(
 
 
 def _find_tables(parts: Parts, tables: Tables | None) -> Tables:
+    needed = f"the array needs tables {parts.header.tables_hash.hex()}"
     if tables is None:
         if not parts.tables:
-            raise WrongTablesError(
-                f"the array needs tables {parts.header.tables_hash.hex()}, which are not in it"
-            )
+            raise WrongTablesError(f"{needed}, which are not in it")
         tables = tables_from_bytes(parts.tables)
     check_tables(tables)
     if tables.hash != parts.header.tables_hash:
-        raise WrongTablesError(
-            f"the array needs tables {parts.header.tables_hash.hex()}, not {tables.hash.hex()}"
-        )
+        raise WrongTablesError(f"{needed}, not {tables.hash.hex()}")
     return tables
 
 
@@ -240,8 +237,8 @@ def _check_fit(tables: Tables, header: ArrayHeader) -> None:
 
 def _axis(tables: Tables, axis: int, shape: tuple[int, ...]) -> int | None:
     """The axis of the channels, None where there is one table for all."""
-    channels, axis = tables.channels, integer(axis, "axis")
-    if channels == 1:
+    axis = integer(axis, "axis")
+    if (channels := tables.channels) == 1:
         return None
     if not -len(shape) <= axis < len(shape) or shape[axis] != channels:
         raise InvalidArrayError(

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from npuq.arguments import number
 from npuq.backend import Array
 from npuq.coding.dither import DITHER_LEVELS
 from npuq.coding.tables import IntegerTables, tables_to_arrays
@@ -98,6 +99,7 @@ def make_lattice_tables(
     Raises:
         TablesError: there is no such lattice; the step is impossible; the density is no
             distribution function, or so wide that more than 1 % of it lies beyond 4000 sides.
+        TypeError: step is no number.
 
     Example:
         >>> import scipy.stats
@@ -108,7 +110,7 @@ def make_lattice_tables(
         >>> round(float(12 * ((decoded - y) ** 2).mean()), 1), end == len(data)
         (1.0, True)
     """
-    coded, step = lattice_named(lattice), float(step)
+    coded, step = lattice_named(lattice), number(step, "step")
     check_step(step, 0.0)
     is_list = isinstance(density, (list, tuple)) and not hasattr(density, "logits")
     cdfs = [cdf_of(one, params) for one in density] if is_list else [cdf_of(density, params)]
@@ -134,6 +136,19 @@ def make_lattice_tables(
 def with_hash(tables: LatticeTables) -> LatticeTables:
     """The tables with the hash of their contents."""
     return tables._replace(hash=hash_of(decisive_facts(tables), decisive_arrays(tables)))
+
+
+def check_lattice_tables(tables: Any) -> None:
+    """Check that somebody handed in tables of this kind.
+
+    Raises:
+        TypeError: those of `make_tables`, say.
+    """
+    if not isinstance(tables, LatticeTables):
+        raise TypeError(
+            "tables must be what make_lattice_tables or load_lattice_tables returns, not "
+            + type(tables).__name__
+        )
 
 
 def decisive_facts(tables: LatticeTables) -> dict[str, Any]:

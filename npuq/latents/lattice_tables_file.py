@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from npuq.arguments import path_of
 from npuq.coding.dither import DITHER_LEVELS
 from npuq.coding.tables import tables_from_arrays
 from npuq.errors import NpuqError, TablesError
@@ -21,12 +22,13 @@ from npuq.latents.lattice_points import WEIGHT, lattice_named
 from npuq.latents.lattice_tables import (
     FORMAT,
     LatticeTables,
+    check_lattice_tables,
     decisive_arrays,
     decisive_facts,
     with_hash,
 )
 from npuq.latents.tables import check_step
-from npuq.latents.tables_file import LONGEST_NAME, MOST_CHANNELS
+from npuq.latents.tables_file import MOST_CHANNELS, MOST_VALUES, check_size
 from npuq.trained.model_file import MOST_KNOTS
 
 
@@ -36,8 +38,10 @@ def save_lattice_tables(path: str | Path, tables: LatticeTables) -> None:
     Raises:
         TablesError: there are more than 65,536, or their name is longer than 1000 characters.
         NpuqError: the folder does not exist or cannot be written.
+        TypeError: `path` is no path, or `tables` are none.
     """
-    write_bytes_atomically(path, lattice_tables_to_bytes(tables))
+    check_lattice_tables(tables)
+    write_bytes_atomically(path_of(path), lattice_tables_to_bytes(tables))
 
 
 def load_lattice_tables(path: str | Path) -> LatticeTables:
@@ -45,9 +49,10 @@ def load_lattice_tables(path: str | Path) -> LatticeTables:
 
     Raises:
         TablesError: the file is missing, damaged, of a newer format, or holds no lattice tables.
+        TypeError: `path` is no path.
     """
     try:
-        return _read(Path(path), str(path))
+        return _read(path_of(path), str(path))
     except FileNotFoundError:
         raise TablesError(f"{path}: there is no such file of lattice tables") from None
 
@@ -58,10 +63,7 @@ def lattice_tables_to_bytes(tables: LatticeTables) -> bytes:
     Raises:
         TablesError: as `save_lattice_tables`.
     """
-    if len(tables.name) > LONGEST_NAME or len(tables.weights) > MOST_CHANNELS:
-        raise TablesError(
-            f"tables: at most {MOST_CHANNELS}, with a name of at most {LONGEST_NAME} characters"
-        )
+    check_size(tables.name, tables.integers)
     facts = decisive_facts(tables) | {"name": tables.name, "hash": tables.hash.hex()}
     arrays: dict[str, Any] = decisive_arrays(tables) | {"manifest": manifest_array(facts)}
     file = io.BytesIO()
@@ -104,7 +106,9 @@ def _checked(archive: Archive, name: str) -> LatticeTables:
     count = shapes["first"].size
     expected: dict[str, tuple[int, ...]] = dict.fromkeys(("first", "last", "log2_knots"), (count,))
     expected |= {"weights": (count, DITHER_LEVELS), "differences": (shapes["differences"].size,)}
-    if not 0 < count <= MOST_CHANNELS or shapes["differences"].size > count * MOST_KNOTS:
+    if not 0 < count <= MOST_CHANNELS or shapes["differences"].size > min(
+        count * MOST_KNOTS, MOST_VALUES
+    ):
         raise ValueError("more tables, or longer ones, than npuq makes")
     if count % lattice.sides.size:
         raise ValueError("a table for each side is missing")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from npuq.errors import RankError
 
 if TYPE_CHECKING:
-    from npuq.backend import Array  # which imports NumPy, see `launch.world`
+    from npuq.backend import Array  # which imports NumPy, see `launch.share_blas`
 
 T = TypeVar("T")
 

@@ -26,7 +26,7 @@ def tables_of(name: str) -> LatticeTables:
     lattice = LATTICES[name]
     count = CHANNELS[name] * lattice.sides.size
     all_tables = golden_tables()
-    ends = np.append(all_tables.offset, all_tables.values.size)
+    ends = np.append(all_tables.begin, all_tables.values.size)
     integers = type(all_tables)(
         all_tables.values[: ends[count]], *(field[:count] for field in all_tables[1:])
     )

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import mpi
 import pytest
@@ -128,6 +129,21 @@ def test_the_part_of_arrays_runs_on_small_ones() -> None:
     assert large["array MB"] < 40 and 0 < large["more to encode MB"] < 150
 
 
+def module(name: str) -> Any:
+    sys.path.insert(0, str(ROOT / "bench"))
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.pop(0)
+
+
+def test_efficiency_on_paper_is_that_of_the_formula() -> None:
+    """4 ranks: 6 MB of 8 go out at 1 MB a second, twice; 6 + 2 messages of 0.5 s each."""
+    step, efficiency = module("speed.ranks").on_paper(2.0, 1.0, 8_000_000, 4, 1e6, 0.5)
+    assert step == 2 + 1 + 12 + 4
+    assert efficiency == (4 * 2 + 1) / (4 * 19)
+
+
 # ---- the grid of models
 
 
@@ -203,11 +219,7 @@ def test_a_grid_on_ranks_is_that_of_one_process(photographs: Path, tmp_path: Pat
 
 
 def test_the_grid_is_the_papers_and_starts_come_before() -> None:
-    sys.path.insert(0, str(ROOT / "bench"))
-    try:
-        grid = importlib.import_module("train_weights")
-    finally:
-        sys.path.pop(0)
+    grid = module("train_weights")
     assert [round(value, 7) for value in grid.LAMBDAS.values()] == [
         0.0015625, 0.003125, 0.00625, 0.0125, 0.025, 0.05, 0.1, 0.2,
     ]  # fmt: skip
