@@ -186,6 +186,14 @@ def test_the_door_is_clear() -> None:
     assert loose == {"__init__.py", "__main__.py", "arguments.py", "backend.py", "errors.py"}
 
 
+@pytest.mark.parametrize("room", sorted(p.parent.name for p in PACKAGE.glob("*/__init__.py")))
+def test_rooms_say_what_they_hold_and_what_they_decide(room: str) -> None:
+    """What, what never, and whether it is bytes, bits of training, or speed only."""
+    text = " ".join((ast.get_docstring(parse(PACKAGE / room / "__init__.py")) or "").split())
+    assert re.search(r"\bNever (holds|changes)|\bKnows neither|\bHolds no\b", text)
+    assert re.search(r"\bDecides (neither )?(bytes|bits of training|speed)", text)
+
+
 # --- forward and backward -----------------------------------------------------------------------
 
 
@@ -275,7 +283,9 @@ def test_everything_public_has_a_docstring(path: Path) -> None:
         return  # its functions are the commands, which --help describes
     classes = [n for n in tree.body if isinstance(n, ast.ClassDef) and not n.name.startswith("_")]
     for node in [*classes, *public_functions(tree)]:
-        assert ast.get_docstring(node), node.name
+        text = ast.get_docstring(node)
+        assert text, node.name
+        assert not re.fullmatch(r"(See|As) `?[\w.]+`?\.|The same\.", text), node.name
 
 
 @pytest.mark.parametrize("path", FILES, ids=relative)

@@ -24,7 +24,7 @@ CHOICES = {
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """Settings of a run. The defaults are quick ones; `PRESETS` holds the paper's.
+    """Settings of a run. The defaults are quick ones; `npuq.training.presets` has the paper's.
 
     Attributes:
         model: which model of Sec. 5.1, "linear" or "hyperprior".

@@ -59,8 +59,10 @@ def train(
     """Train a model on photographs and write it to `model.npz` in the folder (Sec. 5.2).
 
     Example:
-        >>> options = TrainingOptions(**PRESETS["fast-sr"])         # npuq.training.options
-        >>> model = train("photographs", "run", options)            # and run/model.npz
+        >>> from npuq.training.options import TrainingOptions
+        >>> from npuq.training.presets import PRESETS
+        >>> options = TrainingOptions(**PRESETS["fast-sr"])
+        >>> model = train("photographs", "run", options)  # and run/model.npz
         >>> data = npuq.compress(image, model=model)
 
     Args:

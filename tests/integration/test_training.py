@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import json
 import math
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -483,6 +484,15 @@ def test_one_call_from_python_makes_the_file_that_the_command_makes(
     assert ours.hash == theirs.hash == model.hash and ours.training == theirs.training
     image = picture(32, 40)
     assert npuq.decompress(npuq.compress(image, model=model), model=ours).shape == image.shape
+
+
+def test_one_call_from_python_is_as_its_docstring_says() -> None:
+    """All lines of the example before the call itself, which would take an hour."""
+    lines = re.findall(r">>> (.*)", train.__doc__ or "")
+    call = next(i for i, line in enumerate(lines) if "train(" in line)
+    names: dict[str, Any] = {}
+    exec("\n".join(lines[:call]), names)
+    assert names["options"] == TrainingOptions(**PRESETS["fast-sr"])
 
 
 def test_one_call_from_python_refuses_what_the_options_do_not_fit(
