@@ -108,10 +108,24 @@ def test_a_stream_is_the_same_in_whatever_parts_it_is_made_and_read(parts, monke
         np.testing.assert_array_equal(found, symbols[piece])
 
 
+def test_room_is_taken_by_doubling(monkeypatch):
+    """Or a long stream of many parts would be copied once for each part."""
+    monkeypatch.setattr(arithmetic, "GROUP", 16)
+    taken, space = [], arithmetic._space
+    monkeypatch.setattr(arithmetic, "_space", lambda *a: taken.append(a[0]) or space(*a))
+    encoder, dither = Encoder(SOFT), np.zeros(16, np.uint8)
+    for _ in range(100):
+        encoder.add(np.full(16, 2**31 - 1, np.int32), dither, np.array([16]), TABLES)
+    data = encoder.finish()
+    assert len(data) > 100 * 16 * 8
+    assert np.all(np.array(taken[1:]) >= 2 * np.array(taken[:-1])) and 2 * taken[-1] < 8 * len(data)
+
+
 def test_all_of_the_likeliest_and_all_of_the_unlikeliest():
     certain = one_table([1, 1 + (1 << 23), (1 << 24) - 1], 0)
     sharp = one_table([1] * 128 + [(1 << 24) - 3] * 256 + [(1 << 24) - 2] * 129, 0, 8)
-    for tables in (certain, sharp):
+    narrow = one_table([1] * 256 + [(1 << 24) - 2] + [(1 << 24) - 1] * 256, 0, 8)
+    for tables in (certain, sharp, narrow):
         for k in (0, -1, 1, -(2**31), 2**31 - 1):
             check_against_twin(np.full((1, 1, 50), k, np.int32), tables)
 
