@@ -586,6 +586,8 @@ def test_an_interrupted_command_says_how_to_go_on(
         (["--resume"], "no checkpoint"),
         (["--init-model=missing.npz"], "no such model file"),
         (["--size=6,8"], "--size is for the hyperprior model only"),
+        (["--branch-from=c.npz", "--init-model=m.npz"], "and --init-model has it begin elsewhere"),
+        (["--branch-from=c.npz", "--resume"], "and --resume has it begin elsewhere"),
     ],
 )
 def test_wrong_settings_are_one_line(

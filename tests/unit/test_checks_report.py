@@ -19,6 +19,7 @@ import npuq
 from npuq.checks import ours
 from npuq.checks.catalogue import MISTAKES
 from npuq.checks.names import NAMES
+from npuq.checks.records import Record
 from npuq.checks.report import explanation, junit, markdown, text
 from npuq.cli import main
 
@@ -198,6 +199,24 @@ def test_markdown_is_a_table() -> None:
     assert rows[3] == "| `round_half_up.ties` | Eq. 8 | fail | 1 | 0 | half to even |"
     assert all(row.count("|") == 7 for row in rows[:5])
     assert "see:" not in text(npuq.check(npuq, only=["round_half_up"]))
+
+
+def test_reports_show_all_that_was_asked_and_count_what_was_not() -> None:
+    one = Record("a", "Eq. 1", "pass", "s", "m", 0.5, 1.0, "r", "", "", "")
+    records = [
+        one,
+        one._replace(check="long", status="fail"),
+        one._replace(status="expected", message="as was foretold"),
+        one._replace(check="gone", status="absent"),
+    ]
+    passed, failed, *why, expected, message, counts = text(records).splitlines()
+    assert passed == "pass      a          0.5 of 1"
+    assert failed == "fail      long       0.5 of 1"
+    assert why == [f"    {line}" for line in explanation(records[1])]
+    assert (expected[:11], message) == ("expected  a", "    as was foretold")
+    assert counts == "1 passed, 1 failed, 1 failed as expected, 1 absent"
+    assert text(records[:1]).splitlines()[-1] == "1 passed, 0 failed, 0 absent"
+    assert "gone" not in markdown(records) and markdown(records).endswith(counts)
 
 
 def test_an_explanation_says_what_where_why_and_how_dear() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from npuq.kernels.cpu.adam import SMALL
-from npuq.nn.adam import AdamState, adam_init, adam_step
+from npuq.nn.adam import AdamState, adam_init, adam_step, adam_update
 
 
 def one(value: float, dtype: Any = np.float64) -> dict[str, Any]:
@@ -137,3 +137,11 @@ def test_names_and_shapes_must_agree() -> None:
         adam_step(one(1.0), one(1.0), adam_init({}), 0.1)
     with pytest.raises(ValueError, match=r"grads\['p'\] has shape \(2,\)"):
         adam_step(one(1.0), {"p": np.ones(2)}, state, 0.1)
+
+
+def test_the_update_of_one_array_has_one_shape() -> None:
+    numbers = dict.fromkeys(("beta1", "beta2", "rate", "correction1", "correction2"), 0.5)
+    arrays = [np.ones(2), np.ones(2), np.ones(2), np.ones(2)]
+    for i in range(4):
+        with pytest.raises(ValueError, match="p, g, m and v must have one shape"):
+            adam_update(*arrays[:i], np.ones(3), *arrays[i + 1 :], **numbers, epsilon=1e-8)
