@@ -28,6 +28,7 @@ PARTS = (
     "density",
     "products",
     "coder",
+    "arrays",
     "images",
     "startup",
     "scaling",

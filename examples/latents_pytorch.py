@@ -1,6 +1,6 @@
 """Latents and scales of PyTorch to a file, and back in another process.
 
-    pip install 'npuq[crosscheck]' && python examples/latents_pytorch.py
+    pip install '.[crosscheck]' && python examples/latents_pytorch.py
 
 `send` and `receive` are all that it takes. As in a hyperprior model (Eq. 23), the scale of each
 latent follows from a smaller tensor that goes before it in the file. Both sides compute the scales,
@@ -15,9 +15,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from dither_pytorch import dither, torch  # which says in a line if PyTorch is not there
+
+# isort: split
 import scipy.stats
-import torch
-from dither_pytorch import dither
 
 import npuq
 

@@ -8,6 +8,8 @@ B: the density of one coordinate of the noise, at equal variance: it tends to a 
 C: what a Gaussian source costs, in bits per dimension more than the information that it sends over
    a Gaussian channel of the same noise: by the entropy H[Q | U], and by the bytes of a real coder.
    The line is the bound for Gaussian sources, 1/2 log2(2 pi e G) (Zamir & Feder 1996).
+D: how many bits fewer than by integers, universal quantization, a file has at equal error, from low
+   rates to high ones; dashed, 1/2 log2(G_Z / G).
 
 Needs matplotlib: pip install '.[cli]'.
 """
@@ -20,10 +22,10 @@ import sys
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy.stats
 
+import npuq
 from npuq.backend import Array
-from npuq.coding.arithmetic import decode_runs, encode_runs
-from npuq.coding.tables import TOTAL, IntegerTables, assemble_tables, phase_table
 from npuq.paper.channel import universal_dequantize
 from npuq.paper.lattice_quantization import (
     gaussian_divergence_bits,
@@ -40,81 +42,47 @@ PUBLISHED = {"Z^1": 1 / 12, "A2": 0.0801875, "D4": 0.0766032, "E8": 0.0716821, "
 LATTICES = (integer_lattice(1), HEXAGONAL, D4, E8, LEECH)
 SYMBOLS = {"Z^1": "$Z$", "A2": "$A_2$", "D4": "$D_4$", "E8": "$E_8$", "Leech": r"$\Lambda_{24}$"}
 SNR = 100.0  # variance of the source over that of the noise
-NUMBERS = 1 << 16  # of the source that are coded
-REACH = 24  # coded integers lie within it: more than 7 standard deviations for each lattice
+NUMBERS = 1 << 20  # of the source that are coded
+CODED = ("Z", "A2", "D4", "E8")
+SCALES = (0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 3.0, 10.0)  # standard deviations of the source, in steps
 
 BLUE, ORANGE = "#0b5394", "#d9590d"
 
 
-# --- an entropy coder for lattice points --------------------------------------------------------
-#
-# Y + U is taken to be Gaussian and white. Given u, the probability of the point q = g + b k is then
-# proportional to a product of functions of one coordinate each. So the coset g is coded first, and
-# after it n integers k, each with a table of its own. The tables come from floats here, so that
-# both ends have to be one machine; the codec of npuq has integer tables for that reason.
+# --- bytes --------------------------------------------------------------------------------------
 
 
-def tables_of(probabilities: Array) -> IntegerTables:
-    """One table for each row (C, m) of probabilities of the symbols 0 .. m - 1."""
-    count, m = probabilities.shape
-    cumulative = np.cumsum(probabilities, axis=1) * (TOTAL - 3 - m)
-    knots = np.zeros((count, m + 2), np.int64)
-    knots[:, 1 : m + 1] = cumulative
-    knots += 1 + np.arange(m + 2)
-    knots[:, -1] = knots[:, -2] + 1
-    zeros = np.zeros(count, np.int64)
-    return assemble_tables(knots.ravel(), zeros, zeros + m - 1, zeros)
+def code(y: Array, sigma: float, lattice: str, step: float) -> tuple[float, float]:
+    """Bits for each number of a Gaussian source, in a file, and 12 times the squared error of it.
+
+    The error is step^2 / 12 for each lattice. Both ends have the tables, integers that were made
+    once, and a decoder computes no float on its way to the lattice points (`npuq.latents`).
+    """
+    tables = npuq.make_lattice_tables(scipy.stats.norm(scale=sigma), lattice=lattice, step=step)
+    data = npuq.encode_vectors(y, tables)
+    decoded, _ = npuq.decode_vectors(data, tables)
+    return 8 * len(data) / y.size, 12 * float(((decoded - y) ** 2).mean())
 
 
-def no_dither(count: int) -> tuple[Array, Array, Array]:
-    """Dither, counts and phases with which the coder codes one symbol for each table."""
-    return np.zeros(count, np.uint8), np.ones(count, np.int64), phase_table(np.zeros(256))
+def saved_bits(rng: np.random.Generator) -> dict[str, list[tuple[float, float]]]:
+    """For each lattice that is coded, (rate of Z, bits less) at several scales and equal error."""
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in CODED}
+    print(f"\nGaussian source, {NUMBERS} numbers; bits for each in real bytes, and (error, Z = 1):")
+    print("sigma / step" + "".join(f"{name:>18}" for name in CODED) + "    I[Y, Y + N]")
+    for scale in SCALES:
+        y = gaussian(rng, scale, (NUMBERS // 8, 8))
+        coded = {name: code(y, scale, name, 1.0) for name in CODED}
+        for name, (bits, _) in coded.items():
+            found[name].append((coded["Z"][0], coded["Z"][0] - bits))
+        columns = "".join(f"{bits:10.4f} ({error:.3f})" for bits, error in coded.values())
+        print(f"{scale:12g}{columns}{0.5 * math.log2(1 + 12 * scale**2):15.4f}")
+    return found
 
 
-def encode_symbols(symbols: Array, probabilities: Array) -> bytes:
-    """(C,) symbols, each by the row of (C, m) probabilities that belongs to it."""
-    return encode_runs(symbols, *no_dither(symbols.size), tables_of(probabilities))
-
-
-def decode_symbols(data: bytes, probabilities: Array) -> Array:
-    """The inverse of `encode_symbols`."""
-    return decode_runs(data, *no_dither(len(probabilities)), tables_of(probabilities))
-
-
-def weights(x: Array, box: Array, sigma: float) -> Array:
-    """exp(-(x + b k)^2 / (2 sigma^2)), k = -REACH .. REACH: (..., n) -> (..., n, 2 REACH + 1)."""
-    k = np.arange(-REACH, REACH + 1)
-    return np.exp(-(((x[..., None] + box[:, None] * k) / sigma) ** 2) / 2)
-
-
-def coset_probabilities(u: Array, lattice: Lattice, sigma: float) -> Array:
-    """P(coset | U = u), (N, m); `sigma` is the standard deviation of a coordinate of Y + U."""
-    sums = [weights(g + u, lattice.box, sigma).sum(axis=-1).prod(axis=-1) for g in lattice.glue]
-    p = np.stack(sums, axis=1)
-    return p / p.sum(axis=1, keepdims=True)
-
-
-def step_probabilities(coset: Array, u: Array, lattice: Lattice, sigma: float) -> Array:
-    """P(k + REACH | coset, U = u), (N n, 2 REACH + 1)."""
-    p = weights(lattice.glue[coset] + u, lattice.box, sigma)
-    return (p / p.sum(axis=-1, keepdims=True)).reshape(-1, 2 * REACH + 1)
-
-
-def encode_points(q: Array, u: Array, lattice: Lattice, sigma: float) -> tuple[bytes, bytes]:
-    """Lattice points (N, n), given the dither, as two streams: cosets, and integers in them."""
-    k = (q[:, None] - lattice.glue) / lattice.box  # (N, m, n), integers for one of the cosets
-    coset = abs(k - np.rint(k)).sum(axis=2).argmin(axis=1)
-    k = np.rint(k[np.arange(len(q)), coset]).astype(np.int64)
-    cosets = encode_symbols(coset, coset_probabilities(u, lattice, sigma))
-    steps = step_probabilities(coset, u, lattice, sigma)
-    return cosets, encode_symbols(k.ravel() + REACH, steps)
-
-
-def decode_points(data: tuple[bytes, bytes], u: Array, lattice: Lattice, sigma: float) -> Array:
-    """The inverse of `encode_points`."""
-    coset = decode_symbols(data[0], coset_probabilities(u, lattice, sigma))
-    k = decode_symbols(data[1], step_probabilities(coset, u, lattice, sigma)) - REACH
-    return lattice.glue[coset] + lattice.box * k.reshape(u.shape)
+def gaussian(rng: np.random.Generator, sigma: float, shape: tuple[int, ...]) -> Array:
+    """Numbers of just that spread, so that chance has little part in how many bytes they take."""
+    y = rng.normal(0, sigma, shape)
+    return y * (sigma / y.std())
 
 
 # --- figures ------------------------------------------------------------------------------------
@@ -140,25 +108,21 @@ def measure(lattice: Lattice, rng: np.random.Generator) -> Measured:
     def log_density(y: Array) -> Array:
         return -((y / sigma) ** 2).sum(axis=-1) / 2 - n * math.log(sigma * math.sqrt(2 * math.pi))
 
-    y = rng.normal(0, sigma, (NUMBERS // n, n))
-    y *= sigma / y.std()  # so that chance has little part in the number of bytes
+    y = gaussian(rng, sigma, (2000, n))
     u = voronoi_noise(rng, (len(y),), lattice)
-    q = lattice_quantize(y, u, lattice)
-    z = universal_dequantize(q, u)
+    z = universal_dequantize(lattice_quantize(y, u, lattice), u)
 
     # The mean of -log2(V p(z)) is known for Gaussian p; so only the difference is sampled.
     sigma_z = math.sqrt(sigma**2 + variance)
     norm = n / 2 * math.log2(2 * math.pi * sigma_z**2) - math.log2(lattice.volume)
-    some = z[:: max(1, len(z) // 2000)]
-    gaussian_bits = norm + (some**2).sum(axis=1) / (2 * sigma_z**2 * math.log(2))
-    bits = lattice_rate_bits(some, log_density, lattice, noise[:4000])
+    gaussian_bits = norm + (z**2).sum(axis=1) / (2 * sigma_z**2 * math.log(2))
+    bits = lattice_rate_bits(z, log_density, lattice, noise[:4000])
     entropy = (bits - gaussian_bits).mean() + norm + n / 2 * math.log2(math.e)
 
-    coded = None
-    if lattice.glue is not None:
-        files = encode_points(q, u, lattice, sigma_z)
-        assert np.allclose(decode_points(files, u, lattice, sigma_z), q, rtol=0, atol=1e-9)
-        coded = 8 * sum(map(len, files)) / q.size
+    coded, one = None, lattice.name.removesuffix("^1")
+    if one in CODED:
+        y = gaussian(rng, sigma, (NUMBERS // n, n))
+        coded, _ = code(y, sigma, one, math.sqrt(12 * variance))
     coordinate = noise.ravel() / math.sqrt(variance)
     return Measured(moment, coordinate, entropy / n, coded)
 
@@ -223,6 +187,23 @@ def draw_costs(axes: Any, results: dict[str, Measured]) -> None:
     axes.legend(loc="upper right", handlelength=1.4, labelspacing=0.3, borderaxespad=0)
 
 
+def draw_savings(axes: Any, found: dict[str, list[tuple[float, float]]]) -> None:
+    """Panel D."""
+    from matplotlib import colormaps
+
+    colours = colormaps["viridis"](np.linspace(0.92, 0.15, 5))[1:4]
+    for (name, points), colour in zip(list(found.items())[1:], colours, strict=True):
+        rates, bits = np.array(points).T
+        axes.plot(rates, bits, "o-", color=colour, ms=4, lw=1.3, label=SYMBOLS[name])
+        limit = 0.5 * math.log2(PUBLISHED["Z^1"] / PUBLISHED[name])
+        axes.axhline(limit, color=colour, lw=0.8, ls=(0, (4, 3)))
+    axes.set(xscale="log", xlabel="bits per coefficient by integers", ylabel="bits saved")
+    axes.set_xticks([0.25, 0.5, 1, 2, 4], ["¼", "½", "1", "2", "4"])
+    axes.minorticks_off()
+    axes.set_ylim(-0.01, 0.125)
+    axes.legend(loc="lower right", handlelength=1.4, labelspacing=0.3, borderaxespad=0)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Universal quantization with lattices.")
     parser.add_argument(
@@ -251,6 +232,7 @@ def main() -> None:
             f"{kurtosis:8.3f}  {gaussian_divergence_bits(result.second_moment):10.4f}  "
             f"{result.entropy:6.3f}  {coded}  {result.entropy - channel:8.3f}"
         )
+    savings = saved_bits(rng)
     style = {
         "font.size": 9,
         "mathtext.fontset": "cm",
@@ -259,11 +241,12 @@ def main() -> None:
         "axes.spines.right": False,
     }
     with pyplot.rc_context(style):
-        figure, panels = pyplot.subplots(1, 3, figsize=(11, 3.5), layout="constrained")
+        figure, panels = pyplot.subplots(1, 4, figsize=(14, 3.5), layout="constrained")
         draw_figure_4(panels[0], rng)
         draw_densities(panels[1], results)
         draw_costs(panels[2], results)
-        for axes, letter in zip(panels, "ABC", strict=True):
+        draw_savings(panels[3], savings)
+        for axes, letter in zip(panels, "ABCD", strict=True):
             axes.set_title(letter, loc="left", fontweight="bold")
         figure.savefig(options.out, dpi=200)
     print(f"written to {options.out}")

@@ -6,6 +6,8 @@ What is here, in the paper's order; `help(npuq.NAME)` says more, and modules of 
     image files           compress, decompress, load_model
     arrays of one's own   make_tables, make_scale_tables, save_tables, load_tables, encode_array,
                           decode_array
+    in several dimensions make_lattice_tables, save_lattice_tables, load_lattice_tables,
+                          encode_vectors, decode_vectors
     dither of files       dither_integers, dither_values, content_seed
     noise channel         uniform_noise, uniform_noise_channel
     quantization          universal_quantize, universal_dequantize, round_half_up
@@ -45,6 +47,11 @@ if TYPE_CHECKING:
     from npuq.evaluation.metrics import psnr as psnr
     from npuq.latents.arrays import decode_array as decode_array
     from npuq.latents.arrays import encode_array as encode_array
+    from npuq.latents.lattice_arrays import decode_vectors as decode_vectors
+    from npuq.latents.lattice_arrays import encode_vectors as encode_vectors
+    from npuq.latents.lattice_tables import make_lattice_tables as make_lattice_tables
+    from npuq.latents.lattice_tables_file import load_lattice_tables as load_lattice_tables
+    from npuq.latents.lattice_tables_file import save_lattice_tables as save_lattice_tables
     from npuq.latents.tables import make_scale_tables as make_scale_tables
     from npuq.latents.tables import make_tables as make_tables
     from npuq.latents.tables_file import load_tables as load_tables
@@ -98,6 +105,11 @@ _MODULE_OF = {
     "load_tables": "npuq.latents.tables_file",
     "encode_array": "npuq.latents.arrays",
     "decode_array": "npuq.latents.arrays",
+    "make_lattice_tables": "npuq.latents.lattice_tables",
+    "save_lattice_tables": "npuq.latents.lattice_tables_file",
+    "load_lattice_tables": "npuq.latents.lattice_tables_file",
+    "encode_vectors": "npuq.latents.lattice_arrays",
+    "decode_vectors": "npuq.latents.lattice_arrays",
     "dither_integers": "npuq.coding.dither",
     "dither_values": "npuq.coding.dither",
     "content_seed": "npuq.coding.dither",

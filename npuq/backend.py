@@ -9,7 +9,10 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from npuq.errors import DeviceError
+from npuq.errors import DeviceError, NoDeviceError
+
+DEVICES = ("cpu", "cuda", "auto")
+"""Names of devices; "auto" is "cuda" where that can be used, and otherwise "cpu"."""
 
 Array: TypeAlias = npt.NDArray[Any]
 """A NumPy array, or a CuPy array of the same meaning."""
@@ -125,19 +128,45 @@ def to_host(x: Any) -> Array:
 
 
 def to_device(x: Any, device: str = "cpu") -> Array:
-    """The array on `device`, "cpu" or "cuda".
+    """The array on `device`, one of DEVICES.
 
     Raises:
-        ValueError: another device's name.
-        RuntimeError: "cuda" where CuPy cannot compute on a device; the message says why.
+        ValueError, NoDeviceError: as `usable_device`.
     """
-    if device == "cpu":
+    if device == "cpu" or usable_device(device) == "cpu":
         return to_host(x)
-    if device != "cuda":
-        raise ValueError(f"device must be 'cpu' or 'cuda', not {device!r}")
-    why_not = why_no_cupy()
-    if why_not is not None:
-        raise RuntimeError(f"no CUDA device can be used, but 'cpu' can: {why_not}")
     import cupy
 
     return cupy.asarray(x)
+
+
+def to_array(x: Array, out: Any) -> None:
+    """Copy an array of the host into one that lies anywhere, of the same shape and dtype."""
+    if xp_of(out) is np:
+        out[...] = x
+    else:
+        out.set(x)
+
+
+def usable_device(device: str) -> str:
+    """The device of a name of DEVICES: "cpu" or "cuda", which then can be used.
+
+    Raises:
+        ValueError: another name.
+        NoDeviceError: "cuda" where CuPy cannot compute on a device; the message says why.
+    """
+    if device not in DEVICES:
+        raise ValueError(f"device must be one of {', '.join(DEVICES)}, not {device!r}")
+    if device == "cpu":
+        return "cpu"
+    why_not = why_no_cupy()
+    if why_not is None:
+        return "cuda"
+    if device == "auto":
+        return "cpu"
+    raise NoDeviceError(f"no CUDA device can be used, but 'cpu' can: {why_not}")
+
+
+def device_of(x: Any) -> str:
+    """Where an array lies, "cpu" or "cuda"."""
+    return "cpu" if xp_of(x) is np else "cuda"

@@ -51,12 +51,20 @@ class WrongTablesError(TablesError):
     """The array was coded with other tables, or other scales, than those at hand."""
 
 
+class TargetError(NpuqError, ValueError):
+    """No file of the image is as small as was asked for."""
+
+
 class MissingDependencyError(NpuqError, ImportError):
     """An optional package is needed; the message names the extra that brings it."""
 
 
 class DeviceError(NpuqError, TypeError):
     """Arrays of two devices meet in one call; the message says which to move."""
+
+
+class NoDeviceError(NpuqError, RuntimeError):
+    """A CUDA device was asked for and cannot be used; the message says what is missing."""
 
 
 class SettingError(NpuqError, ValueError):

@@ -155,6 +155,17 @@ def test_import_npuq_is_light() -> None:
     assert not set(result.stdout.split()) & {"numba", "llvmlite", "scipy", *OPTIONAL, *FRAMEWORKS}
 
 
+def test_help_is_light() -> None:
+    code = "import runpy, sys; sys.argv = ['npuq', '--help']; runpy.run_module('npuq')"
+    code = f"import atexit, sys; atexit.register(lambda: print(*sys.modules)); {code}"
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    modules = set(result.stdout.split())
+    assert "argparse" in modules
+    assert not modules & {"numpy", "logging", "concurrent.futures", *OPTIONAL, *FRAMEWORKS}
+
+
 LONGEST = 250
 LONGER = {
     "models/linear.py": "a model is read in one piece: parameters, forward, backward",
@@ -173,6 +184,14 @@ def test_files_are_short(path: Path) -> None:
 def test_the_door_is_clear() -> None:
     loose = {path.name for path in PACKAGE.glob("*.py")}
     assert loose == {"__init__.py", "__main__.py", "arguments.py", "backend.py", "errors.py"}
+
+
+@pytest.mark.parametrize("room", sorted(p.parent.name for p in PACKAGE.glob("*/__init__.py")))
+def test_rooms_say_what_they_hold_and_what_they_decide(room: str) -> None:
+    """What, what never, and whether it is bytes, bits of training, or speed only."""
+    text = " ".join((ast.get_docstring(parse(PACKAGE / room / "__init__.py")) or "").split())
+    assert re.search(r"\bNever (holds|changes)|\bKnows neither|\bHolds no\b", text)
+    assert re.search(r"\bDecides (neither )?(bytes|bits of training|speed)", text)
 
 
 # --- forward and backward -----------------------------------------------------------------------
@@ -231,7 +250,13 @@ def test_backward_takes_the_gradient_and_then_the_forwards_arguments(
 
 # --- docstrings ---------------------------------------------------------------------------------
 
-BORROWS_NOTHING = {"nn/parameters.py", "paper/digits.py"}
+BORROWS_NOTHING = {
+    "nn/flat.py",
+    "nn/parameters.py",
+    "nn/products.py",
+    "nn/rows.py",
+    "paper/digits.py",
+}
 CITATION = {
     "paper": r"Eqs?\. \(?\d|Eqs?\. ?\(|Sec\. \d|Secs\. \d|Appendix",
     "nn": r"\b(19|20)\d\d\b|ITU-T|JFIF|SciPy|Eqs?\. \(|Sec\. \d|transpose of",
@@ -258,7 +283,9 @@ def test_everything_public_has_a_docstring(path: Path) -> None:
         return  # its functions are the commands, which --help describes
     classes = [n for n in tree.body if isinstance(n, ast.ClassDef) and not n.name.startswith("_")]
     for node in [*classes, *public_functions(tree)]:
-        assert ast.get_docstring(node), node.name
+        text = ast.get_docstring(node)
+        assert text, node.name
+        assert not re.fullmatch(r"(See|As) `?[\w.]+`?\.|The same\.", text), node.name
 
 
 @pytest.mark.parametrize("path", FILES, ids=relative)

@@ -133,6 +133,22 @@ def test_functions_and_tests_of_an_equation_are_where_their_links_lead(row: list
         assert f"\ndef {test}(" in (ROOT / path).read_text("utf-8"), name
 
 
+def test_forms_as_printed_are_in_the_rows_of_their_equations() -> None:
+    """What is to be read is one click away, too, where something else computes."""
+    rows = {int(n): row[2] for row in equation_rows() if (n := row[0]).isdecimal()}
+    seen: set[int] = set()
+    for path in PAPER.glob("*.py"):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and node.name.endswith("_literal"):
+                summary = (ast.get_docstring(node) or "").partition("\n\n")[0]
+                numbers = {int(n) for n in re.findall(r"\((\d+)\)", summary)}
+                assert numbers, f"{node.name} says of no equation that it is it"
+                for number in numbers:
+                    assert f".{path.stem}.{node.name}`" in rows[number], (node.name, number)
+                seen |= numbers
+    assert {10, 12, 13, 14, 22, 26, 43, 44} <= seen
+
+
 def pair_rows() -> list[list[str]]:
     """Cells of the table of plain functions and their twins in npuq/README.md."""
     text = (ROOT / "npuq" / "README.md").read_text("utf-8")

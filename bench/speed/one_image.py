@@ -45,10 +45,10 @@ def one_image(megapixels: float) -> dict[str, float]:
             shape = image.shape
             del image
     assert decoded.shape == shape
-    return seconds | {"peak MB": _peak_megabytes(), "bpp": 8 * len(data) / (side * side)}
+    return seconds | {"peak MB": peak_megabytes(), "bpp": 8 * len(data) / (side * side)}
 
 
-def _peak_megabytes() -> float | None:
+def peak_megabytes() -> float | None:
     """Of this process; not ru_maxrss, which begins with that of the process that started it."""
     try:
         lines = Path("/proc/self/status").read_text().splitlines()

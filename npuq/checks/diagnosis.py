@@ -4,7 +4,7 @@ Where the target or the mistake is wrong by a law, the target's values are compa
 mistake's. The share of those places at which the two agree, as measured by how far the target is
 from the truth, is the likeness. Many mistakes look alike to one law, as all are NaN at alpha = 0:
 of those that are like the target there, the one is named that is most like it in all laws of the
-same functions.
+same functions. A law of several functions is named after one, whose mistakes come first.
 """
 
 from __future__ import annotations
@@ -40,12 +40,14 @@ def likeliest(
         mistakes: to choose from.
         known: what laws see of mistakes in this target; more of it is found out here.
     """
-    best, most = None, 0.0
-    related = [other for other, _ in found.values() if set(other.needs) & set(law.needs)]
+    best, most = None, (False, LIKE)
+    accused = law.name.partition(".")[0]
     for number, mistake in enumerate(mistakes):
         if not set(mistake.functions) & set(law.needs):
             continue
         changed = {**functions, **mistake.partners, **mistake.functions}
+        related = [other for other, _ in found.values() if set(other.needs) & set(law.needs)]
+        related = [other for other in related if set(other.needs) & set(mistake.functions)]
 
         def like(laws: Iterable[Law], number: int = number, changed: Functions = changed) -> float:
             pairs: list[tuple[Observation, Observation]] = []
@@ -58,8 +60,10 @@ def likeliest(
                 pairs += zip(found[one.name][1], theirs, strict=True)
             return likeness(pairs)
 
-        if like([law]) > LIKE and _sees(law, mistake) and (in_all := like(related)) > most:
-            best, most = mistake, in_all
+        if like([law]) > LIKE and _sees(law, mistake):
+            rank = accused in mistake.functions, like(related)
+            if rank[1] > LIKE and rank > most:
+                best, most = mistake, rank
     return best
 
 

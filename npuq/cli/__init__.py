@@ -20,7 +20,7 @@ import npuq
 from npuq.cli.common import FAILURE, print_error, print_line
 from npuq.cli.signals import Terminated, ending_as_on_ctrl_c
 from npuq.errors import NpuqError
-from npuq.ranks.launch import ending_together, joined, world
+from npuq.ranks.launch import ending_together, joined, share_blas, world
 
 COMMANDS = {
     "compress": "compress an image into a file",
@@ -107,7 +107,9 @@ def _run(arguments: list[str]) -> int:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
-            ranks = world()  # first, see there
+            if "train" in arguments[:1]:
+                share_blas()
+            ranks = world()
             args = _parser(arguments).parse_args(arguments)
             args.arguments = arguments  # as they were typed, for messages
             if ranks.size > 1 and args.command not in ON_SEVERAL_RANKS:

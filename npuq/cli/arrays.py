@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from npuq.cli.common import naming
 from npuq.cli.streams import STREAM, input_name, say_written, write_output
-from npuq.errors import CorruptFileError, NpuqError
+from npuq.errors import CorruptFileError, NpuqError, TablesError
+
+if TYPE_CHECKING:
+    from npuq.backend import Array
+    from npuq.latents.tables import Tables
 
 DENSITIES = ("normal", "laplace", "logistic", "fit")
 
@@ -34,32 +38,65 @@ def is_array(data: bytes) -> bool:
 
 
 def compress_npy(args: argparse.Namespace, data: bytes) -> None:
-    """Code the array of a .npy file, with its tables inside; say how many bytes came out.
+    """Code the array of a .npy file, with its tables inside unless they have a file of their own.
+
+    Say how many bytes came out.
 
     Raises:
-        NpuqError: options of images, or none of the step; the array cannot be coded.
+        NpuqError: options of images, or neither a step nor tables; the array cannot be coded.
     """
     from npuq.io.npy import array_of_npy
     from npuq.latents.arrays import encode_array
-    from npuq.latents.densities import fit_density
-    from npuq.latents.tables import make_tables
 
-    if args.step is None:
-        raise NpuqError(f"{input_name(args.image)}: is an array; give --step, of quantization")
+    name = input_name(args.image)
     if args.model is not None or args.quality is not None:
-        raise NpuqError(f"{input_name(args.image)}: is an array; leave out --model and --quality")
-    with naming(input_name(args.image)):
+        raise NpuqError(f"{name}: is an array; leave out --model and --quality")
+    if args.tables is None and args.step is None:
+        raise NpuqError(f"{name}: is an array; give --step, of quantization, or --tables")
+    if args.tables is not None and {args.step, args.density, args.alpha} != {None}:
+        raise NpuqError("--tables hold a step, densities and a softness: leave these options out")
+    tables = load_tables_option(args.tables)
+    with naming(name):
         y = array_of_npy(data)
         if y.dtype.kind != "f":
             raise NpuqError(f"holds {y.dtype}; arrays must be of floats")
-        density, name = fit_density(y, args.step, args.density or "fit")
-        tables = make_tables(density, step=args.step, alpha=args.alpha or 0.0, name=name)
-        coded = encode_array(y, tables, method=args.method, seed=args.seed, embed=True)
+        tables = _fit(y, args) if tables is None else tables
+        coded = encode_array(
+            y, tables, method=args.method, axis=args.channels or 0, seed=args.seed,
+            embed=args.tables is None,
+        )  # fmt: skip
     write_output(args.file, coded)
     bits = 8 * len(coded) / max(y.size, 1)
-    facts = {"shape": y.shape, "density": name, "bytes": len(coded), "bits_each": bits}
-    text = f"{len(coded)} bytes, {bits:.4f} bits each, {name}"
+    facts = {"shape": y.shape, "density": tables.name, "bytes": len(coded), "bits_each": bits}
+    text = f"{len(coded)} bytes, {bits:.4f} bits each, {tables.name}"
     say_written(args.file, facts, text, as_json=args.json)
+
+
+def load_tables_option(path: str | None) -> Tables | None:
+    """The tables of a --tables, if there is one.
+
+    Raises:
+        TablesError: the file is missing or damaged, or its tables are of scales.
+    """
+    from npuq.latents.tables_file import load_tables
+
+    tables = None if path is None else load_tables(path)
+    if tables is not None and tables.thresholds is not None:
+        raise TablesError(f"{path}: are tables of scales; code with them by npuq.encode_array")
+    return tables
+
+
+def _fit(y: Array, args: argparse.Namespace) -> Tables:
+    """Tables of a density that fits an array, or of one for each channel."""
+    from npuq.latents.densities import fit_channels, fit_density
+    from npuq.latents.tables import make_tables
+
+    family, alpha = args.density or "fit", args.alpha or 0.0
+    if args.channels is None:
+        density, name = fit_density(y, args.step, family)
+    else:
+        density, name = fit_channels(y, args.channels, args.step, family)
+    return make_tables(density, step=args.step, alpha=alpha, name=name)
 
 
 def decompress_npy(args: argparse.Namespace, data: bytes) -> None:
@@ -75,8 +112,9 @@ def decompress_npy(args: argparse.Namespace, data: bytes) -> None:
         raise NpuqError(f"{input_name(args.file)}: is an array; name a .npy file to write it to")
     if args.format is not None or args.model is not None:
         raise NpuqError(f"{input_name(args.file)}: is an array; leave out --format and --model")
+    tables = load_tables_option(args.tables)
     with naming(input_name(args.file)):
-        array, end = decode_array(data)
+        array, end = decode_array(data, tables)
         if end != len(data):
             raise CorruptFileError(f"{len(data) - end} bytes follow the end of the array")
     write_output(args.image, *npy_of_array(array))
@@ -118,6 +156,8 @@ def _describe_one(data: bytes, start: int) -> tuple[dict[str, Any], int]:
         "has_scales": header.has_scales,
         "tables_hash": header.tables_hash.hex(),
         "tables": tables.name if tables else None,
+        "channels": 1 if header.axis is None else header.shape[header.axis],
+        "levels": _levels(tables),
         "step": tables.step if tables else None,
         "alpha": tables.alpha if tables else None,
         "seed": header.seed,
@@ -147,6 +187,11 @@ def describe_tables(path: Path) -> dict[str, Any]:
         "step": tables.step,
         "alpha": tables.alpha,
         "channels": tables.channels,
-        "levels": None if tables.thresholds is None else len(tables.thresholds) + 1,
+        "levels": _levels(tables),
         "bytes": path.stat().st_size,
     }
+
+
+def _levels(tables: Tables | None) -> int | None:
+    """Of scales, if there are such."""
+    return None if tables is None or tables.thresholds is None else len(tables.thresholds) + 1

@@ -30,6 +30,7 @@ QUALITY_HELP = (
 JSON_HELP = "print a JSON object instead of text"
 JSON_LIST_HELP = "print a JSON list of records instead of a table"
 MODEL_HELP = "linear or hyperprior, which come with npuq, or a file of your own (default: linear)"
+TABLES_HELP = "of an array, a file that npuq.save_tables wrote (default: they are in FILE)"
 SEED_HELP = "of the dither (default: 0)"
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from math import floor, isfinite
+from typing import TYPE_CHECKING
 
 from npuq.cli.arrays import DENSITIES, compress_npy, is_npy
 from npuq.cli.common import (
@@ -11,15 +13,25 @@ from npuq.cli.common import (
     MODEL_HELP,
     QUALITY_HELP,
     SEED_HELP,
+    TABLES_HELP,
     band_progress,
     model_option,
+    naming,
     number,
+    positive,
     seed,
     whole,
 )
 from npuq.cli.compress_many import compress_many, is_many
+from npuq.cli.device import add_device
 from npuq.cli.streams import STREAM, check_output, input_name, read_input, say_written, write_output
 from npuq.errors import NpuqError
+
+if TYPE_CHECKING:
+    from npuq.backend import Array
+    from npuq.evaluation.targets import Fit
+
+MOST_BPP = 1e6  # more is no other target
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,6 +71,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help=f"{SEED_HELP}; the same seed gives the same file",
     )
+    target = parser.add_mutually_exclusive_group()
+    target.add_argument(
+        "--target-bytes",
+        type=positive,
+        metavar="N",
+        help="take the quality, and the method unless one is named, with the least squared error "
+        "of an image among files of at most N bytes",
+    )
+    target.add_argument(
+        "--target-bpp", type=number, metavar="X", help="the same, in bits per pixel"
+    )
     parser.add_argument(
         "--step", type=number, metavar="D", help="of quantization, for an array, in its units"
     )
@@ -73,6 +96,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="A",
         help="softness of the rounding, for an array (default: none)",
     )
+    parser.add_argument(
+        "--channels",
+        type=whole,
+        metavar="AXIS",
+        help="an array has a density for each index along this axis (default: one for all)",
+    )
+    parser.add_argument("--tables", metavar="PATH", help=TABLES_HELP)
+    add_device(parser)
     parser.add_argument("--json", action="store_true", help=JSON_HELP)
 
 
@@ -95,13 +126,20 @@ def _compress_one(args: argparse.Namespace) -> None:
     from npuq.trained.linear import LINEAR
     from npuq.trained.methods import METHODS
 
-    check_output(args.file, args.image, args.model)
+    check_output(args.file, args.image, args.model, args.tables)
     stream = read_input(STREAM) if args.image == STREAM else None
     if is_npy(args.image, stream):
+        if {args.target_bytes, args.target_bpp} != {None}:
+            raise NpuqError("--target-bytes and --target-bpp are for images")
         compress_npy(args, read_input(args.image) if stream is None else stream)
         return
-    if {args.step, args.density, args.alpha} != {None}:
-        raise NpuqError("--step, --density and --alpha are for arrays, .npy files")
+    if {args.step, args.density, args.alpha, args.channels, args.tables} != {None}:
+        raise NpuqError(
+            "--step, --density, --alpha, --channels and --tables are for arrays, .npy files"
+        )
+    if {args.target_bytes, args.target_bpp} != {None}:
+        _compress_to_fit(args, stream)
+        return
     model = model_option(LINEAR.name if args.model is None else args.model, args.quality)
     image = read_image(input_name(args.image), data=stream)
     with band_progress() as progress:
@@ -111,10 +149,57 @@ def _compress_one(args: argparse.Namespace) -> None:
             quality=DEFAULT_QUALITY if args.quality is None else args.quality,
             model=model,
             seed=args.seed,
+            device=args.device,
             progress=progress,
         )
+    _write(args, image, data)
+
+
+def _write(args: argparse.Namespace, image: Array, data: bytes, fit: Fit | None = None) -> None:
+    """Write the file; say how many bytes it has, and how it was chosen if it was."""
     write_output(args.file, data)
     height, width = image.shape[:2]
     bpp = 8 * len(data) / (height * width)
     facts = {"height": height, "width": width, "bytes": len(data), "bpp": bpp}
-    say_written(args.file, facts, f"{len(data)} bytes, {bpp:.4f} bpp", as_json=args.json)
+    text = f"{len(data)} bytes, {bpp:.4f} bpp"
+    if fit is not None:
+        from npuq.evaluation.targets import named
+
+        job = fit.job
+        facts |= {"model": job.model.name, "method": job.method, "quality": job.quality}
+        facts |= {"psnr": fit.psnr if isfinite(fit.psnr) else None, "fitting": fit.fitting}
+        text += f", {fit.psnr:.2f} dB by {named(job)}, the best of {fit.fitting} that fit"
+    say_written(args.file, facts, text, as_json=args.json)
+
+
+def _compress_to_fit(args: argparse.Namespace, stream: bytes | None) -> None:
+    """Compress in all ways, and write the best file that fits.
+
+    Raises:
+        NpuqError: a quality was asked for as well; no file is as small.
+    """
+    from npuq.evaluation.rate_distortion import all_qualities, jobs_for, jobs_for_model
+    from npuq.evaluation.targets import compress_to_fit
+    from npuq.io.images import read_image
+    from npuq.trained.linear import LINEAR
+    from npuq.trained.methods import METHODS
+
+    if args.quality is not None:
+        raise NpuqError("--target-bytes and --target-bpp choose the quality: leave --quality out")
+    if args.target_bpp is not None and args.target_bpp <= 0:
+        raise NpuqError("--target-bpp must be above 0")
+    model = model_option(LINEAR.name if args.model is None else args.model, None)
+    methods = None if args.method is None else [args.method]
+    jobs = (
+        jobs_for(methods or METHODS, all_qualities(model), model)
+        if isinstance(model, str)
+        else jobs_for_model(model, methods)
+    )
+    name = input_name(args.image)
+    image = read_image(name, data=stream)
+    largest = args.target_bytes
+    if largest is None:
+        largest = floor(min(args.target_bpp, MOST_BPP) * image.shape[0] * image.shape[1] / 8)
+    with naming(name):
+        fit = compress_to_fit(image, jobs, largest, seed=args.seed, device=args.device)
+    _write(args, image, fit.data, fit)

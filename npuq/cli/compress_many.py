@@ -66,7 +66,14 @@ def compress_many(args: argparse.Namespace) -> int:
     def work(number: int) -> Compressed:
         try:
             image = read_image(paths[number])
-            data = compress(image, method=method, quality=quality, model=model, seed=args.seed)
+            data = compress(
+                image,
+                method=method,
+                quality=quality,
+                model=model,
+                seed=args.seed,
+                device=args.device,
+            )
         except (InvalidImageError, ModelError) as error:
             return Compressed(b"", 0, 0, str(error))
         return Compressed(data, *image.shape[:2])
@@ -112,8 +119,13 @@ def _inputs(args: argparse.Namespace) -> tuple[list[Path], Model | str]:
 
     if STREAM in args.images:
         raise NpuqError(f"standard input is one image: name a file for it, not {args.file}")
-    if {args.step, args.density, args.alpha} != {None}:
-        raise NpuqError("--step, --density and --alpha are for arrays, .npy files, one at a time")
+    if {args.step, args.density, args.alpha, args.channels, args.tables} != {None}:
+        raise NpuqError(
+            "--step, --density, --alpha, --channels and --tables are for arrays, .npy files, one "
+            "at a time"
+        )
+    if {args.target_bytes, args.target_bpp} != {None}:
+        raise NpuqError("--target-bytes and --target-bpp are for one image at a time")
     paths = image_files(args.images)
     for path in paths:
         if is_npy(str(path), None):

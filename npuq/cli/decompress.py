@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from npuq.cli.arrays import decompress_npy, is_array
-from npuq.cli.common import JSON_HELP, band_progress, load_model_option, naming
+from npuq.cli.common import JSON_HELP, TABLES_HELP, band_progress, load_model_option, naming
+from npuq.cli.device import add_device
 from npuq.cli.streams import STREAM, check_output, input_name, read_input, say_written, write_output
 from npuq.errors import NpuqError
 
@@ -32,6 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", metavar="PATH", help="the model, if it is not one that comes with npuq"
     )
+    parser.add_argument("--tables", metavar="PATH", help=TABLES_HELP)
+    add_device(parser)
     parser.add_argument("--json", action="store_true", help=JSON_HELP)
 
 
@@ -43,16 +46,18 @@ def run(args: argparse.Namespace) -> None:
     suffix, is_npy = _suffix(args), Path(args.image).suffix.lower() == ".npy"
     if suffix is None and not is_npy:
         check_writable(args.image)
-    check_output(args.image, args.file, args.model)
+    check_output(args.image, args.file, args.model, args.tables)
     model = load_model_option(args.model)
     data = read_input(args.file)
     if is_array(data):
         decompress_npy(args, data)
         return
+    if args.tables is not None:
+        raise NpuqError(f"{input_name(args.file)}: is no array; leave out --tables")
     if is_npy:
         raise NpuqError(f"{input_name(args.file)}: is no array; name an image to write it to")
     with naming(input_name(args.file)), band_progress() as progress:
-        image = decompress(data, model=model, progress=progress)
+        image = decompress(data, model=model, device=args.device, progress=progress)
     if suffix is None:
         write_image(args.image, image)
     else:

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import csv
 import io
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +29,7 @@ from npuq.cli.common import (
     seed,
     whole,
 )
+from npuq.cli.device import add_device
 from npuq.errors import NpuqError
 
 if TYPE_CHECKING:
@@ -55,8 +57,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--model", metavar="NAME|PATH", default="linear", help=MODEL_HELP)
     parser.add_argument("--seed", type=seed, default=0, metavar="S", help=SEED_HELP)
+    add_device(parser)
     parser.add_argument("--json", action="store_true", help=JSON_LIST_HELP)
     parser.add_argument("--csv", metavar="PATH", help="write the records to a CSV file as well")
+    parser.add_argument(
+        "--bd-rate",
+        choices=METHODS,
+        metavar="METHOD",
+        help="print how many more bits the other methods need at equal PSNR as well",
+    )
+    parser.add_argument(
+        "--compressai",
+        metavar="FOLDER",
+        help="write each method's curve there as well, NAME.json in the format of CompressAI",
+    )
     parser.add_argument(
         "--plot", metavar="PATH", help="draw rate and distortion as well, one curve a method"
     )
@@ -81,6 +95,7 @@ def run(args: argparse.Namespace) -> int:
     paths = image_files(args.images)
     published = ranks.from_lead(lambda: _check_outputs(args, paths))
     jobs = _jobs(args)
+    _check_curves(args, jobs)
     ranks.check_alike(facts_of_files(paths) | {"models": [job.model.hash.hex() for job in jobs]})
     results: list[Record | Failure] = []
     # no bar where stderr is a file: its end would be all that one sees of it
@@ -90,7 +105,9 @@ def run(args: argparse.Namespace) -> int:
             bar = (
                 stack.enter_context(progress_bar(total=len(paths), unit="image")) if shown else None
             )
-            for of_one_image in evaluate_files(paths, jobs, seed=args.seed, ranks=ranks):
+            for of_one_image in evaluate_files(
+                paths, jobs, seed=args.seed, device=args.device, ranks=ranks
+            ):
                 if isinstance(of_one_image, Failure):
                     results.append(of_one_image)
                     if bar is not None:
@@ -123,12 +140,45 @@ def _report(
         print_json(as_json(results))
     elif records:
         print_table([*records, *mean_records(records)] if several else records)
+    if args.bd_rate is not None and records:
+        _print_bd_rates(records, args.bd_rate)
     if args.csv is not None:  # last: what cannot be written has been printed at least
         _write_csv(args.csv, results)
+    if args.compressai is not None and records:
+        _write_compressai(args, records)
     if args.plot is not None and records:
         from npuq.evaluation.figures import draw_rate_distortion
 
         draw_rate_distortion(args.plot, records, published)
+
+
+def _check_curves(args: argparse.Namespace, jobs: Sequence[Job]) -> None:
+    """Check, before any work is done, that there are curves for --bd-rate to compare."""
+    if args.bd_rate is None:
+        return
+    if args.json:
+        raise NpuqError("--bd-rate prints text; leave --json out, or take npuq.bd_rate of its list")
+    methods, qualities = {job.method for job in jobs}, {job.quality for job in jobs}
+    if len(qualities) < 2 or len(methods) < 2 or args.bd_rate not in methods:
+        raise NpuqError("--bd-rate compares curves: two qualities or more, by METHOD and another")
+
+
+def _print_bd_rates(records: Sequence[Record], reference: str) -> None:
+    from npuq.evaluation.curves import bd_rates
+
+    for method, found in bd_rates(records, reference).items():
+        rate = found if isinstance(found, str) else f"{found:+.1f} % bits"
+        print(f"{method} beside {reference}, at equal PSNR: {rate}")
+
+
+def _write_compressai(args: argparse.Namespace, records: Sequence[Record]) -> None:
+    from npuq.evaluation.curves import compressai_results
+    from npuq.io.atomic import write_bytes_atomically
+
+    for result in compressai_results(records, Path(args.model).stem).values():
+        path = Path(args.compressai) / f"{result['name']}.json"
+        text = json.dumps(result, indent=2, allow_nan=False)
+        write_bytes_atomically(path, text.encode(), b"\n")
 
 
 def _quality(text: str) -> int | str:
@@ -142,6 +192,8 @@ def _check_outputs(args: argparse.Namespace, paths: Sequence[Path]) -> Curves:
     if args.csv is not None:
         check_can_write(args.csv)
         check_not_same(args.csv, args.model, *paths)
+    if args.compressai is not None and not Path(args.compressai).is_dir():
+        raise NpuqError(f"{args.compressai}: there is no such folder; create it first")
     return _check_plot(args, paths)
 
 

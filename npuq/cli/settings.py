@@ -102,6 +102,12 @@ SETTINGS: tuple[tuple[str, Callable[[str], Any], str | None, str], ...] = (
     ("coordinates", str, None, "what Adam moves: frequency or pixel weights of each kernel"),
     ("step_size", number, "X", "initial quantization step, grey levels"),
     ("init_scale", number, "X", "initial scale of the density"),
+    (
+        "noise",
+        str,
+        None,
+        "generator of the noise: philox, the same on every device, or pcg64, that of older runs",
+    ),
     ("seed", seed, "S", "of everything random"),
 )
 """Every field of `TrainingOptions`: its type, its place holder (None where the choices are

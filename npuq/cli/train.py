@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from npuq.cli.common import check_not_same, load_tqdm, positive
+from npuq.cli.device import add_device
 from npuq.cli.settings import OF_ONE_MODEL, add_settings, given_settings
 from npuq.cli.training_progress import Progress
 from npuq.errors import NpuqError
@@ -60,7 +61,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "settings and more steps, if you like",
     )
     parser.add_argument("--name", help="of the model, for reports (default: that of OUT)")
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="(default: cpu)")
+    add_device(parser)
+    parser.add_argument(
+        "--precision",
+        choices=("float32", "tf32"),
+        default="float32",
+        help="of products on cuda; tf32 is faster and rougher (default: float32)",
+    )
     parser.add_argument(
         "--checkpoint-every",
         type=positive,
@@ -80,7 +87,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, or finish training, and say where the model is."""
-    from npuq.backend import why_no_cupy
     from npuq.ranks.launch import world
     from npuq.trained.model_file import load_model
     from npuq.training.checkpoint import saved_run
@@ -104,8 +110,6 @@ def run(args: argparse.Namespace) -> int:
     before = {} if begun is None else begun.provenance
     preset = args.preset or before.get("preset", DEFAULT_PRESETS[args.model or "linear"])
     options = _options(args, preset, begun)
-    if args.device == "cuda" and (why_not := why_no_cupy()):
-        raise NpuqError(f"--device cuda: {why_not}")
     if args.device == "cuda":
         ranks.take_device()
     if args.validation_crop % options.crop_multiple:
@@ -113,6 +117,8 @@ def run(args: argparse.Namespace) -> int:
             f"--validation-crop must be a multiple of {options.crop_multiple}, "
             f"not {args.validation_crop}"
         )
+    if args.precision != "float32" and args.device == "cpu":
+        raise NpuqError(f"--precision {args.precision} is for --device cuda; leave it out")
     progress = Progress(options.steps)
     try:
         model = train(
@@ -125,6 +131,7 @@ def run(args: argparse.Namespace) -> int:
             branch_from=args.branch_from,
             resume=args.resume,
             device=args.device,
+            precision=args.precision,
             validation_crop=args.validation_crop,
             checkpoint_every=args.checkpoint_every,
             progress=progress if ranks.leads else None,

@@ -74,14 +74,16 @@ def strips_of(height: int, width: int) -> list[list[slice]]:
     return [bands[first : first + size] for first in range(0, len(bands), size)]
 
 
-def tiles_of(rows: int, columns: int) -> list[Tile]:
+def tiles_of(rows: int, columns: int, blocks: int = 0) -> list[Tile]:
     """Tiles of some TILE_BLOCKS blocks, whose coefficients fit the cache of a core.
+
+    A device is given more at a time, `blocks`.
 
     The number of their rows is a power of two that divides BAND_ROWS, so that a band is multiplied
     in the same tiles, and to the same last bits, alone and in its image. One that is narrower than
     the image is of one row: one after the other, all hold a band in the order of its stream.
     """
-    size = min(BAND_ROWS, 1 << max(0, (TILE_BLOCKS // columns).bit_length() - 1))
+    size = min(BAND_ROWS, 1 << max(0, ((blocks or TILE_BLOCKS) // columns).bit_length() - 1))
     return [
         Tile(part, across)
         for part in divided(rows, size)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from npuq.backend import Array
+from npuq.backend import Array, to_device, to_host, xp_of
 from npuq.codec import channel_streams
 from npuq.codec.bands import band_count
 from npuq.codec.channel_streams import promised_bits, write_streams
@@ -31,7 +31,7 @@ from npuq.paper.soft_round import soft_round_conditional_mean
 from npuq.trained.factorized import FACTORIZED
 from npuq.trained.kind import as_params
 from npuq.trained.methods import METHODS, softness_of
-from npuq.trained.model import Model, medians_of
+from npuq.trained.model import Model, device_of_model, medians_of
 
 
 def encode(
@@ -63,22 +63,22 @@ def quantize(
         ModelError: the method does not go with the model, or a latent is beyond 32 bits.
         ValueError: the seed is out of range.
     """
-    phases = phases_of(model, method)
+    phases, device = phases_of(model, method), device_of_model(model)
     y = analyse(image, _params(model), step=1, progress=progress)
-    y -= medians_of(model)
-    n = dither_integers(y.shape, seed=seed)
-    k = np.empty(y.shape, np.int32)
+    y -= to_device(medians_of(model), device)
+    n = dither_integers(y.shape, seed=seed, device=device)
+    k = xp_of(y).empty(y.shape, np.int32)
     quantize_into(k, y, n, phases, model.name)
-    return Symbols(k, n, image.shape[0], image.shape[1], is_grey(image))
+    return Symbols(to_host(k), to_host(n), image.shape[0], image.shape[1], is_grey(image))
 
 
 def dequantize(
     symbols: Symbols, model: Model, method: str, *, progress: Progress | None = None
 ) -> Array:
     """The image of the symbols, (H, W, 3) uint8: rounded and clipped g(r(k + u) + m)."""
-    _, alpha_r = softness_of(model, method)
-    y_hat = reconstruct(symbols.k, symbols.n, alpha_r)
-    y_hat += medians_of(model)
+    (_, alpha_r), device = softness_of(model, method), device_of_model(model)
+    y_hat = reconstruct(to_device(symbols.k, device), to_device(symbols.n, device), alpha_r)
+    y_hat += to_device(medians_of(model), device)
     shape = symbols.height, symbols.width
     return synthesise(y_hat, _params(model), shape, grey=symbols.grey, progress=progress)
 

@@ -7,7 +7,7 @@ are the table of them, and what concerns a file as a whole.
 from __future__ import annotations
 
 from npuq.arguments import check_callable, contents, integer
-from npuq.backend import Array
+from npuq.backend import Array, usable_device
 from npuq.codec import factorized, hyperprior, linear
 from npuq.codec.bands import BAND_ROWS
 from npuq.codec.codec import Codec, Progress, Symbols
@@ -16,7 +16,7 @@ from npuq.errors import CorruptFileError, InvalidFileError, InvalidImageError
 from npuq.io.images import PIXELS_MAX, check_image
 from npuq.models.grey import is_grey
 from npuq.trained.methods import METHODS, check_method, softness_of
-from npuq.trained.model import Model
+from npuq.trained.model import Model, on_device
 from npuq.trained.shipped import find_model, shipped_model
 
 PADDED_MAX = 2 * PIXELS_MAX
@@ -31,6 +31,7 @@ def compress(
     quality: int = 4,
     model: Model | str = "linear",
     seed: int = 0,
+    device: str = "cpu",
     progress: Progress | None = None,
 ) -> bytes:
     """Compress an image into the bytes of a file (Sec. 3.2).
@@ -42,6 +43,9 @@ def compress(
         model: "linear" or "hyperprior", which come with the package; or a model of one's own, and
             `quality` is ignored then.
         seed: of the dither, 0 to 2^64 - 1. The same seed gives the same bytes.
+        device: "cpu", "cuda", or "auto", which is "cuda" where that can be used. There the
+            transforms, the quantizer and the integer scales are computed; files decode to the same
+            symbols on every device.
         progress: called with (how much is done, how much there is) as work goes on.
 
     Returns:
@@ -49,9 +53,10 @@ def compress(
 
     Raises:
         InvalidImageError: not uint8 of shape (H, W, 3).
+        NoDeviceError: "cuda", which cannot be used; the message says why.
         ModelError: no such model, method or quality, or a model that was not trained for the
             method.
-        ValueError: the seed is out of range.
+        ValueError: the seed is out of range, or no such device.
         TypeError: seed or quality is not an integer, `model` neither a Model nor a name, or
             `progress` no function.
     """
@@ -66,18 +71,24 @@ def compress(
         model = shipped_model(method, quality, model)
     if rule := _too_large(image.shape[0], image.shape[1], model):
         raise InvalidImageError(f"the image {rule}; cut it into parts")
+    model = on_device(model, usable_device(device))
     header = header_of(image.shape[:2], model, method, seed, grey=is_grey(image))
     return pack(header, _codec(model).encode(image, model, method, seed, progress))
 
 
 def decompress(
-    data: bytes, *, model: Model | None = None, progress: Progress | None = None
+    data: bytes,
+    *,
+    model: Model | None = None,
+    device: str = "cpu",
+    progress: Progress | None = None,
 ) -> Array:
     """The image in a compressed file (Sec. 3.2).
 
     Args:
         data: the contents of the file.
         model: needed if the file was made with a model that does not come with the package.
+        device: "cpu", "cuda" or "auto", see `compress`.
         progress: called with (how much is done, how much there is) as work goes on.
 
     Returns:
@@ -86,11 +97,14 @@ def decompress(
     Raises:
         InvalidFileError: not a file of ours, of a newer version, truncated, or corrupt.
         WrongModelError: made with another model.
+        NoDeviceError: "cuda", which cannot be used; the message says why.
+        ValueError: no such device.
         TypeError: `data` is not bytes, `model` no Model, or `progress` no function.
     """
     if progress is not None:
         check_callable(progress, "progress")
     header, streams, model = _checked(contents(data), model)
+    model = on_device(model, usable_device(device))
     return _codec(model).decode(streams, header, model, progress)
 
 
@@ -110,8 +124,8 @@ def dequantize(symbols: Symbols, model: Model, method: str) -> Array:
 
 
 def estimated_bits(symbols: Symbols, model: Model, method: str) -> float:
-    """The bits that the float model predicts for symbols, in float64."""
-    return _codec(model).estimated_bits(symbols, model, method)
+    """The bits that the float model predicts for symbols, in float64, on the host."""
+    return _codec(model).estimated_bits(symbols, on_device(model, "cpu"), method)
 
 
 def promised_bits(symbols: Symbols, model: Model, method: str) -> float:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from npuq.backend import Array
+from npuq.backend import Array, to_device, to_host, xp_of
 from npuq.codec.codec import Codec, Progress, Symbols
 from npuq.codec.container import Header
 from npuq.codec.quantizer import phases_of, quantize_into, reconstruct
@@ -53,7 +53,7 @@ from npuq.trained.hyperprior import HYPERPRIOR
 from npuq.trained.integer_scales import FRACTION, indexes_of
 from npuq.trained.kind import as_params
 from npuq.trained.methods import METHODS, softness_of
-from npuq.trained.model import Model, hyper_of, medians_of
+from npuq.trained.model import Model, device_of_model, hyper_of, medians_of
 
 
 def encode(
@@ -85,20 +85,21 @@ def quantize(
         ModelError: the method does not go with the model, or a latent is beyond 32 bits.
         ValueError: the seed is out of range.
     """
-    params, phases = _params(model), phases_of(model, method)
+    params, phases, device = _params(model), phases_of(model, method), device_of_model(model)
     y = analyse(image, params, progress=progress)
     v = hyper_analyse(y, params)
-    v -= medians_of(model)
-    hyper_n = dither_integers(v.shape, seed=seed, tensor=HYPER_LATENTS)
-    hyper_k = np.empty(v.shape, np.int32)
+    v -= to_device(medians_of(model), device)
+    hyper_n = dither_integers(v.shape, seed=seed, tensor=HYPER_LATENTS, device=device)
+    hyper_k = xp_of(v).empty(v.shape, np.int32)
     quantize_into(hyper_k, v, hyper_n, hyper_phases_of(method), model.name)
-    n = dither_integers(y.shape, seed=seed, tensor=LATENTS)
+    n = dither_integers(y.shape, seed=seed, tensor=LATENTS, device=device)
     w = _received(hyper_k, hyper_n, model, method)
     for tile in tiles_of(w.shape[1:], TILE_SIZE):
         y[_latents(tile)] -= means_tile(w, tile, params)
-    k = np.empty(y.shape, np.int32)
+    k = xp_of(y).empty(y.shape, np.int32)
     quantize_into(k, y, n, phases, model.name)
     height, width, _ = image.shape
+    k, n, hyper_k, hyper_n = (to_host(a) for a in (k, n, hyper_k, hyper_n))
     return Symbols(k, n, height, width, is_grey(image), hyper_k, hyper_n)
 
 
@@ -106,9 +107,11 @@ def dequantize(
     symbols: Symbols, model: Model, method: str, *, progress: Progress | None = None
 ) -> Array:
     """The receiver's half of Eq. (24): the image of the symbols, (H, W, 3) uint8."""
-    _, alpha_r = softness_of(model, method)
-    w = _received(symbols.hyper_k, symbols.hyper_n, model, method)
-    y_hat = reconstruct(symbols.k, symbols.n, alpha_r)
+    (_, alpha_r), device = softness_of(model, method), device_of_model(model)
+    parts = symbols.k, symbols.n, symbols.hyper_k, symbols.hyper_n
+    k, n, hyper_k, hyper_n = (to_device(a, device) for a in parts)
+    w = _received(hyper_k, hyper_n, model, method)
+    y_hat = reconstruct(k, n, alpha_r)
     for tile in tiles_of(w.shape[1:], TILE_SIZE):
         y_hat[_latents(tile)] += means_tile(w, tile, _params(model))
     shape = symbols.height, symbols.width
@@ -174,7 +177,8 @@ def _params(model: Model) -> HyperpriorParams:
 def _received(hyper_k: Array, hyper_n: Array, model: Model, method: str) -> Array:
     """The hyper-latents w as both sides know them, floats."""
     alpha_r = np.inf if method == "un+q" else 0.0
-    return reconstruct(hyper_k, hyper_n, alpha_r) + medians_of(model)
+    w = reconstruct(hyper_k, hyper_n, alpha_r)
+    return w + to_device(medians_of(model), device_of_model(model))
 
 
 def _dither(n: Array, method: str) -> Array:

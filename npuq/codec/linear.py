@@ -14,10 +14,17 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from npuq.backend import Array
+from npuq.backend import Array, to_host, xp_of
 from npuq.codec import channel_streams
 from npuq.codec.bands import band_count
-from npuq.codec.blocks import blocks_across, is_long, pixel_rows, strips_of, tiles_of
+from npuq.codec.blocks import (
+    STRIP_BLOCKS,
+    blocks_across,
+    is_long,
+    pixel_rows,
+    strips_of,
+    tiles_of,
+)
 from npuq.codec.channel_streams import BandSymbols, decode_bands, encode_bands
 from npuq.codec.codec import Codec, Progress, Symbols
 from npuq.codec.container import Header
@@ -33,7 +40,7 @@ from npuq.paper.channel import universal_dequantize
 from npuq.paper.density import rate_bits
 from npuq.trained.linear import LINEAR
 from npuq.trained.methods import softness_of
-from npuq.trained.model import Model
+from npuq.trained.model import Model, device_of_model
 
 
 def encode(
@@ -88,7 +95,7 @@ def dequantize(symbols: Symbols, model: Model, method: str) -> Array:
     """The image of the symbols, (H, W, 3) uint8: rounded and clipped g(r(k + u))."""
     _, alpha_r = softness_of(model, method)
     image = np.empty((symbols.height, symbols.width, 3), np.uint8)
-    tiles = _tiles(BandSymbols(symbols.k, symbols.n), 0)
+    tiles = _tiles(BandSymbols(symbols.k, symbols.n), 0, model)
     _dequantize_tiles(image, tiles, model, alpha_r, grey=symbols.grey)
     return image
 
@@ -135,11 +142,17 @@ def _quantize_rows(
 ) -> BandSymbols:
     """The symbols of some rows of an image, which begin in a row of blocks of the whole one."""
     rows, columns = (blocks_across(side) for side in image.shape[:2])
-    n = dither_integers((linear.CHANNELS, rows, columns), seed=seed, first_row=first_row)
-    k = np.empty(n.shape, np.int32)
-    for tile in tiles_of(rows, columns):
+    shape, device = (linear.CHANNELS, rows, columns), device_of_model(model)
+    n = dither_integers(shape, seed=seed, first_row=first_row, device=device)
+    k = xp_of(n).empty(n.shape, np.int32)
+    for tile in tiles_of(rows, columns, _at_once(model)):
         quantize_tile(k[tile.blocks], image, n[tile.blocks], tile, model, phases)
-    return BandSymbols(k, n)
+    return BandSymbols(to_host(k), to_host(n))
+
+
+def _at_once(model: Model) -> int:
+    """Blocks in one product, or 0 for the usual: a device has many cores to keep busy."""
+    return 0 if device_of_model(model) == "cpu" else STRIP_BLOCKS
 
 
 def _decode_strip(
@@ -152,15 +165,18 @@ def _decode_strip(
         return
     bands = decode_bands(streams, strip, blocks_across(header.width), header, model)
     yield [
-        tile for rows, band in zip(strip, bands, strict=True) for tile in _tiles(band, rows.start)
+        tile
+        for rows, band in zip(strip, bands, strict=True)
+        for tile in _tiles(band, rows.start, model)
     ]
 
 
-def _tiles(band: BandSymbols, first_row: int) -> list[TileSymbols]:
+def _tiles(band: BandSymbols, first_row: int, model: Model) -> list[TileSymbols]:
     """The tiles of a band that begins in a row of blocks of the image."""
+    _, rows, columns = band.k.shape
     return [
         TileSymbols(tile.below(first_row), band.k[tile.blocks], band.n[tile.blocks])
-        for tile in tiles_of(*band.k.shape[1:])
+        for tile in tiles_of(rows, columns, _at_once(model))
     ]
 
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from npuq.backend import Array
+from npuq.backend import Array, device_of, to_device, to_host
 from npuq.codec.blocks import Tile
 from npuq.codec.quantizer import quantize_into, reconstruct
 from npuq.models import linear
 from npuq.models.linear import LinearParams
 from npuq.trained.kind import as_params
-from npuq.trained.model import Model
+from npuq.trained.model import Model, device_of_model
 
 
 class TileSymbols(NamedTuple):
@@ -35,7 +35,7 @@ def quantize_tile(
     """k = round(s(y) - u), Eq. (5); the last pixels are repeated up to whole blocks.
 
     Args:
-        k: int32, written to.
+        k: int32, written to; k and n lie where the parameters of the model do.
         image: of which the tile is a part.
         n: the dither.
         tile: which.
@@ -45,7 +45,7 @@ def quantize_tile(
     Raises:
         ModelError: a coefficient is beyond 32 bits.
     """
-    pixels = linear.pad_to_blocks(image[tile.pixels])
+    pixels = to_device(linear.pad_to_blocks(image[tile.pixels]), device_of(k))
     y = linear.analyse(linear.images_to_blocks(pixels[None]), linear_params(model).analysis)
     quantize_into(k, y.reshape(k.shape), n, phases, model.name)
 
@@ -57,14 +57,15 @@ def dequantize_tile(
 
     Args:
         image: (H, W, 3) uint8, written to.
-        symbols: of the tile.
+        symbols: of the tile, on the host.
         model: whose synthesis transform to use.
         alpha_r: softness of r.
         grey: whether the picture is (`npuq.models.grey`).
     """
-    tile, k, n = symbols
+    (tile, *both), device = symbols, device_of_model(model)
+    k, n = (to_device(a, device) for a in both)
     r = reconstruct(k, n, alpha_r)
     blocks = linear.synthesise(r.reshape(linear.CHANNELS, -1), linear_params(model).synthesis)
     target = image[tile.pixels]  # the padding is beyond its end
     pixels = linear.blocks_to_bytes(blocks, (1, *tile.size), grey=grey)[0]
-    target[:] = pixels[: target.shape[0], : target.shape[1]]
+    target[:] = to_host(pixels[: target.shape[0], : target.shape[1]])

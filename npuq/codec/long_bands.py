@@ -20,7 +20,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from npuq.backend import Array
+from npuq.backend import Array, to_device, to_host, xp_of
 from npuq.codec.blocks import STRIP_BLOCKS, WIDEST_TILE, Tile, blocks_across, tiles_of
 from npuq.codec.container import Header
 from npuq.codec.linear_tiles import TileSymbols, quantize_tile
@@ -30,7 +30,7 @@ from npuq.coding.dither import dither_integers
 from npuq.models.linear import CHANNELS
 from npuq.runtime.threads import divided, map_in_threads
 from npuq.trained.methods import METHODS
-from npuq.trained.model import Model
+from npuq.trained.model import Model, device_of_model
 
 AT_ONCE = STRIP_BLOCKS // WIDEST_TILE
 """Tiles in work."""
@@ -119,10 +119,10 @@ def _encode_tiles(
 
 
 def _quantized(image: Array, tile: Tile, model: Model, phases: Array, seed: int) -> TileSymbols:
-    n = _dither(tile, seed)
-    k = np.empty(n.shape, np.int32)
+    n = to_device(_dither(tile, seed), device_of_model(model))
+    k = xp_of(n).empty(n.shape, np.int32)
     quantize_tile(k, image, n, tile, model, phases)
-    return TileSymbols(tile, k, n)
+    return TileSymbols(tile, to_host(k), to_host(n))
 
 
 def _channel_dither(tiles: list[Tile], channel: int, seed: int) -> Iterator[Array]:

@@ -23,7 +23,7 @@ import functools
 
 import numpy as np
 
-from npuq.backend import Array
+from npuq.backend import Array, device_of, to_device
 from npuq.coding.dither import DITHER_LEVELS, dither_values
 from npuq.coding.tables import PHASE_UNIT
 from npuq.errors import ModelError
@@ -64,7 +64,7 @@ def quantize_into(k: Array, y: Array, n: Array, phases: Array, name: str) -> Non
     if y.size and not -FARTHEST < y.min() <= y.max() < FARTHEST:  # also if not a number
         raise ModelError(f"model {name} makes coefficients beyond 2**31 of this image")
     v = (phases / PHASE_UNIT).astype(np.float32)
-    look_up_symbols(y, n, v, k)
+    look_up_symbols(y, n, to_device(v, device_of(y)), k)
 
 
 def reconstruct(k: Array, n: Array, alpha_r: float) -> Array:
@@ -72,7 +72,7 @@ def reconstruct(k: Array, n: Array, alpha_r: float) -> Array:
 
     As r_alpha(z + 1) = r_alpha(z) + 1, this is k + r_alpha(u), one of 256 numbers for each dither.
     """
-    return look_up_values(k, n, _reconstructed_dither(alpha_r))
+    return look_up_values(k, n, to_device(_reconstructed_dither(alpha_r), device_of(k)))
 
 
 def _check_look_up(a: Array, n: Array, table: Array, k: Array | None = None) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from npuq.backend import Array
+from npuq.backend import Array, to_device, to_host
 from npuq.codec.bands import BAND_ROWS, band_count, bands_of
 from npuq.codec.codec import Symbols
 from npuq.codec.container import Header
@@ -25,7 +25,7 @@ from npuq.runtime.threads import map_in_threads
 from npuq.trained.hyperprior import HYPERPRIOR
 from npuq.trained.integer_scales import LEVELS, scale_indexes
 from npuq.trained.methods import METHODS
-from npuq.trained.model import Model, hyper_of
+from npuq.trained.model import Model, device_of_model, hyper_of
 from npuq.trained.phases import hard_phases, plain_phases
 
 LATENTS, HYPER_LATENTS = 0, 1  # numbers of the tensors, for their dither
@@ -116,12 +116,15 @@ def _strips(rows: int) -> list[list[slice]]:
 
 
 def _band_indexes(symbols: Symbols, model: Model, method: str) -> Callable[[slice], Array]:
-    """A function of a band, which finds the table of each of its latents: (M, rows, w) uint8."""
+    """A function of a band, which finds the table of each of its latents: (M, rows, w) uint8.
+
+    It computes where the model's integer scales lie.
+    """
     assert model.medians is not None, "not a hyperprior model"
     w = symbols.hyper_k.astype(np.int64) * 512 + model.medians[:, None, None]
     if method != "un+q":
         w += 2 * symbols.hyper_n.astype(np.int64) - 255
-    scales = hyper_of(model).scales
+    scales, device = hyper_of(model).scales, device_of_model(model)
     tiles: dict[int, list[Tile]] = {}  # by the band that they belong to, of as many rows
     for tile in tiles_of(w.shape[1:], TILE_SIZE):
         tiles.setdefault(tile.core[0].start * HYPER, []).append(tile)
@@ -129,9 +132,10 @@ def _band_indexes(symbols: Symbols, model: Model, method: str) -> Callable[[slic
     def indexes_of_band(rows: slice) -> Array:
         indexes = np.empty((len(symbols.k), rows.stop - rows.start, symbols.k.shape[2]), np.uint8)
         for tile in tiles[rows.start]:
-            found = scale_indexes(w[(slice(None), *tile.outer)][None], scales)[0]
+            part = to_device(w[(slice(None), *tile.outer)][None], device)
+            found = scale_indexes(part, scales)[0][(slice(None), *scaled(tile.inner, HYPER))]
             _, columns = scaled(tile.core, HYPER)
-            indexes[:, :, columns] = found[(slice(None), *scaled(tile.inner, HYPER))]
+            indexes[:, :, columns] = to_host(found)
         return indexes
 
     return indexes_of_band

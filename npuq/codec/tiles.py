@@ -11,6 +11,8 @@ image does, and zeros lie beyond as in training.
     hyper-synthesis   (1/2 + 1)/2 + 1 = 1.75 hyper-latents                   2 hyper-latents
     synthesis         1 + 1/2 + 1/4 + 1/8 = 1.875 latents                    2 latents
 
+Images lie on the host; everything else lies where the parameters do, and is computed there.
+
 Shapes, of one image, channels first as the coder has them:
     image           (H, W, 3) uint8
     y, mu, y_hat    (M, h, w) float32, h = H/16 and w = W/16 after padding H and W to 64s, or to
@@ -25,7 +27,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from npuq.backend import Array
+from npuq.backend import Array, to_host, xp_of
 from npuq.codec.codec import Progress
 from npuq.models import hyperprior
 from npuq.models.factorized import FactorizedParams
@@ -85,9 +87,10 @@ def analyse(
 ) -> Array:
     """y = f(x) (Sec. 5.1); the last rows and columns of pixels are repeated up to whole steps."""
     size = latent_size(*image.shape[:2], step=step)
-    y = np.empty((params.analysis[-1].w.shape[0], *size), np.float32)
+    xp = xp_of(params.analysis[-1].w)
+    y = xp.empty((params.analysis[-1].w.shape[0], *size), np.float32)
     for core, outer, inner in _reported(tiles_of(size, tile_size), progress):
-        pixels = _pixels(image, scaled(outer, LATENT))
+        pixels = xp.asarray(_pixels(image, scaled(outer, LATENT)))
         x = pixels.astype(np.float32)[None] / np.float32(PEAK)
         part = stack_forward(x, params.analysis, ANALYSIS, params.analysis_gdn)[0][0]
         y[(ALL, *core)] = part[inner].transpose(2, 0, 1)
@@ -99,7 +102,7 @@ def hyper_analyse(
 ) -> Array:
     """v = h(y) (Sec. 5.1)."""
     size = y.shape[1] // HYPER, y.shape[2] // HYPER
-    v = np.empty((params.hyper_analysis[-1].w.shape[0], *size), np.float32)
+    v = xp_of(y).empty((params.hyper_analysis[-1].w.shape[0], *size), np.float32)
     for core, outer, inner in tiles_of(size, tile_size):
         part = _last(y[(ALL, *scaled(outer, HYPER))])
         part = hyperprior.hyper_analyse(part, params)[0]
@@ -140,7 +143,7 @@ def synthesise(
         levels = part[scaled(inner, LATENT)] * np.float32(PEAK)
         pixels = np.rint(made_grey(levels, 2, PEAK) if grey else levels).clip(0, PEAK)
         target = image[scaled(core, LATENT)]  # the padding is beyond its end
-        target[:] = pixels[: target.shape[0], : target.shape[1]].astype(np.uint8)
+        target[:] = to_host(pixels[: target.shape[0], : target.shape[1]].astype(np.uint8))
     return image
 
 
@@ -170,7 +173,7 @@ def _pixels(image: Array, place: tuple[slice, slice]) -> Array:
 
 def _last(a: Array) -> Array:
     """(C, rows, columns) -> (1, rows, columns, C)."""
-    return np.ascontiguousarray(a.transpose(1, 2, 0))[None]
+    return xp_of(a).ascontiguousarray(a.transpose(1, 2, 0))[None]
 
 
 def _first(a: Array) -> Array:

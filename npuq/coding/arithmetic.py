@@ -7,12 +7,11 @@ it, and the invariants that make them right, are in `npuq.coding.range_coder`.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from npuq.backend import Array
 from npuq.coding.intervals import MOST_INTERVALS, fill_intervals
+from npuq.coding.lists import integers, loop, space
 from npuq.coding.range_coder import (
     BUCKET_BITS,
     FULL,
@@ -25,7 +24,6 @@ from npuq.coding.range_coder import (
 )
 from npuq.coding.tables import IntegerTables, check_phases, knot_counts
 from npuq.errors import CorruptFileError
-from npuq.runtime.compile import use_reference
 from npuq.runtime.threads import divided
 
 WORDS_PER_SYMBOL = 6  # of 16 bits: two for an interval of 24 bits, four for a distance of 63
@@ -101,7 +99,7 @@ class Encoder:
         check_phases(phases)
         self._phases = phases
         self._low, self._span, self._size = 0, FULL, 0
-        self._words = _space(1 + WORDS_PER_SYMBOL * GROUP, np.uint16)
+        self._words = space(1 + WORDS_PER_SYMBOL * GROUP, np.uint16)
 
     def add(self, symbols: Array, dither: Array, counts: Array, tables: IntegerTables) -> None:
         """Code more symbols; arguments and errors as for `encode_runs`."""
@@ -126,8 +124,8 @@ class Encoder:
                 IntegerTables(tables.values, *fields), lower, upper,
             )  # fmt: skip
             self._make_room(WORDS_PER_SYMBOL * (part.stop - part.start))
-            self._low, self._span, self._size = _kernel(encode_intervals)(
-                _integers(lower[:m]), _integers(upper[:m]),
+            self._low, self._span, self._size = loop(encode_intervals)(
+                integers(lower[:m]), integers(upper[:m]),
                 self._low, self._span, self._words, self._size,
             )  # fmt: skip
 
@@ -141,7 +139,7 @@ class Encoder:
         """For more words, and one that `flush` writes."""
         needed = self._size + more + 1
         if needed > len(self._words):
-            words = _space(max(needed, 2 * len(self._words)), np.uint16)
+            words = space(max(needed, 2 * len(self._words)), np.uint16)
             words[: self._size] = self._words[: self._size]
             self._words = words
 
@@ -192,17 +190,17 @@ class Decoder:
 
     def __init__(self, data: bytes, phases: Array) -> None:
         check_phases(phases)
-        self._words = _integers(code_words(data))
-        self._phases = _integers(phases.astype(np.int64))
+        self._words = integers(code_words(data))
+        self._phases = integers(phases.astype(np.int64))
         self.state: Integers = first_state(self._words)
 
     def read(self, dither: Array, counts: Array, tables: IntegerTables) -> Array:
         """The next symbols; arguments and errors as for `decode_runs`."""
         _check_runs(dither, dither, counts, tables)
-        symbols, state = _space(dither.size, np.int32), _integers(np.array(self.state, np.int64))
-        inputs = map(_integers, (dither, counts, self._phases, *tables))
-        start = _space(1 << BUCKET_BITS, np.int64)
-        if not _kernel(decode_words)(self._words, *inputs, start, state, symbols):
+        symbols, state = space(dither.size, np.int32), integers(np.array(self.state, np.int64))
+        inputs = map(integers, (dither, counts, self._phases, *tables))
+        start = space(1 << BUCKET_BITS, np.int64)
+        if not loop(decode_words)(self._words, *inputs, start, state, symbols):
             raise CorruptFileError("the compressed data is damaged: a coefficient is out of range")
         self.state = state
         return np.asarray(symbols, np.int32)
@@ -223,17 +221,3 @@ def _check_runs(symbols: Array, dither: Array, counts: Array, tables: IntegerTab
         raise ValueError("symbols and dither must be as long as the sum of counts says")
     if dither.dtype != np.uint8:
         raise ValueError(f"dither must be uint8, not {dither.dtype}")
-
-
-def _kernel(function: Any) -> Any:
-    return function.py_func if use_reference() else function
-
-
-def _integers(array: Any) -> Integers:
-    if isinstance(array, list):
-        return array
-    return array.tolist() if use_reference() else np.ascontiguousarray(array)
-
-
-def _space(size: int, dtype: Any) -> Integers:
-    return [0] * size if use_reference() else np.empty(size, dtype)

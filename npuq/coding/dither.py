@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from npuq.arguments import float_type, integer, sizes
-from npuq.backend import Array, check_unmasked
+from npuq.backend import Array, check_unmasked, to_device, xp_of
 from npuq.coding.philox import WORD_MASK, philox4x32
 from npuq.runtime.twins import has_twins
 
@@ -33,6 +33,7 @@ def dither_integers(
     first_channel: int = 0,
     first_row: int = 0,
     first_column: int = 0,
+    device: str = "cpu",
 ) -> Array:
     """The dither integers n of a window of the latent grid. Sec. 3.2.
 
@@ -44,6 +45,7 @@ def dither_integers(
         seed: 0 .. 2^64 - 1.
         tensor: number of the tensor within the file, so that no two share their dither.
         first_channel, first_row, first_column: where the window begins.
+        device: "cpu" or "cuda", where they are made and lie.
 
     Returns:
         n: uint8 of `shape`, uniform on 0 .. 255; the same numbers as in any larger window.
@@ -70,11 +72,12 @@ def dither_integers(
         raise ValueError("shape: a coordinate of the dither must be below 2**32")
     first_block, skipped = divmod(first_column, BLOCK)
     blocks = -(-(skipped + columns) // BLOCK)
-    key = np.array([seed & WORD_MASK, seed >> 32], np.uint32)
+    key = to_device(np.array([seed & WORD_MASK, seed >> 32], np.uint32), device)
     place = channels, rows, blocks, first_block, first_row, tensor
     words = dither_words(*place, key, first_channel)
     n = words.astype("<u4", copy=False).view(np.uint8).reshape(channels, rows, blocks * BLOCK)
-    return np.ascontiguousarray(n[:, :, skipped : skipped + columns])
+    n = n[:, :, skipped : skipped + columns]
+    return xp_of(n).ascontiguousarray(n)
 
 
 @has_twins()
@@ -90,10 +93,11 @@ def dither_words(
         tensor: number of the tensor within the file.
         key: (2,) uint32.
     """
-    counter = np.empty((channels, rows, blocks, 4), np.uint32)
-    counter[..., 0] = np.arange(first_block, first_block + blocks)
-    counter[..., 1] = np.arange(first_row, first_row + rows)[:, None]
-    counter[..., 2] = np.arange(first_channel, first_channel + channels)[:, None, None]
+    xp = xp_of(key)
+    counter = xp.empty((channels, rows, blocks, 4), np.uint32)
+    counter[..., 0] = xp.arange(first_block, first_block + blocks)
+    counter[..., 1] = xp.arange(first_row, first_row + rows)[:, None]
+    counter[..., 2] = xp.arange(first_channel, first_channel + channels)[:, None, None]
     counter[..., 3] = tensor
     return philox4x32(counter, key)
 

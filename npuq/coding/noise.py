@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from npuq.backend import Array
+from npuq.backend import Array, xp_of
 from npuq.coding.philox import WORD_MASK, philox4x32
 from npuq.runtime.twins import has_twins
 
@@ -63,8 +63,9 @@ def uniform_noise(place: Array, shape: tuple[int, ...]) -> Array:
     Departure: 2^24 levels stand for a continuum, all that float32 can tell apart there.
     """
     count = math.prod(shape)
-    counter = np.zeros((-(-count // 4), 4), np.uint32)
-    counter[:, 0] = np.arange(len(counter))
+    xp = xp_of(place)
+    counter = xp.zeros((-(-count // 4), 4), np.uint32)
+    counter[:, 0] = xp.arange(len(counter))
     counter[:, 2:] = place[2:]
     words = philox4x32(counter, place[:2]).reshape(-1)[:count]
     u = (words >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24) - np.float32(0.5)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from npuq.backend import Array
+from npuq.backend import Array, to_host, xp_of
 
 ROUNDS = 10
 MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
@@ -29,14 +29,14 @@ def philox4x32(counter: Array, key: Array) -> Array:
 
     Numerics: 32-bit words are held in uint64, where the 32 x 32 bit products are exact.
     """
-    c0, c1, c2, c3 = (np.asarray(counter)[..., i].astype(np.uint64) for i in range(4))
+    c0, c1, c2, c3 = (counter[..., i].astype(np.uint64) for i in range(4))
     low, half = np.uint64(WORD_MASK), np.uint64(32)
     for k0, k1 in round_keys(key):
         product0 = c0 * np.uint64(MULTIPLIERS[0])
         product1 = c2 * np.uint64(MULTIPLIERS[1])
         c0, c1 = (product1 >> half) ^ c1 ^ k0, product1 & low
         c2, c3 = (product0 >> half) ^ c3 ^ k1, product0 & low
-    return np.stack((c0, c1, c2, c3), axis=-1).astype(np.uint32)
+    return xp_of(c0).stack((c0, c1, c2, c3), axis=-1).astype(np.uint32)
 
 
 def round_keys(key: Array) -> Array:
@@ -49,4 +49,4 @@ def round_keys(key: Array) -> Array:
         uint64, shape (10, 2), below 2^32.
     """
     steps = np.arange(ROUNDS, dtype=np.uint64)[:, None] * np.array(WEYL_STEPS, np.uint64)
-    return (np.asarray(key, np.uint64) + steps) & np.uint64(WORD_MASK)
+    return (to_host(key).astype(np.uint64) + steps) & np.uint64(WORD_MASK)

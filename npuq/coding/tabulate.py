@@ -115,14 +115,19 @@ def _evaluate_knots(
     return np.maximum.accumulate(values, axis=1)  # rounding may disturb the order
 
 
+def _compared(phases: Array, units: int) -> Array:
+    """Those of 256 phases that two or more lie between any two knots of the finest grid; all if it
+    has 256 knots a unit."""
+    stride = max(1, DITHER_LEVELS * units >> MAX_LOG2_KNOTS + 1)
+    return phases[stride // 2 :: stride]
+
+
 def _coarsest_grid(knots: Array, finest: int, phases: Sequence[Array]) -> int:
     """The smallest g whose table costs little more than that of `finest`, at each of `phases`."""
     units = (knots.size - 1) >> finest
-    # at least two phases between any two knots of the finest grid, and all 256 if that is g = 8
-    stride = max(1, DITHER_LEVELS * units >> MAX_LOG2_KNOTS + 1)
     served = []
     for table in phases:
-        phase = np.unique(table[stride // 2 :: stride].astype(np.int64))
+        phase = np.unique(_compared(table, units).astype(np.int64))
         p = _shares(knots, finest, phase, units)
         entropy_bits = -np.sum(p * np.log2(p)) / phase.size
         allowed_bits = max(RELATIVE_TOLERANCE * entropy_bits, ABSOLUTE_TOLERANCE)

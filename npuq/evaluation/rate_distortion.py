@@ -27,7 +27,7 @@ from npuq.io.images import read_image
 from npuq.ranks.alone import ALONE, Ranks
 from npuq.trained.linear import LINEAR
 from npuq.trained.methods import softness_of
-from npuq.trained.model import Model
+from npuq.trained.model import Model, on_device
 from npuq.trained.shipped import shipped_model, shipped_qualities
 
 
@@ -100,6 +100,7 @@ def evaluate_image(
     name: str = "",
     quality: int | None = None,
     seed: int = 0,
+    device: str = "cpu",
 ) -> Evaluation:
     """Compress and decode one image and measure both sides of the bargain (Sec. 5.3).
 
@@ -110,13 +111,15 @@ def evaluate_image(
         name: of the image, for the record.
         quality: of the model, for the record.
         seed: of the dither.
+        device: "cpu" or "cuda", where transforms are computed, there and back.
 
     Raises:
         InvalidImageError: not such an image.
         ModelError: the method does not go with the model.
         AssertionError: the file does not decode to the symbols that went in (never).
     """
-    data = compress(image, method=method, model=model, seed=seed)
+    model = on_device(model, device)
+    data = compress(image, method=method, model=model, seed=seed, device=device)
     return evaluate_file(data, image, Job(model, method, quality), name=name, seed=seed)
 
 
@@ -126,7 +129,8 @@ def evaluate_file(data: bytes, image: Array, job: Job, *, name: str, seed: int =
     Args:
         data: the contents of the file.
         image: (H, W, 3) uint8, the original.
-        job: how the file was made.
+        job: how the file was made; with a model on a device (`npuq.trained.model.on_device`), the
+            transforms are computed there.
         name: of the image, for the record.
         seed: of the dither.
 
@@ -165,6 +169,7 @@ def evaluate_files(
     jobs: Sequence[Job],
     *,
     seed: int = 0,
+    device: str = "cpu",
     threads: int = 2,
     ranks: Ranks = ALONE,
 ) -> Iterator[list[Record] | Failure]:
@@ -174,6 +179,7 @@ def evaluate_files(
         paths: image files.
         jobs: ways to compress.
         seed: of the dither, the same for all.
+        device: "cpu" or "cuda", where transforms are computed.
         threads: images in work at a time; most of the time goes into MS-SSIM, outside the GIL.
         ranks: that divide the images among them; rank 0 yields all, others yield nothing.
 
@@ -181,13 +187,21 @@ def evaluate_files(
         The records of one image, in the order of the jobs, or a `Failure`.
     """
 
+    jobs = [job._replace(model=on_device(job.model, device)) for job in jobs]
+
     def evaluate(number: int) -> list[Record] | Failure:
         path = paths[number]
         try:
             image = read_image(path)
             return [
                 evaluate_image(
-                    image, job.model, job.method, name=str(path), quality=job.quality, seed=seed
+                    image,
+                    job.model,
+                    job.method,
+                    name=str(path),
+                    quality=job.quality,
+                    seed=seed,
+                    device=device,
                 ).record
                 for job in jobs
             ]

@@ -7,6 +7,8 @@
     scales        a scale for each coefficient becomes the number of a table (Eq. 23)
     container     the format: header, blocks, checksums
     arrays        the door: `encode_array`, `decode_array`
+    lattice_...   the same with a lattice in place of the integers (Eq. 28): `lattice_points` in
+                  integers, `lattice_tables` and their file, `lattice_arrays` for the door
     densities     a density that fits an array, for the command line
 
 A room of its own, since its format knows nothing of pictures or models, while `codec` is pictures

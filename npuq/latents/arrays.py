@@ -70,8 +70,7 @@ def encode_array(
             to y's: integers, round(2^16 scale / step).
         means: which are subtracted from y, of a shape that broadcasts to its; they decide no
             symbol of the decoder's (Eq. 24), so they may be floats that both sides compute.
-        scales_are_shared: says that both sides hold the same array of scales, bit by bit, which may
-            then be floats, in the units of y.
+        scales_are_shared: both sides hold the same scales, bit by bit; floats then, in units of y.
         seed: of the dither, 0 to 2^64 - 1; or "content", that of `npuq.content_seed(y)`.
         tensor: number of the array where several share a seed, so that no two share their dither.
         embed: put the tables into the stream, so that a decoder needs nothing else: 2 or 3 kB for
@@ -218,17 +217,14 @@ def decode_array(
 
 
 def _find_tables(parts: Parts, tables: Tables | None) -> Tables:
+    needed = f"the array needs tables {parts.header.tables_hash.hex()}"
     if tables is None:
         if not parts.tables:
-            raise WrongTablesError(
-                f"the array needs tables {parts.header.tables_hash.hex()}, which are not in it"
-            )
+            raise WrongTablesError(f"{needed}, which are not in it")
         tables = tables_from_bytes(parts.tables)
     check_tables(tables)
     if tables.hash != parts.header.tables_hash:
-        raise WrongTablesError(
-            f"the array needs tables {parts.header.tables_hash.hex()}, not {tables.hash.hex()}"
-        )
+        raise WrongTablesError(f"{needed}, not {tables.hash.hex()}")
     return tables
 
 
@@ -241,8 +237,8 @@ def _check_fit(tables: Tables, header: ArrayHeader) -> None:
 
 def _axis(tables: Tables, axis: int, shape: tuple[int, ...]) -> int | None:
     """The axis of the channels, None where there is one table for all."""
-    channels, axis = tables.channels, integer(axis, "axis")
-    if channels == 1:
+    axis = integer(axis, "axis")
+    if (channels := tables.channels) == 1:
         return None
     if not -len(shape) <= axis < len(shape) or shape[axis] != channels:
         raise InvalidArrayError(

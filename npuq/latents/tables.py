@@ -105,19 +105,16 @@ def make_tables(
         (True, True)
     """
     is_list = isinstance(density, (list, tuple)) and not hasattr(density, "logits")
-    cdfs = [_cdf_of(one, params) for one in density] if is_list else [_cdf_of(density, params)]
+    cdfs = [cdf_of(one, params) for one in density] if is_list else [cdf_of(density, params)]
     channels = len(cdfs) if is_list else integer(channels, "channels")
     if channels < 1:
         raise TablesError("density and channels: there must be at least one channel")
 
     def cdf(y: Array) -> Array:
         if not is_list:
-            return _checked_shape(cdfs[0](y * step), y)
+            return checked_shape(cdfs[0](y * step), y)
         return np.concatenate(
-            [
-                _checked_shape(one(row * step), row)
-                for one, row in zip(cdfs, y[:, None], strict=True)
-            ]
+            [checked_shape(one(row * step), row) for one, row in zip(cdfs, y[:, None], strict=True)]
         )
 
     return _tables(cdf, channels, step, alpha, None, name)
@@ -157,10 +154,10 @@ def make_scale_tables(
         raise TablesError(f"levels must be from 2 to {MOST_LEVELS}, not {levels}")
     if density is None:
         density, params = normal, normal.Params(np.array(0.0), np.array(1.0))
-    standard, sigma = _cdf_of(density, params), scale_levels(levels)[:, None]
+    standard, sigma = cdf_of(density, params), scale_levels(levels)[:, None]
     thresholds = level_thresholds(levels).astype(np.int64)
     return _tables(
-        lambda y: _checked_shape(standard(y / sigma), y), levels, step, alpha, thresholds, name
+        lambda y: checked_shape(standard(y / sigma), y), levels, step, alpha, thresholds, name
     )
 
 
@@ -224,8 +221,12 @@ def _tables(
     return tables._replace(hash=hash_of(decisive_facts(tables), decisive_arrays(tables)))
 
 
-def _cdf_of(density: Any, params: Any) -> Cdf:
-    """c(y), float64 to float64, of a CDF module or of a distribution of SciPy."""
+def cdf_of(density: Any, params: Any) -> Cdf:
+    """c(y), float64 to float64, of a CDF module or of a distribution of SciPy.
+
+    Raises:
+        TablesError: it is neither.
+    """
     if hasattr(density, "logits"):
         return lambda y: scipy.special.expit(density.logits(y, params))
     if hasattr(density, "cdf"):
@@ -233,7 +234,12 @@ def _cdf_of(density: Any, params: Any) -> Cdf:
     raise TablesError("density must have cdf(y), as SciPy's have, or logits(y, params)")
 
 
-def _checked_shape(c: Array, y: Array) -> Array:
+def checked_shape(c: Array, y: Array) -> Array:
+    """c, if it has the shape of y.
+
+    Raises:
+        TablesError: it has not.
+    """
     if c.shape != y.shape:
         raise TablesError(f"density gives values of shape {c.shape} at {y.shape} places")
     return c

@@ -15,7 +15,7 @@ import numpy as np
 from npuq.arguments import path_of
 from npuq.backend import Array
 from npuq.coding.dither import DITHER_LEVELS
-from npuq.coding.tables import check_phases, tables_from_arrays
+from npuq.coding.tables import IntegerTables, check_phases, tables_from_arrays
 from npuq.errors import NpuqError, TablesError
 from npuq.io.archive import Archive, manifest_array, opened
 from npuq.io.atomic import write_bytes_atomically
@@ -33,13 +33,15 @@ from npuq.trained.model_file import MOST_KNOTS
 
 LONGEST_NAME = 1000
 MOST_CHANNELS = 1 << 16
+MOST_VALUES = 1 << 25  # of all tables together: zeros compress a thousandfold, and cost a gigabyte
 
 
 def save_tables(path: str | Path, tables: Tables) -> None:
     """Write a file of tables, whole or not at all.
 
     Raises:
-        TablesError: there are more than 65,536, or their name is longer than 1000 characters.
+        TablesError: there are more than 65,536, or their name is longer than 1000 characters; they
+            have more than 2^25 numbers together.
         NpuqError: the folder does not exist or cannot be written.
         TypeError: `path` is no name of a file, or `tables` are none.
     """
@@ -66,15 +68,28 @@ def tables_to_bytes(tables: Tables) -> bytes:
     Raises:
         TablesError: as `save_tables`.
     """
-    if len(tables.name) > LONGEST_NAME or tables.integers.first.size > MOST_CHANNELS:
-        raise TablesError(
-            f"tables: at most {MOST_CHANNELS}, with a name of at most {LONGEST_NAME} characters"
-        )
+    check_size(tables.name, tables.integers)
     facts = decisive_facts(tables) | {"name": tables.name, "hash": tables.hash.hex()}
     arrays: dict[str, Any] = decisive_arrays(tables) | {"manifest": manifest_array(facts)}
     file = io.BytesIO()
     np.savez_compressed(file, **arrays)
     return file.getvalue()
+
+
+def check_size(name: str, tables: IntegerTables) -> None:
+    """Check that a reader takes them.
+
+    Raises:
+        TablesError: there are too many or too long ones, or their name is too long.
+    """
+    if len(name) > LONGEST_NAME or tables.first.size > MOST_CHANNELS:
+        raise TablesError(
+            f"tables: at most {MOST_CHANNELS}, with a name of at most {LONGEST_NAME} characters"
+        )
+    if tables.values.size > MOST_VALUES:
+        raise TablesError(
+            f"tables: at most {MOST_VALUES} numbers together, not {tables.values.size}"
+        )
 
 
 def tables_from_bytes(data: bytes) -> Tables:
@@ -114,7 +129,7 @@ def _checked(archive: Archive, name: str) -> Tables:
     if "thresholds" in shapes:
         expected["thresholds"] = (count - 1,)
     most = MOST_LEVELS if "thresholds" in shapes else MOST_CHANNELS
-    if not 0 < count <= most or shapes["differences"].size > count * MOST_KNOTS:
+    if not 0 < count <= most or shapes["differences"].size > min(count * MOST_KNOTS, MOST_VALUES):
         raise ValueError("more tables, or longer ones, than npuq makes")
     for member, shape in expected.items():
         if shapes[member].shape != shape or shapes[member].itemsize > 8:

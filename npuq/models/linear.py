@@ -29,6 +29,7 @@ from npuq.nn import nonparametric
 from npuq.nn.initialize import jpeg_analysis, jpeg_synthesis, random_orthogonal
 from npuq.nn.nonparametric import NonparametricParams
 from npuq.nn.parameters import shape_only
+from npuq.nn.products import product
 
 BLOCK = 8
 CHANNELS = 3 * BLOCK * BLOCK
@@ -159,15 +160,15 @@ def analyse(blocks: Array, analysis: Array) -> Array:
     Returns:
         y (192, n).
     """
-    return analysis.reshape(CHANNELS, CHANNELS) @ blocks
+    return product(analysis.reshape(CHANNELS, CHANNELS), blocks)
 
 
 def analyse_backward(
     d_y: Array, blocks: Array, analysis: Array, *, needs_d_blocks: bool = True
 ) -> tuple[Array | None, Array]:
     """Gradients of `analyse` (Sec. 5.1): (d_blocks, d_analysis); pixels seldom need theirs."""
-    d_blocks = analysis.reshape(CHANNELS, CHANNELS).T @ d_y if needs_d_blocks else None
-    return d_blocks, (d_y @ blocks.T).reshape(analysis.shape)
+    d_blocks = product(analysis.reshape(CHANNELS, CHANNELS).T, d_y) if needs_d_blocks else None
+    return d_blocks, product(d_y, blocks.T).reshape(analysis.shape)
 
 
 def synthesise(r: Array, synthesis: Array) -> Array:
@@ -180,13 +181,13 @@ def synthesise(r: Array, synthesis: Array) -> Array:
     Returns:
         Blocks (192, n).
     """
-    return synthesis.reshape(CHANNELS, CHANNELS).T @ r
+    return product(synthesis.reshape(CHANNELS, CHANNELS).T, r)
 
 
 def synthesise_backward(d_blocks: Array, r: Array, synthesis: Array) -> tuple[Array, Array]:
     """Gradients of `synthesise` (Sec. 5.1): (d_r, d_synthesis)."""
-    d_r = synthesis.reshape(CHANNELS, CHANNELS) @ d_blocks
-    return d_r, (r @ d_blocks.T).reshape(synthesis.shape)
+    d_r = product(synthesis.reshape(CHANNELS, CHANNELS), d_blocks)
+    return d_r, product(r, d_blocks.T).reshape(synthesis.shape)
 
 
 class Kept(NamedTuple):

@@ -10,8 +10,9 @@ no arithmetic of its own.
 
 All that is added up are the products of the equation. So integers are exact, in whatever order a
 library adds, as long as the absolute values of the products of an output sum to no more than the
-type holds: 2^53 in float64. This also holds of the fast twins, in `npuq.kernels.cpu.conv`, in
-float64; in float32 they may take other sums and fewer products (`npuq.nn.winograd`).
+type holds: 2^53 in float64. This also holds of the fast twin for the host, `npuq.kernels.cpu.conv`,
+in float64; in float32 it may take other sums and fewer products (`npuq.nn.winograd`), and so may
+the one for devices, `npuq.kernels.cuda.conv`, which takes nothing else.
 
 Shapes, channels last, with kernels as in PyTorch; of a transposed convolution what is in brackets:
     x      (N, H, W, C_in)

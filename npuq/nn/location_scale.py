@@ -25,7 +25,10 @@ def standardize(y: Array, params: Params) -> Array:
     Raises:
         ValueError: an entry of `params.scale` is not positive, or is NaN. An array on a device is
             taken on trust: looking would make the host wait for it.
+        TypeError: `params` are not of these two.
     """
+    if not (hasattr(params, "loc") and hasattr(params, "scale")):
+        raise TypeError(f"params must have a loc and a scale, not be {type(params).__name__}")
     xp = xp_of(params.scale)
     if xp is np and not np.all(params.scale > 0):
         raise ValueError(f"params.scale must be positive; its minimum is {np.min(params.scale)}")

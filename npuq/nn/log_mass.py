@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from npuq.arguments import upstream
 from npuq.backend import Array, floats, xp_of
 from npuq.nn.location_scale import Params, standardize, standardize_backward, sum_to_shape
 from npuq.nn.standard_laws import STANDARDS, Standard
@@ -59,7 +60,8 @@ def log_cdf_backward(
         d_y and d_params, of the shapes of `y` and `params`.
     """
     y = floats(y, "y")
-    return standardize_backward(d_log * _named(density).slope(standardize(y, params)), y, params)
+    slope = _named(density).slope(standardize(y, params))
+    return standardize_backward(upstream(d_log, "d_log", slope) * slope, y, params)
 
 
 def log_interval(lower: Array, upper: Array, params: Params, *, density: str = "normal") -> Array:
@@ -111,6 +113,7 @@ def log_interval_backward(
     """
     _, p_lower, p_upper = _interval(lower, upper, params, density)
     xp, scale = xp_of(p_lower), params.scale
+    d_log = upstream(d_log, "d_log", p_lower)
     d_lower, d_upper = -d_log * p_lower / scale, d_log * p_upper / scale
     x = [xp.where(xp.isinf(end), 0, standardize(end, params)) for end in (lower, upper)]
     d_scale = -(d_lower * x[0] + d_upper * x[1])
@@ -125,7 +128,7 @@ def log_interval_backward(
 
 
 def _named(density: str) -> Standard:
-    if density not in STANDARDS:
+    if not isinstance(density, str) or density not in STANDARDS:
         raise ValueError(f"density must be one of {', '.join(STANDARDS)}, not {density!r}")
     return STANDARDS[density]
 

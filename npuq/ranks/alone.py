@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from npuq.errors import RankError
 
 if TYPE_CHECKING:
-    from npuq.backend import Array  # which imports NumPy, see `launch.world`
+    from npuq.backend import Array  # which imports NumPy, see `launch.share_blas`
 
 T = TypeVar("T")
 
@@ -116,6 +115,8 @@ class Ranks:
         Yields:
             On rank 0 every result, by number; on others nothing, but it works until all is done.
         """
+        from concurrent.futures import ThreadPoolExecutor  # `npuq --help` would wait for it
+
         pool = ThreadPoolExecutor(threads, thread_name_prefix="npuq-work")
         try:
             yield from pool.map(work, range(count))

@@ -21,11 +21,11 @@ class ByNccl:
         self.backend = NCCLBackend(size, rank, use_mpi=True)
 
     def all_to_all(self, ours: Array, theirs: Array) -> None:
-        """See `Exchange`."""
+        """Row r of `ours` to rank r; row r of `theirs` from it."""
         self.backend.all_to_all(ours, theirs)
 
     def all_gather(self, ours: Array, theirs: Array) -> None:
-        """See `Exchange`."""
+        """`ours` to all ranks; row r of `theirs` from rank r."""
         self.backend.all_gather(ours, theirs, ours.size)
 
 

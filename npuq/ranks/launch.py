@@ -36,8 +36,7 @@ def is_launched() -> bool:
 def world() -> Ranks:
     """All ranks that one `mpiexec` started, as this one sees them; `ALONE` without it.
 
-    It is to be called before NumPy is imported: ranks that share cores share them out, by the
-    environment variables that say how many threads to run, where these are not set.
+    Ranks that share cores share them out: it sets NPUQ_THREADS, where that is not set.
 
     Raises:
         MissingDependencyError: `mpiexec` started several processes, and mpi4py is not there.
@@ -45,10 +44,21 @@ def world() -> Ranks:
             itself for the only one, and all would write the same files.
         SettingError: NPUQ_MPI_TIMEOUT is not a positive number.
     """
-    if not is_launched():
+    mpi = _mpi()
+    if mpi is None:
         return ALONE
+    from npuq.ranks.mpi import MpiRanks  # and NumPy
+
+    return MpiRanks(mpi, _timeout())
+
+
+@functools.cache
+def _mpi() -> Any:
+    """`mpi4py.MPI`, of several processes; None for one alone. Cores are shared out then."""
+    if not is_launched():
+        return None
+    _timeout()
     started = max(int(os.environ.get(name, "1")) for name in SIZES)
-    timeout = _timeout()
     try:
         import mpi4py
 
@@ -56,7 +66,7 @@ def world() -> Ranks:
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:  # RuntimeError: there is no library of MPI
         if started == 1 and "PMIX_RANK" not in os.environ:
-            return ALONE
+            return None
         if not isinstance(error, ImportError):
             error = ImportError(str(error))
         raise missing_dependency("a start by mpiexec", "mpi4py", "mpi", error) from error
@@ -68,11 +78,9 @@ def world() -> Ranks:
             f"another MPI ({library}); start by the mpiexec of that one"
         )
     if size == 1:
-        return ALONE
+        return None
     _share_cores(MPI.COMM_WORLD)
-    from npuq.ranks.mpi import MpiRanks
-
-    return MpiRanks(MPI, timeout)
+    return MPI
 
 
 def joined() -> Ranks:
@@ -106,6 +114,17 @@ def _timeout() -> float:
     return seconds
 
 
+def share_blas() -> None:
+    """Let NumPy's BLAS, too, run as many threads as this rank has cores.
+
+    Only before `world`, which imports NumPy. And only for training: the number of its threads
+    decides how it rounds, and files and figures are to be those of one process.
+    """
+    if _mpi() is not None:
+        for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+            os.environ.setdefault(name, os.environ["NPUQ_THREADS"])
+
+
 def _share_cores(comm: Any) -> None:
     """Let ranks that run on the same cores of a machine have a part of them each.
 
@@ -117,6 +136,4 @@ def _share_cores(comm: Any) -> None:
         cores = frozenset(os.sched_getaffinity(0))
     machine = os.uname().nodename if hasattr(os, "uname") else ""
     sharing = comm.allgather((machine, cores)).count((machine, cores))
-    threads = str(max(len(cores) // sharing, 1))
-    for name in ("NPUQ_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(name, threads)
+    os.environ.setdefault("NPUQ_THREADS", str(max(len(cores) // sharing, 1)))

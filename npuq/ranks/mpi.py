@@ -42,7 +42,7 @@ class MpiRanks(Ranks):
     def mean(
         self, numbers: Sequence[Any], arrays: dict[str, Array], weight: float
     ) -> tuple[tuple[Any, ...], dict[str, Array]]:
-        """See `Ranks.mean`: first who wants to stop, and the numbers; then the arrays."""
+        """The weighted sums: first who wants to stop, and the numbers; then the arrays."""
         begun = time.perf_counter()
         mine = np.array([self.asked, *map(float, numbers)], np.float64)
         mine[1:] *= weight
@@ -57,7 +57,7 @@ class MpiRanks(Ranks):
         return tuple(table[:, 1:].sum(axis=0).tolist()), total
 
     def gather(self, value: T) -> list[T]:
-        """See `Ranks.gather`."""
+        """What every rank gives, by rank: pickled, lengths first."""
         data = np.frombuffer(pickle.dumps(value), np.uint8)
         lengths = np.empty(self.size, np.int64)
         self.post.wait(self.comm.Iallgather(np.array([data.size], np.int64), lengths))
@@ -67,7 +67,7 @@ class MpiRanks(Ranks):
         return [pickle.loads(part.tobytes()) for part in parts]
 
     def in_order(self, work: Callable[[int], T], count: int, threads: int) -> Iterator[T]:
-        """See `Ranks.in_order`; no more threads than this rank may run."""
+        """Rank 0 hands out numbers, the others ask; no more threads than this rank may run."""
         threads = min(threads, thread_count())
         if self.leads:
             yield from lead(self.post, work, count, threads)
@@ -75,7 +75,7 @@ class MpiRanks(Ranks):
             serve(self.post, work, threads)
 
     def from_lead(self, make: Callable[[], T]) -> T:
-        """See `Ranks.from_lead`."""
+        """What rank 0 makes, pickled and sent to all."""
         if self.rank:
             length = np.empty(1, np.int64)
             self.post.wait(self.comm.Ibcast(length))
@@ -89,7 +89,7 @@ class MpiRanks(Ranks):
         return value
 
     def check_alike(self, facts: Mapping[str, Any]) -> None:
-        """See `Ranks.check_alike`."""
+        """Check that all state the same, and run the same npuq."""
         first, *others = self.gather({"npuq": this_npuq(), **facts})
         for rank, theirs in enumerate(others, start=1):
             differing = [
@@ -105,7 +105,7 @@ class MpiRanks(Ranks):
                 )
 
     def take_device(self) -> None:
-        """See `Ranks.take_device`."""
+        """Take a GPU; sums go through NCCL where all ranks can."""
         machine = self.comm.Split_type(self.post.mpi.COMM_TYPE_SHARED)
         if all(self.gather(take_device(machine.Get_rank()))):
             self.sums = Sums(self.size, ByNccl(self.size, self.rank))
@@ -114,7 +114,7 @@ class MpiRanks(Ranks):
 
     @contextlib.contextmanager
     def stopping_together(self) -> Iterator[None]:
-        """See `Ranks.stopping_together`; a second signal interrupts at once."""
+        """Within it a signal is noted, for the next `mean`; a second one interrupts at once."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -140,14 +140,14 @@ class MpiRanks(Ranks):
     # ---- the end
 
     def fail(self, text: str) -> bool:
-        """See `Ranks.fail`."""
+        """Tell the others of an error; whether it is for this rank to say it."""
         return self.post.fail(text)
 
     def leave(self) -> None:
-        """See `Ranks.leave`."""
+        """Wait for the others at the end of the program."""
         self.post.leave()
 
     def cost(self) -> str | None:
-        """See `Ranks.cost`."""
+        """Seconds spent on waiting for the others, and in sums."""
         waiting, sending = (self.seconds[name] for name in ("waiting", "sending"))
         return f"{self.size} ranks; waited {waiting:.1f} s for others, {sending:.1f} s in sums"

@@ -45,11 +45,11 @@ class ByMpi:
         self.comm, self.finish = comm, finish
 
     def all_to_all(self, ours: Array, theirs: Array) -> None:
-        """See `Exchange`."""
+        """Row r of `ours` to rank r; row r of `theirs` from it."""
         self.finish(self.comm.Ialltoall(ours, theirs))
 
     def all_gather(self, ours: Array, theirs: Array) -> None:
-        """See `Exchange`."""
+        """`ours` to all ranks; row r of `theirs` from rank r."""
         self.finish(self.comm.Iallgather(ours, theirs))
 
 

@@ -21,6 +21,7 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
+import os
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, TypeVar
@@ -134,7 +135,14 @@ def _collect(value: Any, found: list[Any]) -> None:
 
 @functools.cache
 def twin_of(module: str, name: str, place: ModuleType) -> Callable[..., Any] | None:
-    """The twin of a function for the library of its arrays, if there is one."""
+    """The twin of a function for the library of its arrays, if there is one.
+
+    `NPUQ_WITHOUT_TWINS` names modules, or functions as module.function, that go without, by commas;
+    it is looked at when a twin is first needed.
+    """
+    without = os.environ.get("NPUQ_WITHOUT_TWINS", "").split(",")
+    if module in without or f"{module}.{name}" in without:
+        return None
     folder = PLACES[place.__name__]
     path = f"{folder}.{module}"
     if importlib.util.find_spec(folder) is None or importlib.util.find_spec(path) is None:

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from npuq.backend import Array
+from npuq.backend import Array, device_of, to_device
 from npuq.coding.tables import IntegerTables
+from npuq.nn.parameters import named_arrays, with_arrays
 from npuq.trained.density_tables import MEDIAN_UNIT
 from npuq.trained.integer_scales import IntegerScales
 from npuq.trained.kind import Params
@@ -65,6 +66,39 @@ class Model(NamedTuple):
     def kind(self) -> str:
         """The name of its kind, one of KINDS."""
         return kind_of(self.params).name
+
+
+def device_of_model(model: Model) -> str:
+    """Where a model's transforms are computed, "cpu" or "cuda"."""
+    return device_of(next(iter(named_arrays(model.params).values())))
+
+
+def on_device(model: Model, device: str) -> Model:
+    """The same model, whose transforms and integer scales are computed on a device.
+
+    What codes symbols stays on the host: tables, phases and medians.
+
+    Args:
+        model: wherever it is.
+        device: "cpu" or "cuda".
+
+    Raises:
+        ValueError, NoDeviceError: as `npuq.backend.usable_device`.
+    """
+    if device_of_model(model) == device:
+        return model
+    arrays = {name: to_device(a, device) for name, a in named_arrays(model.params).items()}
+    hyper = model.hyper
+    if hyper is not None:
+        a, b, c = (
+            layer._replace(w=to_device(layer.w, device), b=to_device(layer.b, device))
+            for layer in hyper.scales.layers
+        )
+        thresholds = to_device(hyper.scales.thresholds, device)
+        hyper = hyper._replace(
+            scales=hyper.scales._replace(layers=(a, b, c), thresholds=thresholds)
+        )
+    return model._replace(params=with_arrays(model.params, arrays), hyper=hyper)
 
 
 def hyper_of(model: Model) -> HyperCoding:

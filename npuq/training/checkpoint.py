@@ -23,9 +23,10 @@ HISTORY = (
 )  # fmt: skip
 """Columns of `history.csv`; the losses are means over the steps since the row before."""
 
-FORMAT = 3
-"""Format 2, which still is read, had neither average nor lengths, and the hyperprior model was
-always trained in pixel coordinates."""
+FORMAT = 4
+"""Formats 2 and 3, which still are read, were of runs whose noise came from NumPy's PCG64. Format 2
+had neither average nor lengths, and the hyperprior model was always trained in pixel coordinates.
+"""
 
 
 class TrainingState(NamedTuple):
@@ -188,16 +189,16 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
         raise TrainingError(f"{path}: there is no checkpoint to resume from") from None
     except Exception as error:  # damaged archives raise whatever zipfile and zlib come across
         raise TrainingError(f"{path} is not a checkpoint of npuq, or it is damaged") from error
-    if version not in (2, FORMAT) or not sound:
+    if not 2 <= version <= FORMAT or not sound:
         raise TrainingError(f"{path} is a checkpoint of another version of npuq; train anew")
-    if version == 2:
-        manifest = _upgraded(manifest)
-    return manifest, arrays
+    return (manifest if version == FORMAT else _upgraded(manifest, version)), arrays
 
 
-def _upgraded(manifest: dict[str, Any]) -> dict[str, Any]:
-    """The manifest of format 2 with what has been added since, as such runs behaved."""
-    options = manifest["options"]
+def _upgraded(manifest: dict[str, Any], version: int) -> dict[str, Any]:
+    """The manifest of an older format with what has been added since, as such runs behaved."""
+    options = manifest["options"] | {"noise": "pcg64"}
+    if version == 3:
+        return manifest | {"options": options}
     if options.get("model") == "hyperprior":
         options = options | {"coordinates": "pixel"}
     defaults = json.loads(json.dumps(dataclasses.asdict(TrainingOptions())))

@@ -24,6 +24,7 @@ from npuq.models.hyperprior import HyperpriorParams
 from npuq.models.linear import CHANNELS, LinearParams
 from npuq.nn.initialize import block_dct, dct_basis
 from npuq.nn.parameters import named_arrays, with_arrays
+from npuq.nn.products import product
 
 
 class Coordinates(NamedTuple):
@@ -80,8 +81,8 @@ def from_model(params: LinearParams, basis: Coordinates) -> LinearParams:
 
 
 def _times(weights: Array, matrix: Array) -> Array:
-    product = weights.reshape(CHANNELS, CHANNELS) @ matrix.astype(weights.dtype)
-    return product.reshape(weights.shape)
+    square = weights.reshape(CHANNELS, CHANNELS)
+    return product(square, matrix.astype(weights.dtype, copy=False)).reshape(weights.shape)
 
 
 def kernel_frequencies(params: HyperpriorParams) -> HyperpriorParams:
@@ -107,7 +108,7 @@ def _kernels_times(params: HyperpriorParams, *, transposed: bool) -> HyperpriorP
             k = w.shape[-1]
             basis = _kernel_basis(xp_of(w), k, w.dtype)
             matrix = basis if transposed else basis.T
-            arrays[name] = (w.reshape(-1, k * k) @ matrix).reshape(w.shape)
+            arrays[name] = product(w.reshape(-1, k * k), matrix).reshape(w.shape)
     return with_arrays(params, arrays)
 
 

@@ -60,6 +60,16 @@ def resident(images: Sequence[Array]) -> Resident:
     return Resident(pixels, sizes[:-1].astype(np.int64), shapes)
 
 
+def largest_reduction(shapes: Sequence[tuple[int, ...]], crop: int, smallest: int) -> float:
+    """The largest factor that a side is reduced by, where smaller sides begin at `smallest`."""
+    factors = [1.0]
+    for shape in shapes:
+        side = min(max(smallest, crop), *shape[:2])
+        resized = resized_shape(shape[:2], side)
+        factors += [old / new for old, new in zip(shape[:2], resized, strict=True)]
+    return max(factors)
+
+
 def draw_crops(
     shapes: Sequence[tuple[int, ...]], *, seed: int, step: int, batch_size: int, crop: int,
     smaller_side: tuple[int, int], turns: bool,

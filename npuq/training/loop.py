@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from npuq.backend import Array, to_device, to_host, xp_of
-from npuq.errors import RankError, TrainingError
+from npuq.errors import RankError
 from npuq.models.linear import Loss
 from npuq.nn.adam import adam_init
 from npuq.nn.parameters import named_arrays, with_arrays
@@ -33,15 +33,14 @@ from npuq.training.checkpoint import (
 )
 from npuq.training.objectives import Objective, objective_of
 from npuq.training.options import TrainingOptions
-from npuq.training.photographs import BatchSource, batches
+from npuq.training.photographs import BatchSource
 from npuq.training.records import on_ranks, write_history
 from npuq.training.run_folder import alone_in
 from npuq.training.schedules import lmbda_at, softness_at
-from npuq.training.step import noise_of_step, noise_of_validation, on_host, training_step
+from npuq.training.step import noise_of_validation, on_host
+from npuq.training.steps import HostSteps, Steps, diverged
 
 Progress = Callable[[int, Loss], None]
-STEPS_PER_WAIT = 50
-"""On a device, so many losses are fetched at once, and only then looked at; on the host each is."""
 
 
 def validation_loss(
@@ -57,7 +56,8 @@ def validation_loss(
     device = _device(model)
     losses = {}
     for number in range(ranks.rank, len(images), ranks.size):
-        inputs = objective.inputs(images[number][None], noise_of_validation(number))
+        noise = noise_of_validation(number, generator=options.noise)
+        inputs = objective.inputs(images[number][None], noise)
         losses[number] = objective.loss(
             model,
             tuple(to_device(a, device) for a in inputs),
@@ -81,6 +81,7 @@ def train_parameters(
     provenance: Mapping[str, Any] | None = None,
     resume: bool = False,
     device: str = "cpu",
+    precision: str = "float32",
     checkpoint_every: int = 1000,
     stop_after: int | None = None,
     progress: Progress | None = None,
@@ -102,9 +103,10 @@ def train_parameters(
             is resumed only where it is the same.
         resume: go on from the folder's checkpoint.
         device: "cpu" or "cuda".
+        precision: of products on a CUDA device, "float32" or "tf32", which is faster and rougher.
         checkpoint_every: steps between checkpoints, rows of the history and validations.
         stop_after: stop, with a checkpoint, before this step; for tests of interruption.
-        progress: called with (step, loss) for each step; on a device for some at once.
+        progress: called with (step, loss) for each step; on a CUDA device for some at once.
         ranks: that train together, see `npuq.ranks`; rank 0 alone reads and writes in the folder.
 
     Returns:
@@ -136,7 +138,15 @@ def train_parameters(
         state = on_ranks(ranks.from_lead(start), ranks.size)
         run = _Run(objective, like, validation, folder, options, provenance, ranks)
         stop = options.steps if stop_after is None else min(stop_after, options.steps)
-        state = run.train(_moved(state, device), source, stop, device, checkpoint_every, progress)
+        begin = like, objective, source, options, stop
+        steps: Steps
+        if device == "cpu" or ranks.size > 1:
+            steps = HostSteps(state, *begin, ranks, device)
+        else:
+            from npuq.training.device_steps import DeviceSteps
+
+            steps = DeviceSteps(state, *begin, precision=precision)
+        state = run.train(steps, stop, checkpoint_every, progress)
     trained = objective.to_model(with_arrays(like, _result(state, options)))
     return with_arrays(trained, {k: to_host(a) for k, a in named_arrays(trained).items()})
 
@@ -153,65 +163,36 @@ class _Run(NamedTuple):
     ranks: Ranks
 
     def train(
-        self,
-        state: TrainingState,
-        source: BatchSource,
-        stop: int,
-        device: str,
-        checkpoint_every: int,
-        progress: Progress | None,
+        self, steps: Steps, stop: int, checkpoint_every: int, progress: Progress | None
     ) -> TrainingState:
         """The state at step `stop`, or at an interruption, which is passed on once it is saved."""
-        options, ranks = self.options, self.ranks
-        share = ranks.share(options.batch_size)
-        steps = batches(source, seed=options.seed, first_step=state.step, stop_step=stop)
-        at_once = 1 if device == "cpu" else STEPS_PER_WAIT
-        unseen: list[Loss] = []  # of the last steps, which nobody has looked at yet
+        begun = steps.state()
+        done, summed, last = begun.step, begun.summed, self.options.steps
         try:
             # a diverging run ends in one error, without NumPy's warnings on the way
-            with np.errstate(all="ignore"), ranks.stopping_together():
-                for step, batch in steps:
-                    noise = noise_of_step(options.seed, step, share)
-                    inputs = tuple(
-                        to_device(a, device) for a in self.objective.inputs(batch, noise)
-                    )
-                    after, loss = training_step(
-                        state, self.like, self.objective, inputs, options, ranks
-                    )
-                    losses, seen = [*unseen, loss], []
-                    row_due = after.step % checkpoint_every == 0 or after.step == options.steps
-                    if row_due or len(losses) == at_once or after.step == stop:
-                        losses, seen = [], self.finite(losses, after.step)
-                    if row_due:
-                        after = self.with_row(after, step)
-                    # not before: a step is interrupted as a whole, and done again
-                    state, unseen = after, losses
-                    for number, loss in enumerate(seen, state.step + 1 - len(seen)):
-                        if progress is not None:
-                            progress(number, loss)
-                    if row_due:
-                        if ranks.leads:
+            with np.errstate(all="ignore"), self.ranks.stopping_together():
+                while True:
+                    # also one that an interruption has kept from being made
+                    if summed and (done % checkpoint_every == 0 or done == last):
+                        state, summed = self.with_row(steps.state(), done - 1), 0
+                        steps.row_made(state)
+                        if self.ranks.leads:
                             write_history(self.folder / "history.csv", state.history)
                         self.save(state)
+                    if done >= stop:
+                        break
+                    next_row = (done // checkpoint_every + 1) * checkpoint_every
+                    losses = steps.advance(min(next_row, stop))
+                    done, summed = done + len(losses), summed + len(losses)
+                    if progress is not None:
+                        for number, loss in enumerate(losses, done + 1 - len(losses)):
+                            progress(number, loss)
         except (KeyboardInterrupt, RankError):
-            self.finite(unseen, state.step)
-            self.save(state)
+            self.save(steps.state())
             raise
-        if stop < options.steps:
-            self.save(state)
-        return state
-
-    def finite(self, losses: Sequence[Loss], step: int) -> list[Loss]:
-        """The losses of the last steps, `step` of them done by now, as numbers on the host.
-
-        Raises:
-            TrainingError: one is not finite.
-        """
-        found = on_host(losses)
-        for number, loss in enumerate(found, step - len(found)):
-            if not math.isfinite(loss.loss):
-                raise TrainingError(_diverged(float(loss.loss), number, self.options))
-        return found
+        if stop < last:
+            self.save(steps.state())
+        return steps.state()
 
     def with_row(self, state: TrainingState, step: int) -> TrainingState:
         """The state with the figures since the last row as a new row of its history.
@@ -221,7 +202,7 @@ class _Run(NamedTuple):
         """
         options = self.options
         if not all(bool(xp_of(a).isfinite(a).all()) for a in state.params.values()):
-            raise TrainingError(_diverged(math.nan, step, options))
+            raise diverged(math.nan, step, options)
         if self.ranks.size > 1:  # unlike machines may round unlike
             self.ranks.check_alike({"parameters": digest(state.params)})
         now = self.objective.to_model(with_arrays(self.like, _result(state, options)))
@@ -233,31 +214,21 @@ class _Run(NamedTuple):
         return state._replace(history=[*state.history, row], sums=(0.0, 0.0, 0.0), summed=0)
 
     def save(self, state: TrainingState) -> None:
-        """Write the checkpoint, on rank 0."""
+        """Write the checkpoint, on rank 0.
+
+        Raises:
+            TrainingError: a loss was not finite; nothing is written.
+        """
         if not self.ranks.leads:
             return
+        if not all(math.isfinite(total) for total in state.sums):
+            raise diverged(float(state.sums[0]), state.step - 1, self.options)
         save_checkpoint(self.folder / "checkpoint.npz", state, self.options, self.provenance)
-
-
-def _diverged(loss: float, step: int, options: TrainingOptions) -> str:
-    return (
-        f"the loss is {loss} at step {step}: the training diverges. Begin a new run, in another "
-        "folder, from the last checkpoint if there is one (--branch-from), with a lower "
-        f"--learning-rate than {options.learning_rate:g}"
-    )
 
 
 def _result(state: TrainingState, options: TrainingOptions) -> dict[str, Array]:
     """What is validated and saved: the average where one is kept, or else the last parameters."""
     return state.average if options.average_steps and state.average else state.params
-
-
-def _moved(state: TrainingState, device: str) -> TrainingState:
-    def moved(arrays: dict[str, Array]) -> dict[str, Array]:
-        return {name: to_device(a, device) for name, a in arrays.items()}
-
-    adam = state.adam._replace(m=moved(state.adam.m), v=moved(state.adam.v))
-    return state._replace(params=moved(state.params), adam=adam, average=moved(state.average))
 
 
 def _device(params: Any) -> str:

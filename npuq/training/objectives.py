@@ -212,7 +212,7 @@ def objective_of(options: TrainingOptions, device: str = "cpu") -> Objective[Any
     """The loss of the model that options are for, with what it needs on a device."""
     if options.model == "hyperprior":
         return HyperpriorObjective(options)
-    basis = coordinates_of(options)
+    basis = (m.astype(np.float32) for m in coordinates_of(options))  # as the parameters are
     return LinearObjective(options, Coordinates(*(to_device(m, device) for m in basis)))
 
 

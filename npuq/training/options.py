@@ -17,13 +17,14 @@ CHOICES = {
     "rate_schedule": ("drop", "cosine", "constant"),
     "start": ("orthogonal", "jpeg", "random", "klt"),
     "coordinates": ("frequency", "pixel"),
+    "noise": ("philox", "pcg64"),
 }
 """The fields of `TrainingOptions` that are one of a few words."""
 
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """Settings of a run. The defaults are quick ones; `PRESETS` holds the paper's.
+    """Settings of a run. The defaults are quick ones; `npuq.training.presets` has the paper's.
 
     Attributes:
         model: which model of Sec. 5.1, "linear" or "hyperprior".
@@ -62,6 +63,8 @@ class TrainingOptions:
             of the linear model and of each kernel of the hyperprior model.
         step_size: initial quantization step, grey levels; None for see `initial_step_size`.
         init_scale: initial scale of the density.
+        noise: the generator of the noise: "philox", the same numbers on every device; "pcg64" was
+            that of runs with checkpoints of formats 2 and 3.
         seed: of everything random.
     """
 
@@ -95,6 +98,7 @@ class TrainingOptions:
     coordinates: str = "frequency"
     step_size: float | None = None
     init_scale: float = 1.0
+    noise: str = "philox"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -133,6 +137,8 @@ class TrainingOptions:
         multiple = self.crop_multiple
         check("crop", self.crop % multiple == 0, f"be a multiple of {multiple}")
         check("seed", self.seed >= 0, "not be negative")
+        if self.noise == "philox":
+            check("seed", self.seed < 1 << 64, "be below 2^64 for philox noise")
         for name, words in CHOICES.items():
             check(name, getattr(self, name) in words, f"be {' or '.join(words)}")
         starts = CHOICES["start"][2:] if self.model == "hyperprior" else CHOICES["start"][:2]

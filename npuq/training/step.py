@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from npuq.backend import Array, to_host, xp_of
+from npuq.coding.noise import noise_place, uniform_noise
 from npuq.models.linear import Loss
 from npuq.nn.adam import adam_step
 from npuq.nn.clipping import REMEMBERED, clipped, gradient_length, is_outlier
@@ -19,25 +20,61 @@ from npuq.training.objectives import Noise, Objective
 from npuq.training.options import TrainingOptions
 from npuq.training.schedules import learning_rates_at, lmbda_at, softness_at
 
-_NOISE = 1  # stream of randomness within a seed
+_NOISE = 1  # stream of randomness within a seed, of PCG64
 _VALIDATION_NOISE = 0x6E6F6973
-"""First word of the validation noise's seeds: none that a run has, as it would be in its noise."""
+"""The seed of the validation noise, or its first word."""
+_VALIDATION_TENSORS = 1 << 31
+"""Added to the numbers of tensors in validation, so that no run has the same noise."""
 
 
-def noise_of_step(seed: int, step: int, share: Share = WHOLE) -> Noise:
+def noise_of_step(
+    seed: int, step: int, share: Share = WHOLE, *, generator: str = "philox"
+) -> Noise:
     """The uniform noise of a step (Eq. 4), from (seed, step) alone, for tensors by number.
 
     With a share of the batch, that of its images: the noise of a part is the part of the noise.
+
+    Args:
+        seed, step: of the run.
+        share: of the batch.
+        generator: "philox", of `npuq.coding.noise`, the same on every device; "pcg64", NumPy's, in
+            runs that began before there was that choice.
     """
-    return _noise([seed, step, _NOISE], share)
+    if generator == "pcg64":
+        return _pcg64([seed, step, _NOISE], share)
+    return lambda tensor, shape: part_of_noise(noise_place(seed, step, tensor), shape, share)
 
 
-def noise_of_validation(number: int) -> Noise:
+def noise_of_validation(number: int, *, generator: str = "philox") -> Noise:
     """The uniform noise of a held-out image: the same at every step of every run."""
-    return _noise([_VALIDATION_NOISE, number], WHOLE)
+    if generator == "pcg64":
+        return _pcg64([_VALIDATION_NOISE, number], WHOLE)
+
+    def uniform(tensor: int, shape: tuple[int, ...]) -> Array:
+        place = noise_place(_VALIDATION_NOISE, number, _VALIDATION_TENSORS + tensor)
+        return uniform_noise(place, shape)
+
+    return uniform
 
 
-def _noise(seed: list[int], share: Share) -> Noise:
+def part_of_noise(place: Array, shape: tuple[int, ...], share: Share) -> Array:
+    """A share of what `npuq.coding.noise.uniform_noise` gives a batch.
+
+    Args:
+        place: of the tensor.
+        shape: of the part; images lie as in `npuq.ranks.noise.part_of_uniform`.
+        share: which images.
+    """
+    if share.weight == 1:
+        return uniform_noise(place, shape)
+    axis = 1 if len(shape) == 2 else 0
+    one_image = shape[axis] // (share.stop - share.first)
+    whole = uniform_noise(place, (*shape[:axis], one_image * share.of, *shape[axis + 1 :]))
+    part = slice(one_image * share.first, one_image * share.stop)
+    return np.ascontiguousarray(whole[:, part] if axis else whole[part])
+
+
+def _pcg64(seed: list[int], share: Share) -> Noise:
     def uniform(tensor: int, shape: tuple[int, ...]) -> Array:
         words = [*seed, tensor] if tensor else seed
         return part_of_uniform(words, shape, share) - np.float32(0.5)

@@ -28,9 +28,9 @@ from npuq.training.photographs import (
     BatchSource,
     describe_photographs,
     load_photographs,
-    training_batch,
     validation_crops,
 )
+from npuq.training.random_crops import RandomCrops
 from npuq.training.run_folder import check_folder
 from npuq.training.schedules import softness_at
 
@@ -49,6 +49,7 @@ def train(
     branch_from: str | Path | None = None,
     resume: bool = False,
     device: str = "cpu",
+    precision: str = "float32",
     validation_crop: int = 512,
     checkpoint_every: int | None = None,
     progress: Progress | None = None,
@@ -58,8 +59,10 @@ def train(
     """Train a model on photographs and write it to `model.npz` in the folder (Sec. 5.2).
 
     Example:
-        >>> options = TrainingOptions(**PRESETS["fast-sr"])         # npuq.training.options
-        >>> model = train("photographs", "run", options)            # and run/model.npz
+        >>> from npuq.training.options import TrainingOptions
+        >>> from npuq.training.presets import PRESETS
+        >>> options = TrainingOptions(**PRESETS["fast-sr"])
+        >>> model = train("photographs", "run", options)  # and run/model.npz
         >>> data = npuq.compress(image, model=model)
 
     Args:
@@ -73,6 +76,7 @@ def train(
         branch_from: checkpoint of another run whose parameters and moments are the start.
         resume: go on from the folder's checkpoint; everything else must be as it was begun with.
         device: "cpu" or "cuda".
+        precision: of products on a CUDA device, "float32" or "tf32", which is faster and rougher.
         validation_crop: size of the held-out pictures, a multiple of `options.crop_multiple`.
         checkpoint_every: steps between checkpoints and validations; by default a tenth of all, at
             most 1000.
@@ -120,6 +124,7 @@ def train(
         provenance=provenance,
         resume=resume,
         device=device,
+        precision=precision,
         checkpoint_every=checkpoint_every or min(max(options.steps // 10, 1), 1000),
         progress=progress,
         ranks=ranks,
@@ -202,7 +207,5 @@ def _data(
         kept = len(found.validation)
         aside = f"{kept} kept aside for validation" if kept else "none to keep aside for validation"
         report(f"{len(found.training)} photographs for training, {aside}")
-    source = functools.partial(
-        training_batch, found, **batch, smaller_side=options.smaller_side, turns=options.turns
-    )
+    source = RandomCrops(found, **batch, smaller_side=options.smaller_side, turns=options.turns)
     return source, validation_crops(found, crop=validation_crop, smaller_side=options.smaller_side)

@@ -38,8 +38,9 @@ SETTINGS: dict[str, Any] = {
 SINCE = {
     2: {},
     3: {"coordinates": "frequency", "average_steps": 3, "skip_ratio": 10.0, "warmup_steps": 2},
+    4: {"average_steps": 3, "alpha_start": 1.0, "alpha_end": 4.0},
 }
-"""What each format added."""
+"""What each format added, or the next one changes."""
 PROVENANCE = {"name": "old"}
 
 

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import ctypes
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from npuq.kernels.cuda.cublas import SIGNATURES
+
 HANDLE = 4711
 CUDA_R_32F = 0
-CONSTANTS = {
-    "CUBLAS_OP_N": 0, "CUBLAS_OP_T": 1, "CUBLAS_COMPUTE_32F": 68,
-    "CUBLAS_COMPUTE_32F_FAST_TF32": 77, "CUBLAS_GEMM_DEFAULT": -1,
-}  # fmt: skip
 _ARRAYS: dict[int, Any] = {}
 
 
@@ -27,14 +26,53 @@ def remember(array: Any) -> None:
     _ARRAYS[key] = weakref.ref(array, lambda _: _ARRAYS.pop(key, None))
 
 
+def arrays() -> list[Any]:
+    """All that live now."""
+    return [array for found in list(_ARRAYS.values()) if (array := found()) is not None]
+
+
+class Library:
+    """The functions of the library that are called, and what C makes of their arguments."""
+
+    def __init__(self, multiply: Callable[..., None], stream: Callable[[], int]) -> None:
+        self._multiply, self._current, self._stream, self._workspace = multiply, stream, 0, 0
+
+    def cublasSetStream_v2(self, *args: Any) -> int:  # noqa: N802
+        handle, self._stream = converted("cublasSetStream_v2", args)
+        self._workspace = 0
+        return 0 if handle == HANDLE else 1
+
+    def cublasSetWorkspace_v2(self, *args: Any) -> int:  # noqa: N802
+        _, self._workspace, _ = converted("cublasSetWorkspace_v2", args)
+        return 0
+
+    def cublasGemmStridedBatchedEx(self, *args: Any) -> int:  # noqa: N802
+        if self._stream != self._current():
+            raise RuntimeError("cuBLAS computes on another stream than the current one")
+        if not self._workspace:
+            raise RuntimeError("cuBLAS has no workspace of its own")
+        self._multiply(*converted("cublasGemmStridedBatchedEx", args))
+        return 0
+
+
+def converted(function: str, args: tuple[Any, ...]) -> list[int]:
+    """The arguments as C sees them."""
+    types = SIGNATURES[function]
+    if len(types) != len(args):
+        raise TypeError(f"{function} takes {len(types)} arguments, not {len(args)}")
+    return [kind(arg).value or 0 for kind, arg in zip(types, args, strict=True)]
+
+
 def gemm_strided_batched(
     handle: int, trans_a: int, trans_b: int, m: int, n: int, k: int,
     alpha: int, a: int, a_type: int, lda: int, stride_a: int,
     b: int, b_type: int, ldb: int, stride_b: int,
     beta: int, c: int, c_type: int, ldc: int, stride_c: int,
-    batch: int, compute: int, algorithm: int,
+    batch: int, compute: int, algorithm: int, *, dry: bool = False,
 ) -> int:  # fmt: skip
     """c = alpha op(a) op(b) + beta c for each of a batch; the bytes that are read and written.
+
+    A `dry` one checks its arguments alone.
 
     Raises:
         RuntimeError: a status of cuBLAS, or an address where no array is.
@@ -53,6 +91,8 @@ def gemm_strided_batched(
         raise RuntimeError("products of a batch overlap")
     A = A.swapaxes(1, 2) if trans_a else A
     B = B.swapaxes(1, 2) if trans_b else B
+    if dry:
+        return int(A.nbytes + B.nbytes + C.nbytes)
     if compute == 77:
         A, B = _tf32(A), _tf32(B)
     one, zero = (ctypes.c_float.from_address(address).value for address in (alpha, beta))

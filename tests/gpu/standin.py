@@ -9,6 +9,7 @@ raises NotImplementedError; add it then. It counts what a GPU would be asked for
     bytes           that they read and write; of ours, of each array once
     waits           of the host for the device
     to device       arrays that travel there
+    graphs          that are launched, each once; `recording.py` has them
 
 `install` puts it in the place of CuPy for one test, with the emulator as its `RawModule`.
 """
@@ -29,6 +30,16 @@ import pytest
 import scipy.special
 from gpu import cublas
 from gpu.emulator import RawModule
+from gpu.recording import (
+    Graph,
+    MemoryPool,
+    Stream,
+    fresh,
+    is_captured,
+    perform,
+    refuse,
+    using_allocator,
+)
 
 NAMES: dict[str, list[str]] = json.loads(Path(__file__).with_name("cupy_names.json").read_text())
 COUNT: collections.Counter[str] = collections.Counter()
@@ -39,6 +50,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Any:
     COUNT.clear()
     for name, module in MODULES.items():
         monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setattr("npuq.kernels.cuda.cublas.library", lambda _: LIBRARY)
     return MODULES["cupy"]
 
 
@@ -51,8 +63,15 @@ def launched(kind: str, size: int, kernels: int = 1) -> None:
 
 def waited(array: ndarray) -> Any:
     """The values on the host, which has to wait for them."""
+    refuse("the host waits for a number")
     COUNT["waits"] += 1
     return array.on_host
+
+
+def sent() -> None:
+    """Count an array that travels to the device."""
+    refuse("an array of the host is copied")
+    COUNT["to device"] += 1
 
 
 def unwrapped(x: Any) -> Any:
@@ -139,16 +158,15 @@ class ndarray:  # noqa: N801  (as CuPy's)
     def __bool__(self) -> bool:
         return bool(waited(self))
 
-    def _view_or_copy(self, values: Any) -> ndarray:
+    def reshape(self, *shape: Any, order: str = "C") -> ndarray:
+        values = self.on_host.reshape(*shape, order=order)
         if values.size and not np.shares_memory(values, self.on_host):
             launched("copy", 2 * values.nbytes)
+            values = fresh(lambda: self.on_host.reshape(*shape, order=order))
         return ndarray(values)
 
-    def reshape(self, *shape: Any, order: str = "C") -> ndarray:
-        return self._view_or_copy(self.on_host.reshape(*shape, order=order))
-
     def ravel(self) -> ndarray:
-        return self._view_or_copy(self.on_host.ravel())
+        return self.reshape(-1)
 
     def transpose(self, *axes: Any) -> ndarray:
         return ndarray(self.on_host.transpose(*axes))
@@ -161,24 +179,24 @@ class ndarray:  # noqa: N801  (as CuPy's)
 
     def copy(self, order: Any = "C") -> ndarray:
         launched("copy", 2 * self.nbytes)
-        return ndarray(self.on_host.copy(order))
+        return ndarray(fresh(lambda: self.on_host.copy(order)))
 
     def astype(self, dtype: Any, *, order: Any = "K", copy: bool = True, **_: Any) -> ndarray:
         values = self.on_host.astype(dtype, order=order, copy=copy)
         if values is self.on_host:
             return self
         launched("copy", stored(self.on_host) + values.nbytes)
-        return ndarray(values)
+        return ndarray(fresh(lambda: self.on_host.astype(dtype, order=order)))
 
     def fill(self, value: Any) -> None:
         launched("elementwise", self.nbytes)
-        self.on_host.fill(unwrapped(value))
+        perform(lambda: self.on_host.fill(unwrapped(value)))
 
     def set(self, values: Any) -> None:
         """Copy an array of the host into this one."""
         if not isinstance(values, np.ndarray) or values.dtype != self.dtype:
             raise TypeError(f"set takes an array of NumPy of {self.dtype}")
-        COUNT["to device"] += 1
+        sent()
         self.on_host[...] = values
 
     def __getitem__(self, key: Any) -> ndarray:
@@ -186,6 +204,7 @@ class ndarray:  # noqa: N801  (as CuPy's)
         found = self.on_host[key]
         if gathers:
             launched("gather", 2 * np.asarray(found).nbytes, 2)
+            found = fresh(lambda: self.on_host[key])
         elif not isinstance(found, np.ndarray):  # a view without axes, where NumPy makes a scalar
             found = self.on_host[(*key, ...) if isinstance(key, tuple) else (key, ...)]
         return ndarray(np.asarray(found))
@@ -197,11 +216,11 @@ class ndarray:  # noqa: N801  (as CuPy's)
             return
         size = np.asarray(target).nbytes + stored(values)
         launched("scatter" if scatters else "elementwise", size)
-        self.on_host[key] = values
+        perform(lambda: self.on_host.__setitem__(key, values))
 
     def _reduced(self, name: str, axis: Any, **options: Any) -> ndarray:
         options = {key: value for key, value in options.items() if value is not None}
-        result = np.asarray(getattr(self.on_host, name)(axis=axis, **options))
+        result = fresh(lambda: np.asarray(getattr(self.on_host, name)(axis=axis, **options)))
         launched("reduction", stored(self.on_host) + result.nbytes)
         return ndarray(result)
 
@@ -229,8 +248,8 @@ class ndarray:  # noqa: N801  (as CuPy's)
     def argmax(self, axis: Any = None) -> ndarray:
         return self._reduced("argmax", axis)
 
-    def clip(self, low: Any = None, high: Any = None) -> ndarray:
-        return clip(self, low, high)
+    def clip(self, low: Any = None, high: Any = None, out: Any = None) -> ndarray:
+        return clip(self, low, high, out=out)
 
     def dot(self, other: Any) -> ndarray:
         return matmul(self, other)
@@ -247,7 +266,7 @@ def _index(key: Any) -> tuple[Any, bool]:
     parts = key if isinstance(key, tuple) else (key,)
     for part in parts:
         if isinstance(part, (list, np.ndarray)):
-            COUNT["to device"] += 1
+            sent()
     gathers = any(isinstance(part, (list, np.ndarray, ndarray)) for part in parts)
     found = tuple(p.on_host if isinstance(p, ndarray) else p for p in parts)
     return (found if isinstance(key, tuple) else found[0]), gathers
@@ -258,18 +277,27 @@ def elementwise(function: Callable[..., Any]) -> Callable[..., ndarray]:
 
     def call(*args: Any, out: Any = None, dtype: Any = None, **options: Any) -> Any:
         raw = [unwrapped(a) for a in args]
-        with np.errstate(all="ignore"):
-            result = function(*raw, **({} if dtype is None else {"dtype": dtype}), **options)
+
+        def compute() -> Any:
+            with np.errstate(all="ignore"):
+                return function(*raw, **({} if dtype is None else {"dtype": dtype}), **options)
+
+        result = compute()
         results = [np.asarray(r) for r in (result if isinstance(result, tuple) else (result,))]
         read = {id(a): stored(a) for a in raw}
         launched("elementwise", sum(read.values()) + sum(r.nbytes for r in results))
         if out is None:
-            made = tuple(map(ndarray, results))
-            return made if isinstance(result, tuple) else made[0]
+            if not isinstance(result, tuple):
+                return ndarray(fresh(compute) if is_captured() else results[0])
+            refuse("the stand-in cannot record a kernel of two results yet")
+            return tuple(map(ndarray, results))
         (to,) = out if isinstance(out, tuple) else (out,)
         if not np.can_cast(results[0].dtype, unwrapped(to).dtype, "same_kind"):
             raise TypeError(f"output {results[0].dtype} could not be coerced to {to.dtype}")
-        to.on_host[...] = results[0]
+        if is_captured():
+            perform(lambda: to.on_host.__setitem__(..., compute()))
+        else:
+            to.on_host[...] = results[0]
         return to
 
     return call
@@ -304,9 +332,8 @@ def asarray(x: Any, dtype: Any = None, order: Any = None) -> ndarray:
     """The array on the device; it travels there if it lies on the host."""
     if isinstance(x, ndarray):
         return x if dtype in (None, x.dtype) else x.astype(dtype)
-    values = np.array(x, dtype)
-    COUNT["to device"] += 1
-    return ndarray(values)
+    sent()
+    return ndarray(np.array(x, dtype))
 
 
 def ascontiguousarray(x: Any, dtype: Any = None) -> ndarray:
@@ -320,9 +347,10 @@ def made_by(function: Callable[..., Any]) -> Callable[..., ndarray]:
 
     def call(*args: Any, **options: Any) -> ndarray:
         args = tuple(a.on_host if isinstance(a, ndarray) else a for a in args)
-        result = function(*args, **options)
-        if "empty" not in function.__name__:
-            launched("elementwise", result.nbytes)
+        if "empty" in function.__name__:
+            return ndarray(function(*args, **options))
+        result = fresh(lambda: function(*args, **options))
+        launched("elementwise", result.nbytes)
         return ndarray(result)
 
     return call
@@ -334,7 +362,7 @@ def copied_by(function: Callable[..., Any]) -> Callable[..., ndarray]:
     def call(arrays: Any, *args: Any, **options: Any) -> ndarray:
         several = isinstance(arrays, (list, tuple))
         raw = [unwrapped(a) for a in arrays] if several else unwrapped(arrays)
-        result = function(raw, *args, **options)
+        result = fresh(lambda: function(raw, *args, **options))
         launched("copy", 2 * result.nbytes, len(arrays) if several else 1)
         return ndarray(result)
 
@@ -343,6 +371,7 @@ def copied_by(function: Callable[..., Any]) -> Callable[..., ndarray]:
 
 def matmul(a: Any, b: Any, out: Any = None) -> ndarray:
     """A product by cuBLAS, which copies what it cannot read as it lies."""
+    refuse_cublas()
     x, y = unwrapped(a), unwrapped(b)
     if not (isinstance(x, np.ndarray) and isinstance(y, np.ndarray)):
         raise TypeError("Unsupported type for a product")
@@ -359,6 +388,7 @@ def matmul(a: Any, b: Any, out: Any = None) -> ndarray:
 
 def tensordot(a: Any, b: Any, axes: Any = 2) -> ndarray:
     """Two copies and a product."""
+    refuse_cublas()
     result = np.asarray(np.tensordot(unwrapped(a), unwrapped(b), axes))
     launched("copy", 2 * (a.nbytes + b.nbytes), 2)
     launched("product", a.nbytes + b.nbytes + result.nbytes)
@@ -368,7 +398,15 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> ndarray:
 def vdot(a: Any, b: Any) -> ndarray:
     """The sum of products, on the device."""
     launched("reduction", a.nbytes + b.nbytes, 2)
-    return ndarray(np.asarray(np.vdot(unwrapped(a), unwrapped(b))))
+    return ndarray(fresh(lambda: np.asarray(np.vdot(unwrapped(a), unwrapped(b)))))
+
+
+def refuse_cublas() -> None:
+    """What CuPy says to a product while a stream is captured."""
+    if Stream.captured is not None:
+        raise NotImplementedError(
+            "calling cuBLAS API during stream capture is currently unsupported"
+        )
 
 
 def nonzero(a: Any) -> tuple[ndarray, ...]:
@@ -428,26 +466,36 @@ class CountingModule(RawModule):
     """The emulator's `RawModule`, whose launches are counted, as "own" as well."""
 
     def get_function(self, name: str) -> Any:
+        refuse("a kernel is loaded")
         kernel = super().get_function(name)
 
         def launch(grid: Any, block: Any, args: Any) -> None:
             arrays = {id(a): a for a in args if isinstance(a, ndarray)}
             launched("own", sum(a.nbytes for a in arrays.values()))
-            kernel(grid, block, args)
+            perform(lambda: kernel(grid, block, args))
 
         return launch
 
 
 def _product(*args: Any) -> None:
-    size = cublas.gemm_strided_batched(*args)
-    launched("product", size)
+    """A product by cuBLAS itself, whose arguments are numbers and addresses."""
+    launched("product", cublas.gemm_strided_batched(*args, dry=True))
+    alive = cublas.arrays() if is_captured() else []  # as long as the graph is
+    perform(lambda: cublas.gemm_strided_batched(*args) and alive)
 
 
+LIBRARY = cublas.Library(_product, lambda: Stream.current.ptr)
 CUDA: dict[str, Any] = {
-    "runtime": types.SimpleNamespace(getDeviceCount=lambda: 1, CUDA_R_32F=cublas.CUDA_R_32F),
+    "runtime": types.SimpleNamespace(
+        getDeviceCount=lambda: 1, getDevice=lambda: 0, runtimeGetVersion=lambda: 13000
+    ),
     "device": types.SimpleNamespace(get_cublas_handle=lambda: cublas.HANDLE),
-    "cublas": types.SimpleNamespace(**cublas.CONSTANTS, gemmStridedBatchedEx=_product),
-}
+    "cublas": types.SimpleNamespace(create=lambda: cublas.HANDLE),
+    "alloc": lambda size: types.SimpleNamespace(ptr=0x7000, size=size),
+    "Stream": Stream, "Graph": Graph, "MemoryPool": MemoryPool,
+    "using_allocator": using_allocator, "get_current_stream": lambda: Stream.current,
+}  # fmt: skip
+Graph.launched = staticmethod(lambda: COUNT.update(graphs=1))
 MODULES: dict[str, types.ModuleType] = {
     "cupy": _module("cupy", _own(), np),
     "cupy.cuda": _module("cupy.cuda", CUDA, None),

@@ -11,11 +11,12 @@ from gpu.conftest import device_only, on_device
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from npuq.kernels.cuda import bands
+from npuq.kernels.cuda.bands import Banded
 from npuq.kernels.cuda.conv import method_for
 from npuq.kernels.cuda.precision import precision
 from npuq.kernels.cuda.products import multiply
 from npuq.kernels.cuda.unfold import Unfolded
-from npuq.kernels.cuda.winograd import Winograd
 from npuq.nn.conv import (
     conv2d,
     conv2d_bias_gradient,
@@ -78,8 +79,46 @@ SIZES = st.tuples(st.integers(1, 7), st.integers(1, 7))
 def test_wide_ones_by_winograd(N: int, size: Any, C: Any, five: bool, P: int, seed: int) -> None:
     k, s = (5, 2) if five else (3, 1)
     size = tuple(max(n, k - 2 * P) for n in size)
-    assert isinstance(method_for((C[1], C[0], k, k), s, P), Winograd)
+    assert isinstance(method_for((C[1], C[0], k, k), s, P), Banded)
     there_and_back(N, size, C, (k, k), s, P, seed)
+
+
+@pytest.mark.parametrize(("k", "s", "P"), [(5, 2, 2), (3, 1, 1), (5, 2, 0), (3, 1, 2)])
+def test_large_images_band_by_band(k: int, s: int, P: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two rows of outputs each, the last one of fewer; all four functions are as without."""
+    monkeypatch.setattr(bands, "MOST", 1)
+    rng = np.random.default_rng(k + P)
+    x = rng.standard_normal((2, 13, 8, 16)).astype(f)
+    w = rng.standard_normal((17, 16, k, k)).astype(f)
+    bias, d_bias, static = (
+        rng.standard_normal(17).astype(f),
+        np.ones(16, f),
+        {"stride": s, "padding": P},
+    )
+    exact = [a.astype(float) for a in (x, w, bias)]
+    y = conv2d(*exact, **static)
+    assert y.shape[1] % 2 == 1 and y.shape[1] > 2
+    d_y = rng.standard_normal(y.shape).astype(f)
+    size, kernel = x.shape[1:3], w.shape[2:]
+    given = on_device(x, w, bias, d_y, d_bias)
+    pairs = [
+        (conv2d(*given[:3], **static), y),
+        (
+            conv2d_input_gradient(given[3], given[1], size=size, **static),
+            conv2d_input_gradient(d_y.astype(float), exact[1], size=size, **static),
+        ),
+        (
+            conv2d_kernel_gradient(given[3], given[0], kernel=kernel, **static),
+            conv2d_kernel_gradient(d_y.astype(float), exact[0], kernel=kernel, **static),
+        ),
+        (
+            conv_transpose2d(given[3], given[1], given[4], **static),
+            conv_transpose2d(d_y.astype(float), exact[1], d_bias.astype(float), **static),
+        ),
+    ]
+    for got, want in pairs:
+        # some ulps of the largest: three times as many as without bands at most
+        np.testing.assert_allclose(got.get(), want, atol=3e-6 * np.abs(want).max(), rtol=0)
 
 
 @given(N=st.integers(1, 2), size=SIZES, C=st.tuples(NARROW, NARROW),

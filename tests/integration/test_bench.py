@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import mpi
 import pytest
@@ -112,6 +113,37 @@ def test_all_ways_to_send_coefficients_deliver_a_picture() -> None:
         assert bits == pytest.approx(sent["un+q"].bits, rel=0.05)
 
 
+@pytest.mark.slow
+def test_the_part_of_arrays_runs_on_small_ones() -> None:
+    """Rates of whole calls, and memory of a process of its own."""
+    code = (
+        "import json\nfrom speed import arrays\n"
+        "arrays.SIDE, arrays.LARGE, arrays.ROUNDS = 16, 10_000_000, 2\n"
+        "print(json.dumps(arrays.rows()))"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT / "bench", capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    *small, large = json.loads(done.stdout)
+    assert len(small) == 4 and all(row["encode"] > 0 and row["bits each"] > 1 for row in small)
+    assert large["array MB"] < 40 and 0 < large["more to encode MB"] < 150
+
+
+def module(name: str) -> Any:
+    sys.path.insert(0, str(ROOT / "bench"))
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.pop(0)
+
+
+def test_efficiency_on_paper_is_that_of_the_formula() -> None:
+    """4 ranks: 6 MB of 8 go out at 1 MB a second, twice; 6 + 2 messages of 0.5 s each."""
+    step, efficiency = module("speed.ranks").on_paper(2.0, 1.0, 8_000_000, 4, 1e6, 0.5)
+    assert step == 2 + 1 + 12 + 4
+    assert efficiency == (4 * 2 + 1) / (4 * 19)
+
+
 # ---- the grid of models
 
 
@@ -187,11 +219,7 @@ def test_a_grid_on_ranks_is_that_of_one_process(photographs: Path, tmp_path: Pat
 
 
 def test_the_grid_is_the_papers_and_starts_come_before() -> None:
-    sys.path.insert(0, str(ROOT / "bench"))
-    try:
-        grid = importlib.import_module("train_weights")
-    finally:
-        sys.path.pop(0)
+    grid = module("train_weights")
     assert [round(value, 7) for value in grid.LAMBDAS.values()] == [
         0.0015625, 0.003125, 0.00625, 0.0125, 0.025, 0.05, 0.1, 0.2,
     ]  # fmt: skip

@@ -82,6 +82,48 @@ def test_there_and_back(
         assert told["seed"] == (9 if "--seed" in options else 0)
 
 
+@pytest.mark.parametrize("axis", ["0", "-2"])
+def test_each_channel_has_the_density_that_fits_it(
+    axis: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of its own kind, location and scale; `info` counts them, and says along which axis."""
+    rng, size = np.random.default_rng(5), (3, 60, 70)
+    y = np.stack([rng.normal(9, 1, size), rng.laplace(-50, 2, size), rng.laplace(0, 30, size)])
+    y = np.moveaxis(y, 0, int(axis))
+    source, file, back = (str(tmp_path / name) for name in ("y.npy", "y.npuq", "b.npy"))
+    np.save(source, y)
+    run_json(capsys, "compress", source, file, "--step=0.5")
+    one = run_json(capsys, "info", file)
+    facts = run_json(capsys, "compress", source, file, "--step=0.5", f"--channels={axis}")
+    assert facts["density"] == "3 channels: 1 normal, 2 laplace"
+    told = run_json(capsys, "info", file)
+    bits, of_one = (8 * info["payload_bytes"] / y.size for info in (told, one))
+    assert bits == pytest.approx((3.06 + 4.46 + 8.35) / 3, rel=0.02)  # their entropies
+    assert of_one > 6.5
+    assert (told["channels"], told["channel_axis"]) == (3, int(axis) % 4)
+    assert (told["tables"], told["levels"]) == (facts["density"], None)
+    run_json(capsys, "decompress", file, back)
+    assert abs(np.load(back) - y).max() <= 0.2501
+
+
+def test_tables_of_a_file_stay_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    y = np.random.default_rng(5).normal(0, [[1.0], [9.0]], (50, 2, 40))
+    source, file, back, t = (str(tmp_path / name) for name in ("y.npy", "y.npuq", "b.npy", "t.npz"))
+    np.save(source, y)
+    npuq.save_tables(
+        t, npuq.make_tables([scipy.stats.norm(scale=s) for s in (1, 9)], step=0.5, name="mine")
+    )
+    facts = run_json(
+        capsys, "compress", source, file, "--tables", t, "--channels=1", "--method=un+q"
+    )
+    assert facts["density"] == "mine"
+    told = run_json(capsys, "info", file)
+    assert (told["tables_bytes"], told["tables"], told["method"]) == (0, None, "un+q")
+    assert told["tables_hash"] == run_json(capsys, "info", t)["hash"]
+    run_json(capsys, "decompress", file, back, "--tables", t)
+    np.testing.assert_array_equal(np.load(back), np.floor(2 * y + 0.5) / 2)
+
+
 @pytest.mark.parametrize("shape", [(), (0, 3), (3, 4)])
 def test_arrays_go_to_standard_output(
     shape: tuple[int, ...],
@@ -132,6 +174,10 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("image.npuq").write_bytes(compress(landscape(16, 16, seed=1)))
     tables = npuq.make_tables(scipy.stats.norm())
     Path("bare.npuq").write_bytes(npuq.encode_array(np.zeros(3), tables))
+    npuq.save_tables("other.npz", npuq.make_tables(scipy.stats.norm(scale=2)))
+    npuq.save_tables("levels.npz", npuq.make_scale_tables(levels=2))
+    npuq.save_tables("two.npz", npuq.make_tables([scipy.stats.norm(scale=s) for s in (1, 2)]))
+    np.save("wide.npy", np.zeros((2, 3000)))
 
 
 @pytest.mark.usefixtures("files")
@@ -139,6 +185,18 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ("line", "says"),
     [
         ("compress y.npy out", "--step"),
+        ("compress y.npy out --tables none.npz", "none.npz: there is no such file of tables"),
+        ("compress y.npy out --tables y.npy", "y.npy: no tables"),
+        ("compress y.npy out --tables levels.npz", "levels.npz: are tables of scales"),
+        ("compress y.npy out --tables two.npz", "must have 2 channels along axis 0"),
+        ("compress y.npy out --tables other.npz --step 1", "leave these options out"),
+        ("compress y.npy other.npz --tables other.npz", "other.npz: is an input"),
+        ("compress y.npy out --step 1 --channels 2", "no axis 2"),
+        ("compress y.npy out --step 1 --channels x", "whole number"),
+        ("compress wide.npy out --step 1 --channels 1", "3000 channels along axis 1"),
+        ("decompress bare.npuq out.npy --tables other.npz", "bare.npuq: the array needs tables"),
+        ("decompress bare.npuq out.npy --tables levels.npz", "levels.npz: are tables of scales"),
+        ("decompress image.npuq out.png --tables other.npz", "is no array"),
         ("compress y.npy out --step 0", "step must be"),
         ("compress y.npy out --step 1 --alpha -1", "alpha"),
         ("compress y.npy out --step 1 --quality 3", "--quality"),

@@ -273,3 +273,30 @@ print(peak() - before < 100)
 def test_a_few_bytes_that_claim_an_array_take_no_memory_for_it() -> None:
     """A kilobyte for two gigabytes of coefficients, all that a decoder makes unless it is told."""
     assert run(CLAIMED_ARRAY).split() == ["True"] * 5
+
+
+TABLES_OF_ZEROS = """
+import io, npuq, scipy.stats
+from npuq.errors import TablesError
+from npuq.latents.container import pack, unpack
+y, path = np.zeros(3), sys.argv[1]
+data = npuq.encode_array(y, npuq.make_tables(scipy.stats.norm()), embed=True)
+npuq.decode_array(data)
+hostile = pack(unpack(data).header, open(path, "rb").read(), unpack(data).blocks)
+allow(30)
+for read in (lambda: npuq.load_tables(path), lambda: npuq.decode_array(hostile)):
+    try:
+        read()
+    except TablesError as error:
+        print(isinstance(error.__cause__, MemoryError))
+"""
+
+
+@pytest.mark.slow
+def test_tables_of_half_a_gigabyte_of_zeros_take_30_megabytes_at_most(tmp_path: Path) -> None:
+    """In a file, and inside of a stream, where they have half a megabyte."""
+    few = np.zeros(1 << 16, np.int32)
+    arrays = dict.fromkeys(("first", "last"), few) | {"log2_knots": few.astype(np.uint8)}
+    arrays |= {"differences": np.zeros(1 << 29, np.int8), "phases": np.zeros(256, np.uint16)}
+    path = npz(tmp_path / "hostile.npz", arrays, kind="tables", step=1.0)
+    assert run(TABLES_OF_ZEROS, path).split() == ["False", "False"]

@@ -21,13 +21,22 @@ from pathlib import Path
 from checks_mutants import CHECKS_MUTANTS
 from codec_mutants import CODEC_MUTANTS
 from cuda_mutants import CUDA_MUTANTS
+from lattice_mutants import LATTICE_MUTANTS
 from model_mutants import MODEL_MUTANTS
 from mutant import Mutant
+from ranks_mutants import RANKS_MUTANTS
 
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("npuq", "tests", "bench", "examples", "pyproject.toml", "README.md")
 COMPILED = ("npuq/kernels/cpu", "npuq/coding", "npuq/nn/normal.py", "npuq/nn/winograd.py")
-MUTANTS = [*MODEL_MUTANTS, *CODEC_MUTANTS, *CUDA_MUTANTS, *CHECKS_MUTANTS]
+MUTANTS = [
+    *MODEL_MUTANTS,
+    *CODEC_MUTANTS,
+    *CUDA_MUTANTS,
+    *CHECKS_MUTANTS,
+    *LATTICE_MUTANTS,
+    *RANKS_MUTANTS,
+]
 PASSED, FAILED = 0, 1  # pytest's exit status; every other says that it could not run them
 
 

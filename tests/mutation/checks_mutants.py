@@ -9,6 +9,7 @@ TESTS = "tests/unit/test_checks.py"
 REPORTS = "tests/unit/test_checks_report.py"
 SEEN = (f"{TESTS}::test_a_mistake_is_seen_by_its_law_and_named_in_all_of_its_functions",)
 THOUSANDTH = (f"{TESTS}::test_an_error_of_a_thousandth_is_seen_in_every_result",)
+EVERY = f"{TESTS}::test_every_law_can_be_seen_to_fail"
 PASSES = (f"{TESTS}::test_npuq_passes_everything_and_lacks_nothing",)
 
 CHECKS_MUTANTS: list[Mutant] = [
@@ -99,8 +100,8 @@ CHECKS_MUTANTS: list[Mutant] = [
     Mutant(
         "checks: targets can change the points",
         "npuq/checks/frameworks.py",
-        '"", np.array, np.asarray',
-        '"", np.asarray, np.asarray',
+        "Framework(np.array, ",
+        "Framework(np.asarray, ",
         (TESTS,),
     ),
     Mutant(
@@ -119,9 +120,79 @@ CHECKS_MUTANTS: list[Mutant] = [
     ),
     Mutant(
         "checks: arrays of the command in the order of the machine that sends",
-        "npuq/checks/command.py",
+        "npuq/checks/wire.py",
         "np.ascontiguousarray(value, value.dtype.newbyteorder(\"<\")).tobytes()",
         "value.tobytes()",
         ("tests/unit/test_checks_command.py::test_arrays_cross_over_and_back",),
+    ),
+    Mutant(
+        "checks: carries stay open for six symbols at most",
+        f"{LAWS}/coder.py",
+        "range(1, 200, 3)",
+        "range(1, 6, 3)",
+        (f"{SEEN[0]}[entropy_encode: a carry that stops at the next byte]",),
+    ),
+    Mutant(
+        "checks: messages may be longer by a twentieth of a bit",
+        f"{LAWS}/coder.py",
+        "0.005 * len(own)",
+        "0.05 * len(own)",
+        (f"{SEEN[0]}[entropy_encode: 12-bit tables]",),
+    ),
+    Mutant(
+        "checks: probabilities may sum to anything",
+        f"{LAWS}/whole_densities.py",
+        "np.ones(PHASES), 1e-6",
+        "np.ones(PHASES), 1e6",
+        (f"{EVERY}[logistic_bits.sums]",),
+    ),
+    Mutant(
+        "checks: another entropy",
+        f"{LAWS}/whole_densities.py",
+        "1.679215953734",
+        "1.679315953734",
+        (f"{PASSES[0]}",),
+    ),
+    Mutant(
+        "checks: a tensor is held against another image only",
+        f"{LAWS}/shared_dither.py",
+        "in ((0, 0), (1, 0), (0, 1)):",
+        "in ((1, 0),):",
+        (f"{SEEN[0]}[batch_dither: one seed for two tensors]",),
+    ),
+    Mutant(
+        "checks: a fault of one function is taken for that of another",
+        "npuq/checks/diagnosis.py",
+        "if len(law.needs) == 1:",
+        "if True:",
+        (f"{SEEN[0]}[soft_round_inverse: the artanh inverse, clipped]",),
+    ),
+    Mutant(
+        "checks: what a target prints is taken for its answer",
+        "npuq/checks/worker.py",
+        "os.dup2(2, 1)",
+        "os.dup2(1, 1)",
+        ("tests/unit/test_checks_interpreter.py::test_a_target_is_judged_there",),
+    ),
+    Mutant(
+        "checks: reports with attributes that Jenkins refuses",
+        "npuq/checks/report.py",
+        'ElementTree.Element("testsuites", totals)',
+        'ElementTree.Element("testsuites", {**totals, "skipped": "0"})',
+        (f"{REPORTS}::test_junit_is_as_its_schema_has_it",),
+    ),
+    Mutant(
+        "checks: vectors of another version under the same number",
+        f"{LAWS}/limits.py",
+        "SMALL_SCALES = (1e-2,",
+        "SMALL_SCALES = (1e-3,",
+        ("tests/golden/test_vectors_golden.py::test_version_1_is_the_same_for_ever",),
+    ),
+    Mutant(
+        "checks: lines of histograms without what is outside",
+        f"{LAWS}/noise.py",
+        "(abs(a) > 0.5).sum()) /",
+        "(abs(a) > 0.7).sum()) /",
+        (f"{REPORTS}::test_lines_show_what_they_say",),
     ),
 ]  # fmt: skip

@@ -25,6 +25,10 @@ ADDRESS_TESTS = ("tests/unit/test_codec_addresses.py",)
 
 ARRAYS = "npuq/latents/arrays.py"
 ARRAY_TESTS = ("tests/unit/test_latents.py",)
+TARGETS = "npuq/evaluation/targets.py"
+TARGET_TESTS = ("tests/unit/test_targets.py",)
+CURVES = "npuq/evaluation/curves.py"
+CURVE_TESTS = ("tests/unit/test_curves.py",)
 
 CODEC_MUTANTS: list[Mutant] = [
     Mutant(
@@ -93,8 +97,8 @@ CODEC_MUTANTS: list[Mutant] = [
     Mutant(
         "tiles: latents in float64",
         "npuq/codec/tiles.py",
-        "y = np.empty((params.analysis[-1].w.shape[0], *size), np.float32)",
-        "y = np.empty((params.analysis[-1].w.shape[0], *size), np.float64)",
+        "y = xp.empty((params.analysis[-1].w.shape[0], *size), np.float32)",
+        "y = xp.empty((params.analysis[-1].w.shape[0], *size), np.float64)",
         QUANTIZER_TESTS,
     ),
     Mutant(
@@ -219,7 +223,7 @@ CODEC_MUTANTS: list[Mutant] = [
     Mutant(
         "dither: all channels share it in plain code",
         DITHER,
-        "counter[..., 2] = np.arange(first_channel, first_channel + channels)[:, None, None]",
+        "counter[..., 2] = xp.arange(first_channel, first_channel + channels)[:, None, None]",
         "counter[..., 2] = 0",
         DITHER_TESTS,
     ),
@@ -247,8 +251,8 @@ CODEC_MUTANTS: list[Mutant] = [
     Mutant(
         "dither: every band of the linear model begins with that of row 0",
         "npuq/codec/linear.py",
-        "seed=seed, first_row=first_row)\n    k =",
-        "seed=seed, first_row=0)\n    k =",
+        "seed=seed, first_row=first_row, device=device)\n    k =",
+        "seed=seed, first_row=0, device=device)\n    k =",
         ADDRESS_TESTS,
     ),
     Mutant(
@@ -376,5 +380,54 @@ CODEC_MUTANTS: list[Mutant] = [
         "return 2.0 ** -rate_bits(z, params, cdf=cdf, alpha=alpha)",
         "return 2.0 ** -rate_bits(z, params, cdf=cdf)",
         ("tests/property/test_paper_density.py",),
+    ),
+    Mutant(
+        "arrays: scales have 64 levels, as in image files",
+        "npuq/latents/tables.py",
+        "SCALES = 160",
+        "SCALES = 64",
+        ARRAY_TESTS,
+    ),
+    Mutant(
+        "arrays: channels are looked for along the first axis alone",
+        "npuq/cli/arrays.py",
+        "axis=args.channels or 0",
+        "axis=0",
+        ("tests/integration/test_cli_arrays.py",),
+    ),
+    Mutant(
+        "targets: a file of just so many bytes does not fit",
+        TARGETS,
+        "len(data) > largest",
+        "len(data) >= largest",
+        TARGET_TESTS,
+    ),
+    Mutant(
+        "targets: the largest file that fits is taken",
+        TARGETS,
+        "(error, len(data)) < best[:2]",
+        "-len(data) < -best[1]",
+        TARGET_TESTS,
+    ),
+    Mutant(
+        "targets: of equally good files the first is taken",
+        TARGETS,
+        "(error, len(data)) < best[:2]",
+        "error < best[0]",
+        TARGET_TESTS,
+    ),
+    Mutant(
+        "curves: points are those of single images",
+        CURVES,
+        "for record in mean_records(own)",
+        "for record in own",
+        CURVE_TESTS,
+    ),
+    Mutant(
+        "curves: points stand in the order of measuring",
+        CURVES,
+        "shown.sort(key=lambda record: record.bpp)",
+        "shown.reverse()",
+        CURVE_TESTS,
     ),
 ]

@@ -21,11 +21,13 @@ PRODUCTS = ("tests/gpu/test_conv.py::test_products_as_cublas_is_asked_for_them",
 CROPS = ("tests/gpu/test_crops.py::test_each_field_of_a_choice",)
 BATCHES = ("tests/gpu/test_crops.py::test_a_batch_is_that_of_the_host",)
 DEVICES = ("tests/gpu/test_backend.py::test_arrays_of_two_devices_are_refused_by_what_has_twins",)
+FILES = ("tests/gpu/test_coding.py::test_a_file_of_either_device_is_one_file",)
+SCALES = ("tests/gpu/test_coding.py::test_scales_are_the_same_integers",)
+FALLS = ("tests/gpu/test_coding.py::test_without_a_device",)
 BACK = ("tests/gpu/test_rates.py::test_the_way_back_from_both_gradients",)
 BACK_OF_RESIDUALS = ("tests/gpu/test_rates.py::test_the_way_back_of_residuals_from_both_gradients",)
-SELDOM = ("tests/gpu/test_training.py::test_losses_are_fetched_some_at_once",)
-UNSEEN = ("tests/gpu/test_training.py::test_an_interruption_saves_nothing_that_diverged",)
-GOES_ON = ("tests/gpu/test_training.py::test_a_run_that_is_stopped_goes_on",)
+SELDOM = ("tests/gpu/test_device_steps.py::test_losses_are_fetched_some_at_once",)
+STEPS = ("tests/gpu/test_device_steps.py::test_steps_are_those_of_the_host",)
 WHOLE = ("tests/gpu/test_models.py::test_the_device_computes_what_the_host_does",)
 
 
@@ -140,8 +142,8 @@ CUDA_MUTANTS = [
     ),
     fault(
         "skipped steps counted as Adam's", "flat_adam.cu",
-        "done - skipped + 1",
-        "done + 1",
+        "steps[0] += !is_outlier",
+        "steps[0] += 1",
         ADAM,
     ),
     fault("the length after clipping", "flat_adam.cu", "g[i] * (float)decision[0]", "g[i]", ADAM),
@@ -202,8 +204,8 @@ CUDA_MUTANTS = [
     ),
     fault(
         "a transposed product without its leading dimension", "products.py",
-        "_address(b), kind, b.shape[2]",
-        "_address(b), kind, n",
+        "_address(b), b.shape[2]",
+        "_address(b), n",
         PRODUCTS,
     ),
     fault(
@@ -231,22 +233,77 @@ CUDA_MUTANTS = [
         DEVICES,
     ),
     Mutant(
-        "device: each loss is waited for", "npuq/training/loop.py",
-        "1 if device == \"cpu\" else STEPS_PER_WAIT",
-        "1",
+        "CUDA: files are made on the host all the same", "npuq/codec/files.py",
+        "    model = on_device(model, usable_device(device))\n    header =",
+        "    header =",
+        FILES,
+    ),
+    Mutant(
+        "CUDA: integer scales stay on the host", "npuq/trained/model.py",
+        "w=to_device(layer.w, device), b",
+        "b",
+        SCALES,
+    ),
+    Mutant(
+        "CUDA: a tile's part is not cut out on the device", "npuq/codec/scale_streams.py",
+        "part = to_device(w[(slice(None), *tile.outer)][None], device)",
+        "part = to_device(w[(slice(None), *tile.core)][None], device)",
+        FILES,
+    ),
+    Mutant(
+        "CUDA: auto insists on a device", "npuq/backend.py",
+        'if device == "auto":',
+        'if device == "":',
+        FALLS,
+    ),
+    Mutant(
+        "device: each loss is waited for", "npuq/training/device_steps.py",
+        "min(STEPS_PER_WAIT, TABLE",
+        "min(1, TABLE",
         SELDOM,
     ),
     Mutant(
-        "device: an interruption saves what nobody has looked at", "npuq/training/loop.py",
-        "            self.finite(unseen, state.step)\n",
-        "",
-        UNSEEN,
+        "device: steps that are replayed are those of the first", "npuq/training/device_steps.py",
+        "        take_row(self._table, self._count, self._now)\n",
+        "        self._now[...] = self._table[0]\n",
+        STEPS,
     ),
     Mutant(
-        "device: the last losses before a stop are not fetched", "npuq/training/loop.py",
-        " or after.step == stop:",
-        ":",
-        GOES_ON,
+        "device: photographs are reduced by more than was said", "npuq/training/crops.py",
+        "side = min(max(smallest, crop), *shape[:2])",
+        "side = max(smallest, crop)",
+        STEPS,
+    ),
+    Mutant(
+        "device: skipped steps move the average", "npuq/kernels/cuda/flat_adam.cu",
+        "if (i >= count || decision[3] == 0) return;",
+        "if (i < averaged) average[i] += (p[i] - average[i]) * 0.5f;\n"
+        "  if (i >= count || decision[3] == 0) return;",
+        ADAM,
+    ),
+    Mutant(
+        "device: a gradient that is no number is followed", "npuq/kernels/cuda/flat_adam.cu",
+        "decision[3] = is_number && !is_outlier;",
+        "decision[3] = !is_outlier;",
+        ("tests/gpu/test_adam.py::test_a_gradient_that_is_no_number_changes_nothing",),
+    ),
+    Mutant(
+        "device: bands of large images begin too late", "npuq/kernels/cuda/bands.py",
+        "begin = rows.start * self.stride - self.padding",
+        "begin = rows.start * self.stride",
+        ("tests/gpu/test_conv.py::test_large_images_band_by_band",),
+    ),
+    Mutant(
+        "device: lengths are forgotten in a checkpoint", "npuq/training/device_steps.py",
+        "lengths[: len(state.lengths)] = state.lengths",
+        "pass",
+        ("tests/gpu/test_device_steps.py::test_a_state_that_is_placed_there_comes_back",),
+    ),
+    Mutant(
+        "device: an interruption cuts some steps in two", "npuq/runtime/interruptions.py",
+        "before = {number: signal.signal(number, note)",
+        "before = {number: signal.getsignal(number)",
+        ("tests/unit/test_interruptions.py",),
     ),
     Mutant(
         "device: the loss is fetched where it is made", "npuq/models/hyperprior.py",

@@ -236,8 +236,8 @@ LINEAR_MUTANTS = [
     *each_law(
         "linear: analysis transposed",
         LINEAR,
-        "return analysis.reshape(CHANNELS, CHANNELS) @ blocks",
-        "return analysis.reshape(CHANNELS, CHANNELS).T @ blocks",
+        "return product(analysis.reshape(CHANNELS, CHANNELS), blocks)",
+        "return product(analysis.reshape(CHANNELS, CHANNELS).T, blocks)",
         LINEAR_STAGES,
     ),
 ]
@@ -687,4 +687,27 @@ MODEL_MUTANTS = [
     *DENSITY_MUTANTS,
     *CONVOLUTION_MUTANTS,
     *LAYER_MUTANTS,
+    Mutant(
+        "noise: older runs go on with that of new ones",
+        "npuq/training/checkpoint.py",
+        'manifest["options"] | {"noise": "pcg64"}',
+        'manifest["options"] | {"noise": "philox"}',
+        ("tests/golden/test_checkpoint_golden.py",),
+    ),
+    Mutant(
+        "noise: that of validation is that of a run",
+        "npuq/training/step.py",
+        "_VALIDATION_TENSORS = 1 << 31",
+        "_VALIDATION_TENSORS = 0",
+        (
+            "tests/integration/test_training.py::test_no_noise_is_that_of_another_step_tensor_run_or_validation",
+        ),
+    ),
+    Mutant(
+        "noise: all tensors share it in compiled code",
+        "npuq/kernels/cpu/noise.py",
+        "c2, c3 = np.uint64(step), np.uint64(tensor)",
+        "c2, c3 = np.uint64(step), np.uint64(0)",
+        ("tests/unit/test_twins_pairs.py::test_twins_compute_the_same",),
+    ),
 ]

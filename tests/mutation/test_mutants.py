@@ -11,11 +11,20 @@ import pytest
 from checks_mutants import CHECKS_MUTANTS
 from codec_mutants import CODEC_MUTANTS
 from cuda_mutants import CUDA_MUTANTS
+from lattice_mutants import LATTICE_MUTANTS
 from model_mutants import MODEL_MUTANTS
 from mutant import Mutant
+from ranks_mutants import RANKS_MUTANTS
 
 ROOT = Path(__file__).resolve().parents[2]
-MUTANTS = [*MODEL_MUTANTS, *CODEC_MUTANTS, *CUDA_MUTANTS, *CHECKS_MUTANTS]
+MUTANTS = [
+    *MODEL_MUTANTS,
+    *CODEC_MUTANTS,
+    *CUDA_MUTANTS,
+    *CHECKS_MUTANTS,
+    *LATTICE_MUTANTS,
+    *RANKS_MUTANTS,
+]
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)

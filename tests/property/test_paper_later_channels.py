@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from reverse_channels import FALSE_ALARM, SIGMAS, discrete, poisson
 
 from npuq.backend import Array
+from npuq.coding.shared_uniforms import shared_uniforms
 from npuq.paper.candidates import shared_candidates, shared_dithers
 from npuq.paper.functional_information import (
     functional_information_bits,
@@ -113,6 +114,15 @@ def truncated(center: tuple[float, ...], width: int) -> Truncated:
     shapes = ((0.0, 0.125), (0.1, 0.2), (-0.05, 0.08))[: len(center)]
     laws = [scipy.stats.truncnorm((-0.5 - m) / s, (0.5 - m) / s, m, s) for m, s in shapes]
     return Truncated(tuple(laws), np.array(center), width)
+
+
+def test_candidates_and_selection_have_streams_of_their_own() -> None:
+    """The address of each number, which both sides must draw: of two dimensions, and of one."""
+    shared = shared_candidates(lambda u: u, lambda z: np.zeros(len(z)), 2, seed=8, message=3)
+    samples = shared_uniforms(40, 7, 2, seed=8, stream=6)
+    np.testing.assert_array_equal(shared.sample(40, 7), samples)
+    selection = shared_uniforms(40, 7, 1, seed=8, stream=7)
+    np.testing.assert_array_equal(shared.uniforms(40, 7), selection[:, 0])
 
 
 def send_hybrid(target: Truncated, count: int | None = None) -> tuple[Array, Array, Array, Array]:

@@ -54,10 +54,15 @@ def command(ranks: int) -> list[str]:
     return [str(launcher()), "-n", str(ranks)]
 
 
-def environment(**more: str) -> dict[str, str]:
-    """For ranks of one thread, which import this copy of npuq and what tests share."""
+def environment(**more: str | None) -> dict[str, str]:
+    """For ranks of one thread, which import this copy of npuq and what tests share.
+
+    Args:
+        more: variables; None for one that is not to be set.
+    """
     path = os.pathsep.join(map(str, (ROOT, ROOT / "tests", ROOT / "tests" / "support")))
-    return os.environ | ONE_THREAD | {"PYTHONPATH": path} | more
+    variables = os.environ | ONE_THREAD | {"PYTHONPATH": path} | more
+    return {name: value for name, value in variables.items() if value is not None}
 
 
 def npuq(*words: str | Path) -> list[str]:
@@ -65,7 +70,7 @@ def npuq(*words: str | Path) -> list[str]:
     return [sys.executable, "-m", "npuq", *map(str, words)]
 
 
-def run(words: Sequence[str], **more: str) -> subprocess.CompletedProcess[str]:
+def run(words: Sequence[str], **more: str | None) -> subprocess.CompletedProcess[str]:
     """Run to the end."""
     return subprocess.run(
         words, capture_output=True, text=True, timeout=SECONDS, env=environment(**more),
@@ -73,7 +78,7 @@ def run(words: Sequence[str], **more: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def started(words: Sequence[str], until: Path, **more: str) -> subprocess.Popen[str]:
+def started(words: Sequence[str], until: Path, **more: str | None) -> subprocess.Popen[str]:
     """Start, and wait for a file to be there."""
     process = subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(**more)

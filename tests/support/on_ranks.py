@@ -1,6 +1,6 @@
 """Trainings on however many ranks there are, for tests: what they came to, as JSON.
 
-    mpiexec -n 4 python tests/support/on_ranks.py FOLDER
+    mpiexec -n 4 python tests/support/on_ranks.py FOLDER [CASE ...]
 
 Rank 0 writes FOLDER/found.json: for each case the loss of every step, a checksum of the parameters
 and the history. A batch of 5 is no multiple of 2 or 4, so that shares are unequal.
@@ -97,10 +97,11 @@ def trained(folder: Path, options: TrainingOptions, dtype: type) -> dict[str, An
     return {"losses": losses, "parameters": digest(arrays), "history": rows, "skipped": skipped}
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, names: list[str]) -> None:
     found = {
         name: trained(folder / name.replace(" ", "-"), options, dtype)
         for name, (options, dtype) in CASES.items()
+        if not names or name in names
     }
     if RANKS.leads:
         (folder / "found.json").write_text(json.dumps(found))
@@ -108,4 +109,4 @@ def main(folder: Path) -> None:
 
 if __name__ == "__main__":
     with ending_together():
-        main(Path(sys.argv[1]))
+        main(Path(sys.argv[1]), sys.argv[2:])

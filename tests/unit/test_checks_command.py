@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -105,3 +108,24 @@ def test_either_a_target_or_a_command(capsys: pytest.CaptureFixture[str]) -> Non
         assert "give either a TARGET or a --command" in capsys.readouterr().err
     assert main(["check", "--command", "true", "--framework", "torch"]) == 2
     assert "leave --framework out" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
+def test_a_program_in_c(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The example, which has two faults; the lines that show them ask the program."""
+    source = Path(__file__).parents[2] / "examples/answers_in_c.c"
+    program = tmp_path / "answers"
+    done = subprocess.run(
+        ["cc", "-std=c99", "-Wall", "-Werror", "-o", str(program), str(source), "-lm"],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert main(["check", "--command", str(program), "--json"]) == 1
+    failed = [r for r in json.loads(capsys.readouterr().out) if r["status"] == "fail"]
+    assert [(r["check"], r["probably"]) for r in failed] == [
+        ("soft_round.identity", "no case for alpha = 0 in Eq. 10"),
+        ("round_half_up.ties", "half to even"),
+    ]
+    exec(failed[1]["counterexample"])
+    assert capsys.readouterr().out == "[0.]\n"
+    assert failed[1]["counterexample"].endswith("# should be 1.0")

@@ -188,6 +188,17 @@ def test_floats_that_come_out_otherwise_change_no_symbol(
     assert np.sum(flips[0] != flips[1]) > 0
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_integer_scales_choose_the_tables_of_the_float_scales(method: str, model: Model) -> None:
+    """But for a scale in a hundred, next to where a table ends, and then its neighbour."""
+    symbols = quantize(picture(128, 192, 2), model, method, 5)
+    floats = codec_hyperprior.float_table_indexes(symbols, model, method).astype(int)
+    integers = codec_hyperprior.table_indexes(symbols, model, method).astype(int)
+    assert np.unique(floats).size > 2
+    assert np.mean(floats != integers) < 0.01
+    assert np.abs(floats - integers).max() <= 1
+
+
 def test_a_file_that_does_not_fit_is_refused(model: Model) -> None:
     header, streams = unpack(compress(picture(70, 70, 4), model=model))
     for changed in (

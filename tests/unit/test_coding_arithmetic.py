@@ -108,10 +108,24 @@ def test_a_stream_is_the_same_in_whatever_parts_it_is_made_and_read(parts, monke
         np.testing.assert_array_equal(found, symbols[piece])
 
 
+def test_room_is_taken_by_doubling(monkeypatch):
+    """Or a long stream of many parts would be copied once for each part."""
+    monkeypatch.setattr(arithmetic, "GROUP", 16)
+    taken, space = [], arithmetic._space
+    monkeypatch.setattr(arithmetic, "_space", lambda *a: taken.append(a[0]) or space(*a))
+    encoder, dither = Encoder(SOFT), np.zeros(16, np.uint8)
+    for _ in range(100):
+        encoder.add(np.full(16, 2**31 - 1, np.int32), dither, np.array([16]), TABLES)
+    data = encoder.finish()
+    assert len(data) > 100 * 16 * 8
+    assert np.all(np.array(taken[1:]) >= 2 * np.array(taken[:-1])) and 2 * taken[-1] < 8 * len(data)
+
+
 def test_all_of_the_likeliest_and_all_of_the_unlikeliest():
     certain = one_table([1, 1 + (1 << 23), (1 << 24) - 1], 0)
     sharp = one_table([1] * 128 + [(1 << 24) - 3] * 256 + [(1 << 24) - 2] * 129, 0, 8)
-    for tables in (certain, sharp):
+    narrow = one_table([1] * 256 + [(1 << 24) - 2] + [(1 << 24) - 1] * 256, 0, 8)
+    for tables in (certain, sharp, narrow):
         for k in (0, -1, 1, -(2**31), 2**31 - 1):
             check_against_twin(np.full((1, 1, 50), k, np.int32), tables)
 
@@ -141,7 +155,7 @@ def test_there_is_room_for_the_dearest_symbols(monkeypatch, kernels):
         rooms.append(size)
         return roomy(size, dtype)
 
-    monkeypatch.setattr(arithmetic, "_space", space)
+    monkeypatch.setattr(arithmetic, "space", space)
     dear = one_table([1, 2, (1 << 24) - 2, (1 << 24) - 1], -1)  # at phase 1/512: -1 has 2^-24
     dither, first_phase = np.zeros((1, 1, 500), np.uint8), np.full(256, 128, np.uint16)
     for k in (-1, 0, -(2**31), 2**31 - 1):
@@ -342,7 +356,7 @@ def test_there_is_room_for_groups_of_unequal_size(monkeypatch, kernels, order, p
         assert len(encoder._words) >= promised[-1] + 1  # and one that ends the stream
 
     monkeypatch.setattr(arithmetic, "fill_intervals", measured)
-    monkeypatch.setattr(arithmetic, "_space", roomy)
+    monkeypatch.setattr(arithmetic, "space", roomy)
     monkeypatch.setattr(Encoder, "_make_room", made)
     counts = np.array([1, 400, 3, 77])[::order]
     top = 1 << 20  # as far above -2^31 as a table can begin

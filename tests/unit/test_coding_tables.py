@@ -14,7 +14,7 @@ from npuq.coding.tables import (
     tables_from_arrays,
     tables_to_arrays,
 )
-from npuq.coding.tabulate import build_tables
+from npuq.coding.tabulate import _compared, build_tables
 
 PLAIN = phase_table((np.arange(256) + 0.5) / 256)
 HARD = phase_table(np.full(256, 0.5))
@@ -63,6 +63,20 @@ def check_cost(tables, cdf, phases):
     assert excess < 4e-4 * float_bits + 4e-6
 
 
+@pytest.mark.parametrize(("location", "slope"), [(0.0, 20.0), (0.2, 4.0), (-7.6, 1.0)])
+def test_grids_are_as_coarse_as_the_promise_allows(location, slope):
+    """A smooth distribution needs a few knots a unit: half of those that it has are too few."""
+    cdf = logistic(location, slope)
+    fine = build_tables(cdf, [PLAIN], channels=1)
+    assert 0 < fine.log2_knots[0] < 8
+    coarse = assemble_tables(fine.values[::2], fine.first, fine.last, fine.log2_knots - 1)
+    k = np.arange(fine.first[0], fine.last[0] + 1)[:, None]
+    p = cdf(k + PLAIN / 65536) - cdf(k - 1 + PLAIN / 65536)
+    k, phases = (np.broadcast_to(a, p.shape)[None] for a in (k, PLAIN.astype(np.int64)))
+    off = [np.sum(p * abs(table_bits(k, phases, t)[0] + np.log2(p))) for t in (fine, coarse)]
+    assert off[0] < -5e-4 * np.sum(p * np.log2(p)) < off[1]
+
+
 def test_soft_rounding_needs_a_coarser_grid_than_plain_dithering():
     cdf = logistic(0.0, 2000.0)
     plain, soft = (build_tables(cdf, [phases], channels=1) for phases in (PLAIN, SOFT))
@@ -88,12 +102,22 @@ def test_other_than_arrays_of_phases_are_refused(phases):
         build_tables(logistic(0.0, 1.0), phases, channels=1)
 
 
+@pytest.mark.parametrize("log2_units", range(1, 14))
+def test_grids_are_compared_at_two_phases_between_their_knots(log2_units):
+    """Of 2^14 knots in all at most, and 2^8 a unit: between any two, or wherever dithers fall."""
+    units = 1 << log2_units
+    finest = min(14 - log2_units, 8)
+    cell, count = np.unique(_compared(PLAIN, units).astype(int) >> 16 - finest, return_counts=True)
+    assert cell.tolist() == list(range(1 << finest))
+    assert np.all(count == min(2, 256 >> finest))
+
+
 def test_building_asks_for_few_values_of_the_distribution():
     rng = np.random.default_rng(0)
     cdf = logistic(rng.normal(size=50), np.exp(rng.uniform(-6, 8, 50)))
     asked = []
     build_tables(lambda x: asked.append(x.shape[1]) or cdf(x), [PLAIN], channels=50)
-    assert max(asked) <= 2048  # what bounds the memory
+    assert set(asked) == {1, 2048}  # a search; and knots, whose number at once bounds the memory
     assert sum(asked) <= 30 + (1 << 14) + 2048  # searches, the most knots, and padding
 
 

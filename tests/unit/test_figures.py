@@ -23,7 +23,7 @@ from npuq.evaluation.records import Record
 from npuq.io.image_writing import write_image
 from npuq.io.images import read_image
 from npuq.trained.model_file import save_model
-from npuq.training.loop import HISTORY
+from npuq.training.checkpoint import HISTORY
 
 
 def record(image: str, method: str, quality: int, bpp: float, psnr: float, ms: float) -> Record:

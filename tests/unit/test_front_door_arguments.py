@@ -23,14 +23,17 @@ DATA = npuq.compress(IMAGE)
 TABLES = npuq.make_tables(scipy.stats.laplace(), step=0.5, channels=3)
 CODED = npuq.encode_array(Y[:, None], TABLES)
 
+VECTORS = np.array([[1.3, -0.4], [0.2, 2.5], [0.7, 0.1]])
+LATTICE_TABLES = npuq.make_lattice_tables(scipy.stats.laplace(), lattice="A2")
+CODED_VECTORS = npuq.encode_vectors(VECTORS, LATTICE_TABLES)
 DENSITY = {"z": Y, "params": PARAMS, "cdf": logistic, "alpha": 4.0}
 CURVES = {
     "rates_a": [1, 2, 4], "psnrs_a": [30, 33, 36], "rates_b": [1, 2, 5], "psnrs_b": [30, 33, 36],
 }  # fmt: skip
 RIGHT: dict[str, dict[str, Any]] = {
     "compress": {"image": IMAGE, "method": "un+q", "quality": 4, "model": "linear", "seed": 0,
-                 "progress": None},
-    "decompress": {"data": DATA, "model": None, "progress": None},
+                 "device": "cpu", "progress": None},
+    "decompress": {"data": DATA, "model": None, "device": "cpu", "progress": None},
     "load_model": {"path": "model.npz"},
     "make_tables": {"density": scipy.stats.laplace(), "params": None, "step": 0.5, "alpha": 0.0,
                     "channels": 3, "name": ""},
@@ -43,8 +46,15 @@ RIGHT: dict[str, dict[str, Any]] = {
                      "embed": False},
     "decode_array": {"data": CODED, "tables": TABLES, "scales": None, "means": 0.0,
                      "scales_are_shared": False, "start": 0, "largest": 100},
+    "make_lattice_tables": {"density": scipy.stats.laplace(), "params": None, "lattice": "A2",
+                            "step": 0.5, "name": ""},
+    "save_lattice_tables": {"path": "tables.npz", "tables": LATTICE_TABLES},
+    "load_lattice_tables": {"path": "tables.npz"},
+    "encode_vectors": {"y": VECTORS, "tables": LATTICE_TABLES, "axis": 0, "seed": 0, "tensor": 0,
+                       "embed": False},
+    "decode_vectors": {"data": CODED_VECTORS, "tables": LATTICE_TABLES, "start": 0, "largest": 100},
     "dither_integers": {"shape": (1, 2, 3), "seed": 1, "tensor": 0, "first_channel": 0,
-                        "first_row": 0, "first_column": 0},
+                        "first_row": 0, "first_column": 0, "device": "cpu"},
     "dither_values": {"n": np.arange(3, dtype=np.uint8), "dtype": "float32"},
     "content_seed": {"y": Y},
     "round_half_up": {"y": Y},
@@ -67,6 +77,11 @@ RIGHT: dict[str, dict[str, Any]] = {
     "density": DENSITY,
     "interval_bits": {"lower": Y, "upper": Y + 1},
     "interval_bits_backward": {"d_bits": Y, "lower": Y, "upper": Y + 1},
+    "log_cdf": {"y": Y, "params": PARAMS, "density": "normal"},
+    "log_cdf_backward": {"d_log": Y, "y": Y, "params": PARAMS, "density": "normal"},
+    "log_interval": {"lower": Y, "upper": Y + 1, "params": PARAMS, "density": "normal"},
+    "log_interval_backward": {"d_log": Y, "lower": Y, "upper": Y + 1, "params": PARAMS,
+                              "density": "normal"},
     "rate_bits": DENSITY,
     "rate_bits_backward": {"d_bits": Y} | DENSITY,
     "rate_bits_backward_expected": {"d_bits": Y, "y": Y, "params": PARAMS, "cdf": logistic,
@@ -88,6 +103,7 @@ NO_NUMBER = (None, *NO_NUMBERS, np.nan, -1.0, [4.0], np.array([4.0]))
 NO_PATH = (None, 1, True, 4.5, object(), [1, 2])
 NO_BYTES = (None, "a name", 4, 4.5, object(), [1, 2])
 NO_MODEL = ("no such model", 4, object(), IMAGE)
+NO_LATTICE = (None, "A3", 2, object())
 NO_TABLES = ("tables.npz", 4, object(), IMAGE)
 NO_FUNCTION = ("a name", 4, Y)
 NO_TYPE = ("a name", "int32", int, np.float16, complex, 4, object())
@@ -96,7 +112,7 @@ NO_CURVE = (None, *NO_NUMBERS, 4.0, [[1, 2], [3, 4]], [1, [2, 3]], ["1", "2", "3
 NO_DENSITY = ("a name", 4.0, object())
 WRONG: dict[str, tuple[Any, ...]] = {
     **dict.fromkeys(("y", "z", "k", "u", "lower", "upper"), NO_ARRAY),
-    **dict.fromkeys(("d_k", "d_z", "d_s", "d_y", "d_r", "d_mean", "d_bits"), NO_GRADIENT),
+    **dict.fromkeys(("d_k", "d_z", "d_s", "d_y", "d_r", "d_mean", "d_bits", "d_log"), NO_GRADIENT),
     **dict.fromkeys(("seed", "tensor", "first_channel", "first_row", "first_column"), NO_INDEX),
     **dict.fromkeys(("quality", "channels", "levels", "largest", "axis"), NO_INTEGER),
     **dict.fromkeys(("alpha", "step"), NO_NUMBER),
@@ -111,6 +127,8 @@ WRONG: dict[str, tuple[Any, ...]] = {
     "data": NO_BYTES,
     "path": NO_PATH,
     "tables": NO_TABLES,
+    "lattice": NO_LATTICE,
+    "device": (None, "a name", 4, object(), [1]),
     "shape": ("a name", 4.5, object(), (2, 3.0, 4), (2, -1, 4), np.array([1.0, 2.0, 3.0])),
     "dtype": NO_TYPE,
     "rng": (None, 4, "a name", object(), np.random, np.random.RandomState(0)),
@@ -124,6 +142,7 @@ WRONG: dict[str, tuple[Any, ...]] = {
 FREE = {
     ("make_tables", "params"): "a distribution of SciPy takes none, and does not look",
     ("make_scale_tables", "params"): "the same",
+    ("make_lattice_tables", "params"): "the same",
 }
 FLAGS = {"name", "scales_are_shared", "embed"}  # anything is text, or true or false
 
@@ -151,6 +170,8 @@ def test_right_arguments_pass(
     monkeypatch.chdir(tmp_path)
     if function == "load_tables":
         npuq.save_tables("tables.npz", TABLES)
+    if function == "load_lattice_tables":
+        npuq.save_lattice_tables("tables.npz", LATTICE_TABLES)
     if function != "load_model":
         getattr(npuq, function)(**RIGHT[function])
 

@@ -9,7 +9,7 @@ import peers
 import pytest
 
 from npuq.kernels.cpu import gdn as kernel
-from npuq.nn.activations import leaky_relu
+from npuq.nn.activations import leaky_relu, leaky_relu_backward
 from npuq.nn.gdn import gdn, gdn_backward, inverse_gdn, inverse_gdn_backward
 from npuq.nn.non_negative import (
     lower_bound_backward,
@@ -153,6 +153,21 @@ def test_gradients_at_the_bounds_are_those_of_the_field() -> None:
     np.testing.assert_array_equal(ours, x.grad.numpy())
 
 
-def test_leaky_relu_refuses_slopes_that_would_fold() -> None:
-    with pytest.raises(ValueError, match="slope"):
-        leaky_relu(np.ones(2), 1.5)
+@pytest.mark.parametrize("slope", [-0.1, 1.5, np.nan])
+def test_leaky_relu_refuses_slopes_that_would_fold(slope: float) -> None:
+    with pytest.raises(ValueError, match="slope must be from 0 to 1"):
+        leaky_relu(np.ones(2), slope)
+    with pytest.raises(ValueError, match="slope must be from 0 to 1"):
+        leaky_relu_backward(np.ones(2), np.ones(2), slope)
+
+
+def test_one_number_without_an_axis_has_no_channel() -> None:
+    with pytest.raises(ValueError, match=r"x must be \(..., C\)"):
+        gdn(np.array(2.0), np.ones(1), np.ones((1, 1)))
+
+
+def test_at_its_bound_a_parameter_moves_like_those_above() -> None:
+    """A maximum of two equal numbers: the gradient is taken from the side that is trained."""
+    x, d_y = np.full(2, 0.5), np.array([-3.0, 2.0])
+    for backward in (lower_bound_backward, lower_bound_backward_straight_through):
+        np.testing.assert_array_equal(backward(d_y, x, 0.5), d_y)

@@ -26,6 +26,17 @@ FAMILIES = [(normal, scipy.stats.norm), (logistic, scipy.stats.logistic)]
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(6)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_where_rounding_has_closed_the_gap_it_is_a_number(dtype: Any) -> None:
+    """Of bits = softplus(a) + softplus(-b) - log(smallest gap), only the first two move."""
+    at = np.array([-3.0, 0.7, 20.0], dtype)
+    d_lower, d_upper = interval_bits_backward(np.full(3, 5.0, dtype), at, at)
+    sigmoid = 1 / (1 + np.exp(-at.astype(np.float64)))
+    rtol = 4 * float(np.finfo(dtype).eps)  # an exponential, a sum, a quotient and a product
+    np.testing.assert_allclose(d_lower, 5 / math.log(2) * sigmoid, rtol=rtol)
+    np.testing.assert_allclose(d_upper, -5 / math.log(2) / (1 + np.exp(at * 1.0)), rtol=rtol)
+
+
 def parameters(scale: float, loc: float = 0.3) -> Any:
     return logistic.Params(np.array(loc), np.array(scale))
 

@@ -26,7 +26,11 @@ from npuq.paper.soft_round import (
     soft_round_conditional_mean_backward,
 )
 from npuq.paper.soft_rounded_channel import (
+    noisy_rate_bits,
+    noisy_rate_bits_backward,
     noisy_rate_bits_backward_expected,
+    noisy_reconstruction,
+    noisy_reconstruction_backward,
     noisy_reconstruction_backward_expected,
 )
 
@@ -227,3 +231,23 @@ def test_expected_rate_gradient_is_the_same_for_every_alpha(cdf: Any, params: An
         gradient = rate_bits_backward_expected(d, s, params, cdf=cdf, alpha=alpha)
         # s loses what the steep inverse asks for: sinh(16)/16 eps near integers.
         np.testing.assert_allclose(gradient, plain, rtol=1e-8, atol=1e-8)
+
+
+def test_one_number_of_noise_is_shared_by_all_coefficients() -> None:
+    """A shared shift, of any function of the soft-rounded channel; y stays what has the shape."""
+    y, d = np.array([-1.2, 0.35, 2.1]), np.array([1.0, -2.0, 0.5])
+    params = logistic.Params(np.array(0.3), np.array(0.7))
+    rate: Any = {"cdf": logistic, "alpha": 5.0}
+    softness: Any = {"alpha": 5.0, "alpha_r": 3.0}
+    functions: list[Callable[[Array], Array]] = [
+        lambda u: noisy_rate_bits(y, u, params, **rate),
+        lambda u: noisy_rate_bits_backward(d, y, u, params, **rate)[0],
+        lambda u: noisy_rate_bits_backward_expected(d, y, u, params, **rate)[0],
+        lambda u: noisy_reconstruction(y, u, **softness),
+        lambda u: noisy_reconstruction_backward(d, y, u, **softness),
+        lambda u: noisy_reconstruction_backward_expected(d, y, u, **softness),
+    ]
+    for f in functions:
+        found = f(np.array(0.2))
+        assert found.shape == y.shape
+        np.testing.assert_allclose(found, f(np.full(3, 0.2)), rtol=1e-14)

@@ -46,6 +46,16 @@ def exact(units: Array, phase: Array) -> Array:
     return (units.astype(np.int64) - phase.astype(np.int64)) // UNIT + 1
 
 
+def test_phases_are_those_of_a_method_that_goes_with_the_model() -> None:
+    for method, phases in (("un+q", hard_phases()), ("un+uq", plain_phases())):
+        np.testing.assert_array_equal(phases_of(tiny_model(), method), phases)
+    np.testing.assert_array_equal(phases_of(tiny_model(5.0), "un+uq+sr"), soft_phases(5.0))
+    with pytest.raises(ModelError, match="trained without soft rounding"):
+        phases_of(tiny_model(), "un+uq+sr")
+    with pytest.raises(ModelError, match="method must be one of"):
+        phases_of(tiny_model(), "un")
+
+
 # --- ties ---------------------------------------------------------------------------------------
 
 

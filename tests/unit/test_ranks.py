@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from integration.test_training import PHOTOGRAPHS, identical, run
 
+from npuq.coding.noise import noise_place, uniform_noise
 from npuq.errors import MissingDependencyError, RankError, SettingError
 from npuq.nn.adam import AdamState
 from npuq.ranks import launch
@@ -27,7 +28,7 @@ from npuq.training.checkpoint import TrainingState, saved_run
 from npuq.training.dead_leaves import dead_leaves_batch
 from npuq.training.photographs import training_batch
 from npuq.training.records import on_ranks
-from npuq.training.step import noise_of_step
+from npuq.training.step import noise_of_step, part_of_noise
 
 
 class One(Ranks):
@@ -65,8 +66,14 @@ def test_the_noise_of_a_part_is_the_part_of_the_noise(shape: tuple[int, ...], ax
             part = whole[:, first * one : stop * one] if axis else whole[first * one : stop * one]
             found = part_of_uniform([3, 4, 1], part.shape, Share(first, stop, 7))
             np.testing.assert_array_equal(found, part)
-    ours = noise_of_step(3, 4, Share(2, 7, 7))(0, (5, 3))
-    assert ours.shape == (5, 3) and not np.array_equal(ours, noise_of_step(3, 4)(0, (5, 3)))
+            place, where = noise_place(3, 4, 1), Share(first, stop, 7)
+            noise = uniform_noise(place, shape)
+            part = noise[:, first * one : stop * one] if axis else noise[first * one : stop * one]
+            np.testing.assert_array_equal(part_of_noise(place, part.shape, where), part)
+    for generator in ("philox", "pcg64"):
+        ours = noise_of_step(3, 4, Share(2, 7, 7), generator=generator)(0, (3, 5))
+        every = noise_of_step(3, 4, generator=generator)(0, (3, 7))
+        np.testing.assert_array_equal(ours, every[:, 2:])
 
 
 def test_parts_of_a_batch_are_cut_alone() -> None:
@@ -166,9 +173,11 @@ def test_what_is_done_is_saved_where_another_rank_fails(tmp_path: Path) -> None:
 def fresh(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     for name in (*launch.MARKS, "NPUQ_MPI", "NPUQ_MPI_TIMEOUT"):
         monkeypatch.delenv(name, raising=False)
-    launch.world.cache_clear()
+    for cached in (launch.world, launch._mpi):
+        cached.cache_clear()
     yield monkeypatch
-    launch.world.cache_clear()
+    for cached in (launch.world, launch._mpi):
+        cached.cache_clear()
 
 
 def with_mpi_of(monkeypatch: pytest.MonkeyPatch, size: int | None) -> None:

@@ -204,6 +204,9 @@ CASES = {
     "dither.dither_words": Case(
         lambda rng: ((3, 4, 5, 6, 7, 1, np.array([9, 8], np.uint32), 2), {}), 0
     ),
+    "noise.uniform_noise": Case(
+        lambda rng: ((np.array([9, 8, 2**32 - 1, 7], np.uint32), (3, 5, 7)), {}), 0
+    ),
     "intervals.fill_intervals": Case(symbols, 0),
     "quantizer.look_up_symbols": Case(look_up("y"), 0),
     "quantizer.look_up_values": Case(look_up("k"), 0),

@@ -43,5 +43,8 @@ def conditional_rate_forward(
 def conditional_rate_backward_straight_through(
     d_r: Array, d_bits: Array, kept: ConditionalRateDerivatives
 ) -> tuple[Array, Array]:
-    """Gradients of `conditional_rate_forward` (Eqs. (23) and (24)): d_t and d_sigma."""
+    """Fast twin of `npuq.models.conditional_rate.conditional_rate_backward_straight_through`.
+
+    Gradients of `conditional_rate_forward` (Eqs. (23) and (24)): d_t and d_sigma.
+    """
     return d_r * kept.dr_dt + d_bits * kept.d_t, d_bits * kept.d_sigma

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from npuq.backend import Array
+from npuq.kernels.cuda.bands import Banded
 from npuq.kernels.cuda.launch import MULTIPROCESSORS, contiguous, launch, launch_each
 from npuq.kernels.cuda.unfold import Unfolded
 from npuq.kernels.cuda.winograd import Winograd
@@ -103,10 +104,10 @@ def conv2d_bias_gradient(d_y: Array) -> Array:
     return sums
 
 
-def method_for(shape: tuple[int, ...], stride: int, padding: int) -> Winograd | Unfolded:
+def method_for(shape: tuple[int, ...], stride: int, padding: int) -> Banded | Unfolded:
     """How to multiply by kernels of `shape`, (C_out, C_in, kh, kw)."""
     if min(shape[:2]) >= NARROW and Winograd.applies(shape[2:], stride):
-        return Winograd(shape, padding)
+        return Banded(shape, padding)
     return Unfolded(shape, stride, padding)
 
 

@@ -2,7 +2,7 @@
 #define THREADS 256
 #define REMEMBERED 200
 #define TO_JUDGE 20
-#define NUMBERS 5  // beta1, beta2, epsilon, clip, ratio; then the rates
+#define NUMBERS 6  // beta1, beta2, epsilon, clip, ratio, share; then the rates
 // What `judge` decides: the factor of the gradient, 1 / (1 - beta1^t), 1 / (1 - beta2^t), and whether there is a step.
 #define DECISIONS 4
 
@@ -32,8 +32,8 @@ extern "C" __global__ void judge(
     double* __restrict__ decision, int blocks) {
   __shared__ double room[THREADS], before[REMEMBERED], middle[2];
   const int thread = threadIdx.x;
-  const long long done = steps[0], skipped = steps[1];
-  const int known = done < REMEMBERED ? (int)done : REMEMBERED;
+  const long long seen = steps[1];
+  const int known = seen < REMEMBERED ? (int)seen : REMEMBERED;
   double total = 0, no_number = 0;
   for (int i = thread; i < blocks; i += THREADS) total += parts[i];
   const double length = sqrt(sum_of_block(total, room));
@@ -52,19 +52,24 @@ extern "C" __global__ void judge(
   __syncthreads();
   if (thread) return;
   const bool is_outlier = known >= TO_JUDGE && no_number == 0 && length > numbers[4] * 0.5 * (middle[0] + middle[1]);
-  const double t = done - skipped + 1;
-  lengths[done % REMEMBERED] = length;
-  steps[0] = done + 1;
-  steps[1] = skipped + is_outlier;
+  const double t = steps[0] + 1;
+  const bool is_number = length <= 1.7976931348623157e308;  // false for infinity and for what is no number
+  if (is_number) {
+    lengths[seen % REMEMBERED] = length;
+    steps[0] += !is_outlier;
+    steps[1] = seen + 1;
+    steps[2] += is_outlier;
+  }
   decision[0] = length > numbers[3] ? numbers[3] / length : 1;
   decision[1] = 1 / (1 - pow(numbers[0], t));
   decision[2] = 1 / (1 - pow(numbers[1], t));
-  decision[3] = !is_outlier;
+  decision[3] = is_number && !is_outlier;
 }
 
 extern "C" __global__ void flat_adam(
     float* __restrict__ p, const float* __restrict__ g, float* __restrict__ m, float* __restrict__ v,
-    const unsigned char* __restrict__ group, const double* __restrict__ numbers, const double* __restrict__ decision, int count) {
+    float* __restrict__ average, const unsigned char* __restrict__ group, const double* __restrict__ numbers,
+    const double* __restrict__ decision, int count, int averaged) {
   const int i = blockIdx.x * blockDim.x + threadIdx.x;
   if (i >= count || decision[3] == 0) return;
   const float beta1 = numbers[0], beta2 = numbers[1], less1 = 1 - numbers[0], less2 = 1 - numbers[1], epsilon = numbers[2];
@@ -73,5 +78,7 @@ extern "C" __global__ void flat_adam(
   const float m_new = beta1 * m[i] + less1 * clipped, v_new = beta2 * v[i] + less2 * (clipped * clipped);
   m[i] = m_new;
   v[i] = v_new;
-  p[i] -= rate * m_new / (sqrtf(correction * v_new) + epsilon);
+  const float p_new = p[i] - rate * m_new / (sqrtf(correction * v_new) + epsilon);
+  p[i] = p_new;
+  if (i < averaged) average[i] += (p_new - average[i]) * (float)numbers[5];
 }

@@ -13,12 +13,12 @@ F, D = np.float32, np.float64
 
 
 @takes(
-    (F, F, F, F, np.uint8, D, D, np.int64),
+    (F, F, F, F, F, np.uint8, D, D, np.int64),
     when=lambda *arrays: all(a.flags.c_contiguous for a in arrays) and arrays[0].size > 0,
 )
 def flat_adam(
-    p: Array, g: Array, m: Array, v: Array, group: Array, numbers: Array, lengths: Array,
-    steps: Array,
+    p: Array, g: Array, m: Array, v: Array, average: Array, group: Array, numbers: Array,
+    lengths: Array, steps: Array,
 ) -> None:  # fmt: skip
     """Fast twin of `npuq.nn.flat_adam.flat_adam`."""
     import cupy
@@ -29,4 +29,8 @@ def flat_adam(
     launch("flat_adam", "add_squares", (blocks,), (THREADS,), g, parts, count)
     judged = parts, numbers, lengths, steps, decision, np.int32(blocks)
     launch("flat_adam", "judge", (1,), (THREADS,), *judged)
-    launch_each("flat_adam", "flat_adam", p.size, p, g, m, v, group, numbers, decision, count)
+    averaged = size(average.shape)
+    launch_each(
+        "flat_adam", "flat_adam", p.size, p, g, m, v, average, group, numbers, decision, count,
+        averaged,
+    )  # fmt: skip

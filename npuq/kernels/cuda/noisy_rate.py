@@ -74,7 +74,7 @@ def noisy_rate_forward(
 
 @takes(kept=NoisyRateDerivatives)
 def noisy_rate_backward(d_r: Array, d_bits: Array, kept: NoisyRateDerivatives) -> tuple[Array, Any]:
-    """Gradients of `noisy_rate_forward` (Eq. 21): d_y and d_density."""
+    """Fast twin of `npuq.models.noisy_rate.noisy_rate_backward`: d_y and d_density (Eq. 21)."""
     import cupy
 
     (d_r,) = contiguous(d_r.astype(np.float32, copy=False))

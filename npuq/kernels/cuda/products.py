@@ -1,4 +1,4 @@
-"""Batches of matrix products by cuBLAS, on arrays as they lie. The one file that calls it."""
+"""Products by cuBLAS of matrices as they lie; the plain twin is in `npuq.nn.products`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,29 @@ from typing import Any
 import numpy as np
 
 from npuq.backend import Array
+from npuq.kernels.cuda import cublas
+from npuq.kernels.cuda.launch import contiguous
 from npuq.kernels.cuda.precision import is_precise
+from npuq.runtime.twins import takes
 
-_ONE, _ZERO = np.ones(1, np.float32), np.zeros(1, np.float32)
+
+@takes(np.float32)
+def product(a: Array, b: Array) -> Array:
+    """Fast twin of `npuq.nn.products.product`; transposed ones are read as they lie."""
+    import cupy
+
+    (a, a_t), (b, b_t) = _as_it_lies(a), _as_it_lies(b)
+    shape = a.shape[int(a_t)], b.shape[1 - int(b_t)]
+    out = cupy.empty(shape, np.float32)
+    multiply(a[None], b[None], out[None], a_t=a_t, b_t=b_t)
+    return out
+
+
+def _as_it_lies(a: Array) -> tuple[Array, bool]:
+    """A matrix in the order of C, and whether its transpose is meant."""
+    if a.T.flags.c_contiguous and not a.flags.c_contiguous:
+        return a.T, True
+    return contiguous(a)[0], False
 
 
 def multiply(a: Array, b: Array, out: Array, *, a_t: bool = False, b_t: bool = False) -> None:
@@ -23,9 +43,6 @@ def multiply(a: Array, b: Array, out: Array, *, a_t: bool = False, b_t: bool = F
         b: (batch, k, n), or (batch, n, k) that is to be transposed (`b_t`).
         out: (batch, m, n), written to. All are float32 and contiguous.
     """
-    import cupy
-    from cupy.cuda import cublas, device
-
     batch, m, n = out.shape
     k = a.shape[1] if a_t else a.shape[2]
     shapes = (batch, k, m) if a_t else (batch, m, k), (batch, n, k) if b_t else (batch, k, n)
@@ -36,17 +53,12 @@ def multiply(a: Array, b: Array, out: Array, *, a_t: bool = False, b_t: bool = F
     if not k:
         out.fill(0)
         return
-    kind = cupy.cuda.runtime.CUDA_R_32F
-    how = cublas.CUBLAS_COMPUTE_32F if is_precise() else cublas.CUBLAS_COMPUTE_32F_FAST_TF32
-    cublas.gemmStridedBatchedEx(
-        device.get_cublas_handle(),
-        cublas.CUBLAS_OP_T if b_t else cublas.CUBLAS_OP_N,
-        cublas.CUBLAS_OP_T if a_t else cublas.CUBLAS_OP_N,
-        n, m, k,
-        _ONE.ctypes.data, _address(b), kind, b.shape[2], n * k,
-        _address(a), kind, a.shape[2], m * k,
-        _ZERO.ctypes.data, _address(out), kind, n, m * n,
-        batch, how, cublas.CUBLAS_GEMM_DEFAULT,
+    cublas.gemm_strided_batched(
+        cublas.T if b_t else cublas.N, cublas.T if a_t else cublas.N, n, m, k,
+        _address(b), b.shape[2], n * k,
+        _address(a), a.shape[2], m * k,
+        _address(out), n, m * n,
+        batch, cublas.COMPUTE_32F if is_precise() else cublas.COMPUTE_32F_FAST_TF32,
     )  # fmt: skip
 
 

@@ -23,16 +23,24 @@ def numbers_of(softness: Any) -> Array:
     """(2, 5) float64 on the device, a row for s_alpha (Eq. 10) and one for r_alpha_r (Eq. 14).
 
     A row holds alpha, 1 / (2 tanh(alpha / 2)), e^-alpha, (1 - e^-alpha) / alpha and 1 / (2 alpha);
-    where alpha is 0, nothing reads the others.
+    where alpha is 0, nothing reads the others. A softness that has them on the device already, as
+    `numbers`, brings its own.
     """
     import cupy
 
+    if (numbers := getattr(softness, "numbers", None)) is not None:
+        return numbers
     return _on_device(cupy, *softness.alphas())
 
 
 @functools.lru_cache(maxsize=16)
 def _on_device(cupy: Any, alpha: float, alpha_r: float) -> Array:
-    return cupy.asarray(np.array([_row(alpha), _row(alpha_r)]))
+    return cupy.asarray(rows_of(alpha, alpha_r))
+
+
+def rows_of(alpha: float, alpha_r: float) -> Array:
+    """What `numbers_of` has on the device."""
+    return np.array([_row(alpha), _row(alpha_r)])
 
 
 def _row(alpha: float) -> list[float]:

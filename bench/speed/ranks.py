@@ -1,23 +1,25 @@
 """Training on two ranks beside one process of two threads, and on many ranks as arithmetic.
 
-A step of B crops is taken by one process of one thread and of two, and by two ranks of one thread
-with B / 2 crops each, which first are shown to have the same losses. Efficiency is the time of one
-thread, over twice the time of two. Of a step, waiting is the time until the slowest rank is there,
-and sums are the exchange of gradients, on rank 0.
+A step of B crops is taken by one process on one core, by one of two threads on two cores, and by
+two ranks of one core with B / 2 crops each, which first are shown to have the same losses. What is
+of one core is bound to it, with the threads that make batches. Efficiency is the time of one core,
+over twice the time of two. Of a step, waiting is the time until the slowest rank is there, and sums
+are the exchange of gradients, on rank 0.
 
-On paper, for N ranks with one crop each: a step takes one process N c + f, where c is the time of a
-crop and f what does not shrink, Adam above all (from steps of B and B / 2 crops of one thread), and
+On paper, for N ranks with k crops each: a step takes one process N k c + f, where c is the time of
+a crop and f what does not shrink, Adam above all (from steps of B and B / 2 crops on one core), and
 
-    N ranks    c + f + 2 (N - 1) / N S / b + (2 (N - 1) + log2 N) a,
+    N ranks    k c + f + 2 (N - 1) / N S / b + (2 (N - 1) + log2 N) a,
 
 S bytes of gradients over a network of b bytes and a seconds a message: each rank sends 1 / N of its
 gradients to every other one, adds what it gets, and sends the sum to every other one. Efficiency is
-(N c + f) / N over that. Ranks that wait for the slowest, and traffic of others, are not in it.
+(N k c + f) / N over that. Ranks that wait for the slowest, and traffic of others, are not in it.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import math
 import os
@@ -41,7 +43,7 @@ CASES: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 NETWORKS = {10: 20e-6, 100: 2e-6}
 """Seconds of a message, by Gbit/s: usual ones of Ethernet by TCP, and of InfiniBand."""
-RANKS = (8, 64, 512)
+RANKS, CROPS = (8, 64, 512), (1, 4)
 WARM = 3  # steps that are not counted
 
 
@@ -54,16 +56,16 @@ def rows() -> list[dict[str, Any]]:
     for case, settings in CASES.items():
         whole, half = settings["batch_size"], settings["batch_size"] // 2
         starts: dict[str, tuple[list[str], int, int]] = {
-            "1 thread": ([], 1, whole),
+            "1 core": ([], 1, whole),
             "2 threads": ([], 2, whole),
-            "2 ranks": ([launcher, "-n", "2"], 1, whole),
+            "2 ranks of 1 core": ([launcher, "-n", "2"], 1, whole),
             "half the batch": ([], 1, half),
         }
         runs: dict[str, list[dict[str, Any]]] = {name: [] for name in starts}
         for _ in range(ROUNDS):  # in turns, as a machine's speed drifts
             for name, (start, threads, batch) in starts.items():
                 runs[name].append(_started(start, threads, case, batch))
-        one, two = (runs[name][0]["losses"] for name in ("1 thread", "2 ranks"))
+        one, two = (runs[name][0]["losses"] for name in ("1 core", "2 ranks of 1 core"))
         assert all(abs(a / b - 1) < 1e-4 for a, b in zip(one, two, strict=True)), (one, two)
         found += _rows_of(case, settings["batch_size"], runs)
     return found
@@ -80,44 +82,46 @@ def _rows_of(case: str, batch: int, runs: dict[str, list[dict[str, Any]]]) -> li
     def median(name: str, figure: str) -> float:
         return statistics.median(run[figure] for run in runs[name])
 
-    alone = median("1 thread", "step")
+    alone = median("1 core", "step")
     rows = []
-    for name in ("1 thread", "2 threads", "2 ranks"):
+    for name in ("1 core", "2 threads", "2 ranks of 1 core"):
         step = median(name, "step")
         rows.append(
             {
                 "training": case, "by": name, "ms": 1e3 * step,
-                "efficiency": alone / step / (1 if name == "1 thread" else 2),
+                "efficiency": alone / step / (1 if name == "1 core" else 2),
                 "waiting": median(name, "waiting") / step, "sums": median(name, "sending") / step,
             }
         )  # fmt: skip
     crop = (alone - median("half the batch", "step")) / (batch - batch // 2)
     fixed = max(alone - batch * crop, 0.0)
-    size = int(median("2 ranks", "bytes"))
+    size = int(median("2 ranks of 1 core", "bytes"))
     rows.append(
         {"training": case, "by": f"c {1e3 * crop:.1f} ms, f {1e3 * fixed:.1f} ms, S {size}"}
     )
     for gbit, latency in NETWORKS.items():
-        for ranks in RANKS:
-            step, efficiency = on_paper(crop, fixed, size, ranks, gbit * 1e9 / 8, latency)
+        for ranks, crops in itertools.product(RANKS, CROPS):
+            network = (gbit * 1e9 / 8, latency)
+            step, efficiency = on_paper(crops * crop, fixed, size, ranks, *network)
+            by = f"{ranks} ranks of {crops} crops, {gbit} Gbit/s, on paper"
             rows.append(
                 {
-                    "training": case, "by": f"{ranks} ranks, {gbit} Gbit/s, on paper",
+                    "training": case, "by": by,
                     "ms": 1e3 * step, "efficiency": efficiency,
-                    "sums": 1 - (crop + fixed) / step,
+                    "sums": 1 - (crops * crop + fixed) / step,
                 }
             )  # fmt: skip
     return rows
 
 
 def on_paper(
-    crop: float, fixed: float, size: int, ranks: int, bandwidth: float, latency: float
+    crops: float, fixed: float, size: int, ranks: int, bandwidth: float, latency: float
 ) -> tuple[float, float]:
-    """Seconds of a step of one crop a rank, and the efficiency; see the top of this file."""
+    """Seconds of a step, and the efficiency, where crops take a rank so long; see the top."""
     sending = 2 * (ranks - 1) / ranks * size / bandwidth
     messages = 2 * (ranks - 1) + math.log2(ranks)
-    step = crop + fixed + sending + messages * latency
-    return step, (crop + fixed / ranks) / step
+    step = crops + fixed + sending + messages * latency
+    return step, (crops + fixed / ranks) / step
 
 
 def one_training(case: str, batch: int) -> dict[str, Any]:
@@ -125,6 +129,8 @@ def one_training(case: str, batch: int) -> dict[str, Any]:
     from npuq.ranks.launch import world
 
     ranks = world()
+    if os.environ["NPUQ_THREADS"] == "1":
+        os.sched_setaffinity(0, {ranks.rank})
     import numpy as np
 
     from npuq.nn.parameters import named_arrays
@@ -135,15 +141,13 @@ def one_training(case: str, batch: int) -> dict[str, Any]:
 
     options = TrainingOptions(**(CASES[case] | {"batch_size": batch}), smaller_side=(400, 512))
     pictures = [dead_leaves(512, 512, seed=seed) for seed in range(2)]
-    times: list[float] = []
     losses: list[float] = []
-    kept = {"waiting": 0.0, "sending": 0.0}
+    clocks: list[dict[str, float]] = []  # after each step
 
     def note(step: int, loss: Any) -> None:
-        times.append(time.perf_counter())
         losses.append(loss.loss)
-        if step == WARM:
-            kept.update(getattr(ranks, "seconds", kept))
+        seconds = getattr(ranks, "seconds", {"waiting": 0.0, "sending": 0.0})
+        clocks.append({"step": time.perf_counter()} | seconds)
 
     source = functools.partial(
         training_batch, pictures, batch_size=batch, crop=options.crop,
@@ -154,13 +158,12 @@ def one_training(case: str, batch: int) -> dict[str, Any]:
             source, np.empty((0, 256, 256, 3), np.uint8), Path(folder) / "run", options,
             checkpoint_every=10**9, progress=note, ranks=ranks,
         )  # fmt: skip
-    steps = len(times) - WARM
-    seconds = getattr(ranks, "seconds", kept)
+    # the last step has a row of the history as well
+    counted = list(zip(clocks[WARM:-2], clocks[WARM + 1 : -1], strict=True))
     return {
-        "step": (times[-1] - times[WARM - 1]) / steps,
         "losses": losses,
         "bytes": sum(array.nbytes for array in named_arrays(params).values()),
-        **{name: (value - kept[name]) / steps for name, value in seconds.items()},
+        **{name: statistics.median(b[name] - a[name] for a, b in counted) for name in clocks[0]},
     }
 
 

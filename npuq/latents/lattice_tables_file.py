@@ -1,0 +1,129 @@
+"""Lattice tables as a file or as bytes: a `.npz` with a manifest, as `tables_file` has it.
+
+Members are those of `npuq.coding.tables.tables_to_arrays` and `weights`; the `manifest` is JSON:
+format, kind ("lattice tables"), lattice, step, name and hash.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from npuq.arguments import path_of
+from npuq.coding.dither import DITHER_LEVELS
+from npuq.coding.tables import tables_from_arrays
+from npuq.errors import NpuqError, TablesError
+from npuq.io.archive import Archive, manifest_array, opened
+from npuq.io.atomic import write_bytes_atomically
+from npuq.latents.lattice_points import WEIGHT, lattice_named
+from npuq.latents.lattice_tables import (
+    FORMAT,
+    LatticeTables,
+    check_lattice_tables,
+    decisive_arrays,
+    decisive_facts,
+    with_hash,
+)
+from npuq.latents.tables import check_step
+from npuq.latents.tables_file import MOST_CHANNELS, MOST_VALUES, check_size
+from npuq.trained.model_file import MOST_KNOTS
+
+
+def save_lattice_tables(path: str | Path, tables: LatticeTables) -> None:
+    """Write a file of lattice tables, whole or not at all.
+
+    Raises:
+        TablesError: there are more than 65,536, or their name is longer than 1000 characters.
+        NpuqError: the folder does not exist or cannot be written.
+        TypeError: `path` is no path, or `tables` are none.
+    """
+    check_lattice_tables(tables)
+    write_bytes_atomically(path_of(path), lattice_tables_to_bytes(tables))
+
+
+def load_lattice_tables(path: str | Path) -> LatticeTables:
+    """Read a file of lattice tables and check it against its hash.
+
+    Raises:
+        TablesError: the file is missing, damaged, of a newer format, or holds no lattice tables.
+        TypeError: `path` is no path.
+    """
+    try:
+        return _read(path_of(path), str(path))
+    except FileNotFoundError:
+        raise TablesError(f"{path}: there is no such file of lattice tables") from None
+
+
+def lattice_tables_to_bytes(tables: LatticeTables) -> bytes:
+    """The contents of a file of lattice tables.
+
+    Raises:
+        TablesError: as `save_lattice_tables`.
+    """
+    check_size(tables.name, tables.integers)
+    facts = decisive_facts(tables) | {"name": tables.name, "hash": tables.hash.hex()}
+    arrays: dict[str, Any] = decisive_arrays(tables) | {"manifest": manifest_array(facts)}
+    file = io.BytesIO()
+    np.savez_compressed(file, **arrays)
+    return file.getvalue()
+
+
+def lattice_tables_from_bytes(data: bytes) -> LatticeTables:
+    """The inverse of `lattice_tables_to_bytes`.
+
+    Raises:
+        TablesError: as `load_lattice_tables`.
+    """
+    return _read(io.BytesIO(data), "the tables in the stream")
+
+
+def _read(file: Path | BinaryIO, name: str) -> LatticeTables:
+    try:
+        with opened(file) as archive:
+            tables = _checked(archive, name)
+        if with_hash(tables).hash != tables.hash:
+            raise TablesError(f"{name}: damaged, the contents do not match the hash")
+        check_step(tables.step, 0.0)
+        return tables
+    except (NpuqError, FileNotFoundError):
+        raise
+    except Exception as error:  # damaged archives raise whatever zipfile and zlib come across
+        raise TablesError(f"{name}: no lattice tables of npuq, or damaged") from error
+
+
+def _checked(archive: Archive, name: str) -> LatticeTables:
+    """Tables, of whose arrays none is read before its shape was looked at."""
+    manifest = archive.manifest()
+    if manifest["kind"] != "lattice tables":
+        raise TablesError(f"{name}: not lattice tables, but {manifest['kind']}")
+    if int(manifest["format"]) > FORMAT:
+        raise TablesError(f"{name}: the format is newer than this library; update npuq")
+    lattice = lattice_named(str(manifest["lattice"]))
+    shapes = archive.shapes
+    count = shapes["first"].size
+    expected: dict[str, tuple[int, ...]] = dict.fromkeys(("first", "last", "log2_knots"), (count,))
+    expected |= {"weights": (count, DITHER_LEVELS), "differences": (shapes["differences"].size,)}
+    if not 0 < count <= MOST_CHANNELS or shapes["differences"].size > min(
+        count * MOST_KNOTS, MOST_VALUES
+    ):
+        raise ValueError("more tables, or longer ones, than npuq makes")
+    if count % lattice.sides.size:
+        raise ValueError("a table for each side is missing")
+    for member, shape in expected.items():
+        if shapes[member].shape != shape or shapes[member].itemsize > 8:
+            raise ValueError(f"{member} has shape {shapes[member].shape}, not {shape}")
+    arrays = {member: archive.read(member) for member in expected}
+    weights = arrays.pop("weights")
+    if weights.dtype != np.uint16 or weights.min() < 1 or weights.max() >= WEIGHT:
+        raise ValueError("weights must be 16-bit integers from 1 to 2**12 - 1")
+    return LatticeTables(
+        lattice=lattice,
+        integers=tables_from_arrays(arrays),
+        weights=weights,
+        step=float(manifest["step"]),
+        name=str(manifest["name"]),
+        hash=bytes.fromhex(manifest["hash"]),
+    )
