@@ -1,8 +1,8 @@
 """npuq on a device: arrays go there, and what comes of them comes back.
 
 Where there is no GPU that is the stand-in for CuPy of `tests/gpu`, whose kernels run in an
-emulator. Noise, dither, GDN, convolutions and Adam are our kernels; all else is made of operations
-of CuPy's arrays. Entropy coder and codec work on the host.
+emulator. Noise, dither, and in float32 GDN, convolutions and Adam are our kernels; all else is made
+of operations of CuPy's arrays. Entropy coder and codec work on the host.
 """
 
 import sys
