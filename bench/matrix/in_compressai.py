@@ -72,8 +72,8 @@ def _tables(probabilities, escape):
 
 
 def _encode(symbols, probabilities, escape):
-    if not len(symbols):  # else no other law could be asked
-        raise RuntimeError("RansEncoder ends the process: it takes the last of no symbols")
+    if len(symbols) < 2:  # else no other law could be asked
+        raise RuntimeError("the process would end: RansEncoder takes two symbols at least")
     tables = _tables(probabilities, escape)
     return compressai.ans.RansEncoder().encode_with_indexes(symbols.tolist(), *tables)
 
