@@ -59,12 +59,11 @@ class Graphs:
         self._stream.begin_capture()
         try:
             function()
-        except Exception as error:
+            self._graphs[key] = self._stream.end_capture()
+        except Exception as error:  # the end alone may say that something was refused
             self.refused[key] = f"{type(error).__name__}: {error}"
             with contextlib.suppress(Exception):  # a stream that was invalidated says so once more
                 self._stream.end_capture()
-        else:
-            self._graphs[key] = self._stream.end_capture()
         finally:
             if was_enabled:
                 gc.enable()

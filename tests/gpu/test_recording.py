@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from gpu.conftest import IS_REAL, on_device
+from gpu.recording import Stream
 from gpu.standin import COUNT
 
 from npuq.nn.flat import Flat
@@ -59,6 +60,29 @@ def test_memory_of_others_is_not_taken(device: Any) -> None:
     stream = device.cuda.Stream(non_blocking=True)
     with pytest.raises(RuntimeError, match="share its memory"):
         stream.begin_capture()
+
+
+@pytest.mark.skipif(IS_REAL, reason="of the stand-in")
+def test_what_only_the_end_of_a_recording_refuses_is_called_each_time(
+    device: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As CUDA says of some calls that they were not allowed, and of what is too large a graph."""
+    graphs, (x,) = Graphs(), on_device(np.zeros(3, np.float32))
+    end = Stream.end_capture
+
+    def refusing(stream: Any) -> None:
+        end(stream)
+        raise RuntimeError("cudaErrorStreamCaptureInvalidated")
+
+    def step() -> None:
+        x[...] = x + 1
+
+    monkeypatch.setattr(Stream, "end_capture", refusing)
+    with graphs.stream():
+        for _ in range(4):
+            graphs.call("key", step)
+        np.testing.assert_array_equal(x.get(), 4)
+    assert "Invalidated" in graphs.refused["key"]
 
 
 def test_a_graph_computes_when_it_is_launched_and_from_what_is_there_then() -> None:
