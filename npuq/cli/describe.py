@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import math
@@ -101,6 +102,9 @@ def describe_model(model: Model) -> dict[str, Any]:
     training = dict(model.training)
     options = training.pop("options", None)
     options = options if isinstance(options, dict) else {}
+    # a model may say anything of itself
+    with contextlib.suppress(KeyError, TypeError, ValueError, OverflowError):
+        training["ranks"] = _ranks(training["ranks"])
     facts = {
         "type": "model",
         "kind": model.kind,
@@ -131,6 +135,7 @@ def describe_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
         history = _history(Path(path))
         softness, lmbda = softness_at(options, step), lmbda_at(options, step)
         provenance = dict(manifest["provenance"])
+        ranks = _ranks(manifest.get("ranks", [[0, 1]]))
     except Exception as error:  # whatever zipfile, NumPy and the options come across
         raise TrainingError(
             f"{path} is not a checkpoint of this version of npuq, or it is damaged"
@@ -144,7 +149,7 @@ def describe_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
         "step": step,
         "steps": options.steps,
         "skipped": manifest.get("skipped", 0),
-        "ranks": manifest.get("ranks", [[0, 1]]),
+        "ranks": ranks,
         "lmbda": lmbda,
         "alpha": softness.alpha,
         "alpha_r": softness.alpha_r,
@@ -152,6 +157,11 @@ def describe_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
         "last_row": last,
     }
     return dict(_plain(facts | provenance | facts))  # as in describe_model
+
+
+def _ranks(pairs: Any) -> list[dict[str, int]]:
+    """Of pairs as `TrainingState.ranks` has them; any exception means that they are none."""
+    return [{"ranks": int(number), "from_step": int(step)} for step, number in pairs]
 
 
 def _manifest(path: Path) -> dict[str, Any]:

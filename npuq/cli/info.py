@@ -48,6 +48,8 @@ def _text(value: Any) -> str:
     """A value for people, on one line."""
     if value is None or value == {}:
         return "-"
+    if isinstance(value, dict) and value.keys() == {"ranks", "from_step"}:
+        return f"{value['ranks']} from step {value['from_step']} on"
     if isinstance(value, dict):
         return ", ".join(f"{name} {_text(v)}" for name, v in value.items())
     if isinstance(value, list):

@@ -9,6 +9,7 @@ What a file of ours says of itself is its member `manifest`: a JSON object as UT
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import math
 import zipfile
@@ -73,13 +74,24 @@ def write_archive(path: str | Path, arrays: Mapping[str, Array], *, compress: bo
     Raises:
         NpuqError: the folder does not exist or cannot be written.
     """
-    save: Any = np.savez_compressed if compress else np.savez
 
     def write(temporary: Path) -> None:
         with temporary.open("wb") as file:
-            save(file, **arrays)
+            _save(file, arrays, compress)
 
     write_file_atomically(Path(path), write)
+
+
+def archive_bytes(arrays: Mapping[str, Array], *, compress: bool) -> bytes:
+    """The contents of the `.npz` that `write_archive` writes."""
+    file = io.BytesIO()
+    _save(file, arrays, compress)
+    return file.getvalue()
+
+
+def _save(file: BinaryIO, arrays: Mapping[str, Array], compress: bool) -> None:
+    save: Any = np.savez_compressed if compress else np.savez
+    save(file, **arrays)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from npuq.backend import Array
 from npuq.coding.dither import DITHER_LEVELS
 from npuq.coding.tables import IntegerTables, check_phases, tables_from_arrays
 from npuq.errors import NpuqError, TablesError
-from npuq.io.archive import Archive, manifest_array, opened
+from npuq.io.archive import Archive, archive_bytes, manifest_array, opened
 from npuq.io.atomic import write_bytes_atomically
 from npuq.latents.tables import (
     FORMAT,
@@ -70,10 +70,8 @@ def tables_to_bytes(tables: Tables) -> bytes:
     """
     check_size(tables.name, tables.integers)
     facts = decisive_facts(tables) | {"name": tables.name, "hash": tables.hash.hex()}
-    arrays: dict[str, Any] = decisive_arrays(tables) | {"manifest": manifest_array(facts)}
-    file = io.BytesIO()
-    np.savez_compressed(file, **arrays)
-    return file.getvalue()
+    arrays = decisive_arrays(tables) | {"manifest": manifest_array(facts)}
+    return archive_bytes(arrays, compress=True)
 
 
 def check_size(name: str, tables: IntegerTables) -> None:

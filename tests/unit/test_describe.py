@@ -63,18 +63,30 @@ def test_models_of_other_kinds_have_two_sizes() -> None:
     assert (facts["kind"], facts["size"]) == ("factorized", [3, 5])
 
 
-@pytest.mark.parametrize("training", [{"options": 3, "preset": []}, {"options": {"a": math.nan}}])
+@pytest.mark.parametrize(
+    "training",
+    [
+        {"options": 3, "preset": [], "ranks": 4},
+        {"options": {"a": math.nan}, "ranks": [[0, math.inf]]},
+    ],
+)
 def test_any_training_can_be_told(training: dict[str, Any]) -> None:
     facts = describe_model(tiny_model(0.0)._replace(training=training))
     assert facts["steps"] is None
     json.dumps(facts, allow_nan=False)
 
 
-def checkpoint(path: Path, step: int, rows: int, **changed: Any) -> TrainingOptions:
+def checkpoint(
+    path: Path,
+    step: int,
+    rows: int,
+    ranks: tuple[tuple[int, int], ...] = ((0, 1),),
+    **changed: Any,
+) -> TrainingOptions:
     options = TrainingOptions(**(PRESETS["fast-hyperprior-sr"] | {"steps": 1000} | changed))
     one = {"w": np.zeros(2, np.float32)}
     history = [[float(10 * i + j) for j in range(len(HISTORY))] for i in range(rows)]
-    state = TrainingState(step, one, AdamState(step, one, one), {}, history, skipped=1)
+    state = TrainingState(step, one, AdamState(step, one, one), {}, history, skipped=1, ranks=ranks)
     provenance = {"preset": "fast-hyperprior-sr", "name": "mine", "data": "holidays", "step": -1}
     save_checkpoint(path, state, options, provenance)
     return options
@@ -87,6 +99,7 @@ def test_a_checkpoint_is_told_by_its_step(tmp_path: Path) -> None:
     assert (facts["type"], facts["kind"], facts["size"]) == ("checkpoint", "hyperprior", [64, 96])
     assert (facts["step"], facts["steps"], facts["name"]) == (500, 1000, "mine")
     assert facts["skipped"] == 1
+    assert facts["ranks"] == [{"ranks": 1, "from_step": 0}]
     assert facts["lmbda"] == pytest.approx(0.5)  # before it falls to a tenth
     assert (facts["alpha"], facts["alpha_r"]) == (8.5, 20.0)  # half way from 1 to 16
     assert facts["differs_from_preset"] == {
@@ -160,3 +173,18 @@ def test_people_read_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     facts = {name: value for name, value in lines}
     assert facts["size"] == "64, 96" and facts["alpha"] == "4.75"
     assert facts["differs_from_preset"] == "lmbda 0.1, steps 1000"
+    assert facts["ranks"] == "1 from step 0 on"
+
+
+def test_ranks_are_told_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Those of a checkpoint, and of the model that such a run made."""
+    checkpoint(tmp_path / "checkpoint.npz", 250, 1, ranks=((0, 4), (120, 2)))
+    training = {"ranks": [[0, 4], [120, 2]]}
+    save_model(tmp_path / "model.npz", tiny_model(0.0)._replace(training=training))
+    for path in (tmp_path / "checkpoint.npz", tmp_path / "model.npz"):
+        assert main(["info", str(path)]) == 0
+        lines = [line.split(None, 1) for line in capsys.readouterr().out.splitlines()]
+        assert ["ranks", "4 from step 0 on, 2 from step 120 on"] in lines
+        assert main(["info", "--json", str(path)]) == 0
+        told = json.loads(capsys.readouterr().out)["ranks"]
+        assert told == [{"ranks": 4, "from_step": 0}, {"ranks": 2, "from_step": 120}]

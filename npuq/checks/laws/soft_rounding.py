@@ -49,7 +49,12 @@ def arguments_of(name: str, dtype: Any, alpha: float) -> Array:
 
 
 def tolerance_of(name: str, z: Array, slope: Array) -> Array:
-    """See the reasons below."""
+    """What a function may be off at z in its own format; `slope` is that of the exact one there.
+
+    Two roundings of what is rounded, z, z - floor(z) or z - 1/2 (Eqs. 10 and 14), move the value by
+    the slope times that, at most half a step of the staircase. Beside it s is allowed 8 eps, and
+    its inverse and r half of the digits, sqrt(eps).
+    """
     eps = float(np.finfo(z.dtype).eps)
     size = abs(np.asarray(z, np.float64))
     shift = {"soft_round": 1.0, "soft_round_inverse": 0.0, "soft_round_conditional_mean": 0.5}
