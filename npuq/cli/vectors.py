@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from npuq.cli.common import print_line
+from npuq.cli.common import JSON_HELP, say
 from npuq.errors import NpuqError
 
 
@@ -17,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a folder to write JSON and .npy files into, new or empty; npuq/checks/README.md says "
         "what is in them",
     )
+    parser.add_argument("--json", action="store_true", help=JSON_HELP)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -35,5 +36,5 @@ def run(args: argparse.Namespace) -> int:
     for name, content in files():
         write_bytes_atomically(folder / name, content)
         count += 1
-    print_line(f"{folder}: {count} files")
+    say(str(folder), {"files": count}, f"{count} files", as_json=args.json)
     return 0

@@ -93,7 +93,7 @@ from npuq.trained.model_file import save_model
 from npuq.nn.adam import AdamState
 from npuq.training.options import TrainingOptions
 from npuq.exchange.state_dict import write_state_dict
-from npuq.training.loop import _write_history
+from npuq.training.records import write_history
 
 params = {"w": np.random.default_rng(0).normal(size=(50, 50))}
 state = TrainingState(1, params, AdamState(1, params, params), {}, [[1.0] * 9])
@@ -104,7 +104,7 @@ limited("checkpoint.npz", lambda path: save_checkpoint(path, state, TrainingOpti
         0, 100, 30000)
 limited("dict.npz", lambda path: write_state_dict(path, params), 0, 100, 10000)
 limited("records.csv", lambda path: _write_csv(path, records), 0, 100, 2000)
-limited("history.csv", lambda path: _write_history(path, state.history * 100), 0, 100, 1500)
+limited("history.csv", lambda path: write_history(path, state.history * 100), 0, 100, 1500)
 limited("a.npuq", lambda path: write_bytes_atomically(path, bytes(5000)), 0, 100, 4999)
 """
     assert in_child(script, tmp_path) == [
