@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +14,12 @@ from npuq.errors import CorruptFileError, NpuqError, TablesError
 
 if TYPE_CHECKING:
     from npuq.backend import Array
+    from npuq.latents.lattice_tables import LatticeTables
     from npuq.latents.tables import Tables
 
 DENSITIES = ("normal", "laplace", "logistic", "fit")
+LATTICE_KIND = "lattice tables"
+"""What the manifest of lattice tables calls them."""
 
 
 def is_npy(path: str, data: bytes | None) -> bool:
@@ -139,12 +143,11 @@ def describe_arrays(data: bytes) -> dict[str, Any]:
 
 def _describe_one(data: bytes, start: int) -> tuple[dict[str, Any], int]:
     from npuq.latents.container import DTYPES, VERSION, unpack
-    from npuq.latents.tables_file import tables_from_bytes
     from npuq.trained.methods import METHODS
 
     parts = unpack(data, start)
     header = parts.header
-    tables = tables_from_bytes(parts.tables) if parts.tables else None
+    tables = _tables_inside(parts.tables) if parts.tables else None
     size = parts.end - start
     facts = {
         "type": "array",
@@ -156,10 +159,11 @@ def _describe_one(data: bytes, start: int) -> tuple[dict[str, Any], int]:
         "has_scales": header.has_scales,
         "tables_hash": header.tables_hash.hex(),
         "tables": tables.name if tables else None,
+        "lattice": _lattice(tables),
         "channels": 1 if header.axis is None else header.shape[header.axis],
         "levels": _levels(tables),
         "step": tables.step if tables else None,
-        "alpha": tables.alpha if tables else None,
+        "alpha": getattr(tables, "alpha", None),
         "seed": header.seed,
         "tensor": header.tensor,
         "blocks": len(parts.blocks),
@@ -172,26 +176,50 @@ def _describe_one(data: bytes, start: int) -> tuple[dict[str, Any], int]:
 
 
 def describe_tables(path: Path) -> dict[str, Any]:
-    """What a file of tables says of itself.
+    """What a file of tables, or of lattice tables, says of itself.
 
     Raises:
         TablesError: it is damaged.
     """
+    from npuq.io.archive import read_manifest
+    from npuq.latents.lattice_tables_file import load_lattice_tables
     from npuq.latents.tables_file import load_tables
 
-    tables = load_tables(path)
+    is_plain = read_manifest(path).get("kind") == "tables"
+    tables = load_tables(path) if is_plain else load_lattice_tables(path)
     return {
         "type": "tables",
         "name": tables.name,
         "hash": tables.hash.hex(),
+        "lattice": _lattice(tables),
         "step": tables.step,
-        "alpha": tables.alpha,
+        "alpha": getattr(tables, "alpha", None),
         "channels": tables.channels,
         "levels": _levels(tables),
         "bytes": path.stat().st_size,
     }
 
 
-def _levels(tables: Tables | None) -> int | None:
+def _tables_inside(data: bytes) -> Tables | LatticeTables:
+    """The tables inside of a stream, of either kind."""
+    from npuq.io.archive import read_manifest
+    from npuq.latents.lattice_tables_file import lattice_tables_from_bytes
+    from npuq.latents.tables_file import tables_from_bytes
+
+    try:
+        kind = read_manifest(io.BytesIO(data)).get("kind")
+    except Exception:  # damaged, as the reader of tables will say
+        kind = None
+    return lattice_tables_from_bytes(data) if kind == LATTICE_KIND else tables_from_bytes(data)
+
+
+def _levels(tables: Tables | LatticeTables | None) -> int | None:
     """Of scales, if there are such."""
-    return None if tables is None or tables.thresholds is None else len(tables.thresholds) + 1
+    thresholds = getattr(tables, "thresholds", None)
+    return None if thresholds is None else len(thresholds) + 1
+
+
+def _lattice(tables: Tables | LatticeTables | None) -> str | None:
+    """The name of the lattice, if there is one."""
+    lattice = getattr(tables, "lattice", None)
+    return None if lattice is None else str(lattice.name)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from npuq.cli.arrays import describe_arrays, describe_tables, is_array
+from npuq.cli.arrays import LATTICE_KIND, describe_arrays, describe_tables, is_array
 from npuq.codec.container import VERSION, unpack
 from npuq.errors import ModelError, TrainingError, WrongModelError
 from npuq.io.archive import opened, read_manifest
@@ -48,7 +48,7 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
     if start != ARCHIVE:
         return describe_data(path.read_bytes())
     manifest = _manifest(path)
-    if manifest.get("kind") == "tables":
+    if manifest.get("kind") in ("tables", LATTICE_KIND):
         return describe_tables(path)
     if "step" in manifest:
         return describe_checkpoint(path)

@@ -110,7 +110,7 @@ def opened(path: str | Path | BinaryIO) -> Iterator[Archive]:
         yield Archive({m.filename.removesuffix(".npy"): _shape(file, m) for m in members}, file)
 
 
-def read_manifest(path: str | Path) -> dict[str, Any]:
+def read_manifest(path: str | Path | BinaryIO) -> dict[str, Any]:
     """What a `.npz` of ours says of itself; nothing else in it is looked at.
 
     Raises:

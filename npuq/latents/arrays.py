@@ -19,7 +19,7 @@ from npuq.coding.arithmetic import decode_band, decode_runs, encode_band, encode
 from npuq.coding.dither import content_seed
 from npuq.coding.philox import WORD_MASK
 from npuq.errors import InvalidArrayError, WrongTablesError
-from npuq.latents.container import DTYPES, ArrayHeader, Parts, pack, unpack
+from npuq.latents.container import DTYPES, ArrayHeader, Parts, check_shape, pack, unpack
 from npuq.latents.layout import blocks_of, by_channel, grid_of, place_of
 from npuq.latents.quantization import (
     check_means,
@@ -92,7 +92,7 @@ def encode_array(
 
     Raises:
         InvalidArrayError: y is not an array of floats, or holds what is not finite or beyond 2^31
-            steps; its channels, scales or means do not fit.
+            steps; it has more than 32 axes; its channels, scales or means do not fit.
         TablesError: the tables do not serve the method.
         ModelError: there is no such method.
         ValueError: seed or tensor is out of range.
@@ -103,6 +103,7 @@ def encode_array(
     y = np.asarray(y)
     if y.dtype.name not in DTYPES:  # the name says nothing of the byte order
         raise InvalidArrayError(f"y must be an array of {', '.join(DTYPES)}, not {y.dtype}")
+    check_shape(y.shape)
     channel_axis = _axis(tables, axis, y.shape)
     if method is None:
         method = "un+uq+sr" if tables.alpha > 0 else "un+uq"
@@ -209,10 +210,10 @@ def decode_array(
         z += k
         z *= tables.step
         z += shift[part]
-        # next to the largest number, the error may lead beyond it
         view[part] = np.clip(z, -most, most, out=z)
 
-    map_in_threads(decode, range(len(blocks)))
+    with np.errstate(over="ignore"):  # next to the largest number, the error may lead beyond it
+        map_in_threads(decode, range(len(blocks)))
     return Decoded(array, parts.end)
 
 

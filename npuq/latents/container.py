@@ -36,6 +36,7 @@ from typing import NamedTuple
 
 from npuq.errors import (
     CorruptFileError,
+    InvalidArrayError,
     NotNpuqFileError,
     TruncatedFileError,
     UnsupportedVersionError,
@@ -145,13 +146,29 @@ def unpack(data: bytes | memoryview, start: int = 0) -> Parts:
     return Parts(header, tables, blocks, start + end + U32.size)
 
 
+def check_shape(shape: tuple[int, ...]) -> None:
+    """Check that the header has room for a shape.
+
+    Raises:
+        InvalidArrayError: too many axes, or endless ones.
+    """
+    if not _is_codable(shape):
+        raise InvalidArrayError(
+            f"y of shape {shape} has more than {MOST_AXES} axes, or too long ones: reshape it"
+        )
+
+
+def _is_codable(shape: tuple[int, ...]) -> bool:
+    return len(shape) <= MOST_AXES and math.prod(max(n, 1) for n in shape) <= LARGEST_SHAPE
+
+
 def _check(header: ArrayHeader, count: int) -> None:
     """Refuse what no encoder writes, before memory is taken for it."""
     shape, axis = header.shape, header.axis
     problem = ""
     if header.method >= len(METHODS) or header.dtype >= len(DTYPES):
         problem = f"method {header.method}, type {header.dtype}"
-    elif len(shape) > MOST_AXES or math.prod(max(n, 1) for n in shape) > LARGEST_SHAPE:
+    elif not _is_codable(shape):
         problem = f"shape {shape}"
     elif axis is not None and (axis >= len(shape) or header.has_scales):
         problem = f"channels along axis {axis}"

@@ -22,7 +22,7 @@ from npuq.coding.dither import content_seed, dither_values
 from npuq.coding.philox import WORD_MASK
 from npuq.errors import CorruptFileError, InvalidArrayError, WrongTablesError
 from npuq.latents.arrays import LARGEST, Decoded
-from npuq.latents.container import DTYPES, ArrayHeader, Parts, pack, unpack
+from npuq.latents.container import DTYPES, ArrayHeader, Parts, check_shape, pack, unpack
 from npuq.latents.lattice_points import moved_by_words, nearest, word_edges
 from npuq.latents.lattice_tables import LatticeTables, check_lattice_tables
 from npuq.latents.lattice_tables_file import lattice_tables_from_bytes, lattice_tables_to_bytes
@@ -64,7 +64,7 @@ def encode_vectors(
 
     Raises:
         InvalidArrayError: y is not an array of floats, or holds what is not finite or beyond 2^31
-            steps; its channels do not fit.
+            steps; it has more than 32 axes; its channels do not fit.
         ValueError: seed or tensor is out of range.
         TypeError: seed or tensor is no integer, `tables` are none, or y is masked.
     """
@@ -73,6 +73,7 @@ def encode_vectors(
     y = np.asarray(y)
     if y.dtype.name not in DTYPES:
         raise InvalidArrayError(f"y must be an array of {', '.join(DTYPES)}, not {y.dtype}")
+    check_shape(y.shape)
     channel_axis = _axis(tables, axis, y.shape)
     if isinstance(seed, str):
         if seed != "content":
@@ -145,10 +146,10 @@ def decode_vectors(
         n = dither_of(blocks[number], len(view), header.seed, header.tensor)
         z = _decode_block(parts.blocks[number], _vectors(n, tables), tables)
         z = z.reshape(len(n), -1)[:, : n[0].size].reshape(n.shape)
-        # next to the largest number, the error may lead beyond it
         view[place_of(blocks[number], view)] = np.clip(z, -most, most)
 
-    map_in_threads(decode, range(len(blocks)))
+    with np.errstate(over="ignore"):  # next to the largest number, the error may lead beyond it
+        map_in_threads(decode, range(len(blocks)))
     return Decoded(array, parts.end)
 
 

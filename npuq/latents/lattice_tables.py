@@ -175,6 +175,7 @@ def _density(cdf: Cdf, y: Array, step: float, lattice: CodedLattice) -> Array:
     return np.maximum(p, 0)
 
 
+@np.errstate(over="ignore")  # as for the tables of `make_tables`
 def _comb(cdf: Cdf, step: float, side: float, lattice: CodedLattice) -> tuple[Array, Array]:
     """Cumulative sums of p at (2 R + 1) 256 places of a grid, and the weights of a 1, (256,).
 

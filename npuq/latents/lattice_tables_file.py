@@ -95,6 +95,8 @@ def _read(file: Path | BinaryIO, name: str) -> LatticeTables:
 def _checked(archive: Archive, name: str) -> LatticeTables:
     """Tables, of whose arrays none is read before its shape was looked at."""
     manifest = archive.manifest()
+    if manifest["kind"] == "tables":
+        raise TablesError(f"{name}: no lattice tables, but those of encode_array and decode_array")
     if manifest["kind"] != "lattice tables":
         raise TablesError(f"{name}: not lattice tables, but {manifest['kind']}")
     if int(manifest["format"]) > FORMAT:

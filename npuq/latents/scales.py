@@ -27,7 +27,7 @@ def check_scales(
 
     Raises:
         InvalidArrayError: there are none where the tables want them, or some where they do not;
-            another shape; floats that are not said to be shared, or not numbers.
+            another shape; floats that are not said to be shared; negative, or not numbers.
         TypeError: they are masked.
     """
     if (scales is None) != (tables.thresholds is None):
@@ -51,6 +51,9 @@ def check_scales(
             raise InvalidArrayError("scales hold NaN")
     elif scales.dtype.kind not in "iu":
         raise InvalidArrayError(f"scales must be integers or floats, not {scales.dtype}")
+    if (least := np.min(scales, initial=0)) < 0:
+        # they would have the table of the smallest scale; often, logarithms or an overflow
+        raise InvalidArrayError(f"scales must not be negative, but {least} is among them")
     try:
         return np.broadcast_to(scales, shape)
     except ValueError:
@@ -73,7 +76,8 @@ def level_indexes(scales: Array, tables: Tables, blocks: list[Block]) -> list[Ar
     def find(block: Block) -> Array:
         part = view[place_of(block, view)]
         if part.dtype.kind == "f":  # division and product are exactly rounded: the same everywhere
-            part = part.astype(np.float64) / tables.step * 2.0**FRACTION
+            with np.errstate(over="ignore"):  # of the largest scale, as all that are beyond it
+                part = part.astype(np.float64) / tables.step * 2.0**FRACTION
         return np.searchsorted(thresholds, part, side="right").astype(np.uint8)
 
     return map_in_threads(find, blocks)

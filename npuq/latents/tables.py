@@ -197,6 +197,7 @@ def check_step(step: float, alpha: float) -> None:
         raise TablesError(f"alpha must be a finite number from 0 on, not {alpha}")
 
 
+@np.errstate(over="ignore")  # 4000 of the widest steps are infinitely far, where a cdf is 0 or 1
 def _tables(
     cdf: Cdf, count: int, step: float, alpha: float, thresholds: Array | None, name: str
 ) -> Tables:

@@ -116,6 +116,10 @@ def _read(file: Path | BinaryIO, name: str) -> Tables:
 def _checked(archive: Archive, name: str) -> Tables:
     """Tables, of whose arrays none is read before its shape was looked at."""
     manifest = archive.manifest()
+    if manifest["kind"] == "lattice tables":
+        raise TablesError(
+            f"{name}: lattice tables, for encode_vectors and decode_vectors of npuq alone"
+        )
     if manifest["kind"] != "tables":
         raise TablesError(f"{name}: not tables, but a {manifest['kind']} model")
     if int(manifest["format"]) > FORMAT:

@@ -35,10 +35,13 @@ def gaussian_ratio(mean: float, scale: float) -> PeakedRatio:
     log r is a parabola, with its peak at mean / (1 - scale^2).
 
     Raises:
-        ValueError: the scale is not in (0, 1), where the ratio would have no peak.
+        ValueError: the scale is not in (0, 1), where the ratio would have no peak; the mean is not
+            finite.
     """
     if not 0 < scale < 1:
         raise ValueError(f"scale must be between 0 and 1, not {scale}")
+    if not math.isfinite(mean):
+        raise ValueError(f"mean must be finite, not {mean}")
     rest = 1 - scale**2
     peak, width = mean / rest, scale / math.sqrt(rest)
     log_max = -math.log(scale) + mean**2 / (2 * rest)
@@ -58,7 +61,13 @@ def gaussian_ratio(mean: float, scale: float) -> PeakedRatio:
 
 
 def uniform_ratio(y: float, width: float) -> PeakedRatio:
-    """Eq. 4: q uniform on [y - 1/2, y + 1/2) beside p uniform on [0, width), after Sec. 2."""
+    """Eq. 4: q uniform on [y - 1/2, y + 1/2) beside p uniform on [0, width), after Sec. 2.
+
+    Raises:
+        ValueError: q is not inside of [0, width), where p has no candidates.
+    """
+    if not 0.5 <= y <= width - 0.5 < math.inf:
+        raise ValueError(f"y must be from 1/2 to width - 1/2 for a width of {width}, not {y}")
     log_max = math.log(width)
     return PeakedRatio(
         lambda z: log_max if y - 0.5 <= z < y + 0.5 else -math.inf,

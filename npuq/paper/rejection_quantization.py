@@ -70,7 +70,13 @@ def rejection_quantize(
 
 
 def in_ball(radius: float) -> Callable[[Array], Array]:
-    """Whether errors (count, n) lie in the ball, for `rejection_quantize` beside Eq. (28)."""
+    """Whether errors (count, n) lie in the ball, for `rejection_quantize` beside Eq. (28).
+
+    Raises:
+        ValueError: the radius is not positive, so that no error ever would.
+    """
+    if not radius > 0:
+        raise ValueError(f"radius must be positive, not {radius}")
     return lambda error: (error**2).sum(axis=-1) <= radius**2
 
 

@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from npuq.arguments import integer
 from npuq.coding.philox import WORD_MASK, philox4x32
 
 MOST_LEVELS = 96  # of the tree: numbers of nodes fill three words
@@ -60,7 +61,13 @@ def shared_tree(quantile: Callable[[float], float], *, seed: int, message: int =
         quantile: of the proposal p.
         seed: 0 .. 2^64 - 1; not one that `shared_candidates` has, too.
         message: 0 .. 2^32 - 1; each needs a tree of its own.
+
+    Raises:
+        ValueError: seed or message is out of range.
+        TypeError: one is no integer.
     """
+    seed = integer(seed, "seed", 0, (1 << 64) - 1)
+    message = integer(message, "message", 0, WORD_MASK)
     key = np.array([seed & WORD_MASK, seed >> 32], np.uint32)
 
     def uniforms(number: int) -> tuple[float, float]:
@@ -101,8 +108,12 @@ def walk(n: int, tree: Tree) -> Node:
     Args:
         n: what a sender sends, the number of the node less 1.
         tree: that of the sender.
+
+    Raises:
+        ValueError: n is negative, or of a node too deep for floats.
+        TypeError: n is no integer.
     """
-    node = root(tree)
+    n, node = integer(n, "n", 0), root(tree)
     for digit in f"{n + 1:b}"[1:]:
         node = child(tree, node, int(digit))
     return node

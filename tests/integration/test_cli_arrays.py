@@ -158,6 +158,28 @@ def test_info_tells_of_tables_and_of_several_arrays(
     assert main(["info", str(tmp_path / "two.npuq")]) == 0
 
 
+def test_info_tells_of_lattices(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    densities = [scipy.stats.norm(scale=s) for s in (2, 3)]
+    tables = npuq.make_lattice_tables(densities, lattice="D4", step=0.25, name="mine")
+    npuq.save_lattice_tables(tmp_path / "t.npz", tables)
+    told = run_json(capsys, "info", str(tmp_path / "t.npz"))
+    assert told["type"] == "tables" and told["hash"] == tables.hash.hex()
+    assert (told["lattice"], told["step"], told["channels"]) == ("D4", 0.25, 2)
+    assert told["alpha"] is None and told["levels"] is None
+    plain = npuq.make_tables(scipy.stats.norm(), alpha=2.0)
+    data = npuq.encode_vectors(np.zeros((2, 3)), tables, embed=True)
+    (tmp_path / "two.npuq").write_bytes(data + npuq.encode_array(np.zeros(5), plain, embed=True))
+    first, second = run_json(capsys, "info", str(tmp_path / "two.npuq"))["arrays"]
+    assert (first["lattice"], first["tables"], first["step"]) == ("D4", "mine", 0.25)
+    assert (second["lattice"], second["alpha"]) == (None, 2.0)
+    (tmp_path / "one.npuq").write_bytes(data)
+    assert main(["info", str(tmp_path / "one.npuq")]) == 0
+    for options in ([], ["--tables", str(tmp_path / "t.npz")]):
+        words = ["decompress", str(tmp_path / "one.npuq"), str(tmp_path / "out.npy"), *options]
+        assert main(words) == 2
+        assert "lattice tables, for encode_vectors and decode_vectors" in capsys.readouterr().err
+
+
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -7,6 +7,7 @@ with a probability of about 1e-6.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -365,6 +366,28 @@ def test_what_cannot_be_searched_is_refused() -> None:
     node = root(tree)._replace(number=1 << 95)
     with pytest.raises(ValueError, match="^the target is too narrow"):
         child(tree, node, 0)
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: gaussian_ratio(math.nan, 0.3), "mean"),
+        (lambda: gaussian_ratio(math.inf, 0.3), "mean"),
+        (lambda: uniform_ratio(7.6, 8.0), "y must be"),  # a tenth of it is beyond the proposal
+        (lambda: uniform_ratio(0.4, 8.0), "y must be"),
+        (lambda: uniform_ratio(math.nan, 8.0), "y must be"),
+        (lambda: uniform_ratio(1.0, math.inf), "y must be"),
+        (lambda: uniform_ratio(0.5, 0.9), "width of 0.9"),
+        (lambda: shared_tree(float, seed=-1), "seed"),
+        (lambda: shared_tree(float, seed=1, message=1 << 32), "message"),
+        (lambda: receive_node(-1, shared_tree(float, seed=1)), "n must be"),
+        (lambda: in_ball(0.0), "radius"),
+        (lambda: in_ball(math.nan), "radius"),
+    ],
+)
+def test_what_could_not_be_simulated_is_refused(make: Callable[[], object], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        make()
 
 
 # --- rejection ----------------------------------------------------------------------------------

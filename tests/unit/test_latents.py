@@ -189,6 +189,11 @@ def test_the_largest_numbers_come_back() -> None:
     y = np.full(300, 65504, np.float16)
     decoded, _ = npuq.decode_array(npuq.encode_array(y, wide, method="un+uq"), wide)
     assert np.all(np.isfinite(decoded)) and decoded.min() < 65504
+    largest = float(np.finfo(np.float64).max)  # without a word on overflow, in any block
+    wide = npuq.make_tables(scipy.stats.uniform(-largest / 2, largest), step=largest / 8)
+    y = np.full((1 << 20) + 300, largest)
+    decoded, _ = npuq.decode_array(npuq.encode_array(y, wide, method="un+uq"), wide)
+    assert decoded.max() == largest and decoded.min() >= largest * (1 - 1 / 16)
 
 
 # --- laws ---------------------------------------------------------------------------------------
@@ -364,6 +369,8 @@ def test_what_cannot_be_coded_is_refused(
         (np.ones(3), "round\\(2\\*\\*16"),
         (np.ones(2, int), "do not fit"),
         (np.ones(3, bool), "bool"),
+        (np.array([7000, -1, 9]), "must not be negative, but -1 is"),
+        (np.array([2, -128, 9], np.int8), "must not be negative, but -128 is"),
     ],
 )
 def test_scales_that_could_differ_are_refused(scales: Any, says: str) -> None:
@@ -378,6 +385,40 @@ def test_scales_that_could_differ_are_refused(scales: Any, says: str) -> None:
 def test_nan_is_no_scale() -> None:
     with pytest.raises(InvalidArrayError, match="NaN"):
         npuq.encode_array(np.zeros(1), LEVELS, scales=np.array([np.nan]), scales_are_shared=True)
+
+
+@pytest.mark.parametrize("scale", [-1e-300, -0.5, -np.inf])
+def test_floats_below_zero_are_no_scales(scale: float) -> None:
+    """They would pass for the smallest; zero is below the smallest, and has its table."""
+    y, scales = np.zeros((2, 3)), np.array([1.0, scale, 0.0])
+    with pytest.raises(InvalidArrayError, match="scales must not be negative"):
+        npuq.encode_array(y, LEVELS, scales=scales, scales_are_shared=True)
+    data = npuq.encode_array(y, LEVELS, scales=abs(scales), scales_are_shared=True)
+    with pytest.raises(InvalidArrayError, match="scales must not be negative"):
+        npuq.decode_array(data, LEVELS, scales=scales, scales_are_shared=True)
+    assert npuq.decode_array(data, LEVELS, scales=abs(scales), scales_are_shared=True).end
+
+
+def test_the_largest_scale_of_floats_is_one_of_the_largest_table() -> None:
+    tables, scales = npuq.make_scale_tables(step=1e-5, levels=2), np.array([1e308, 1.0])
+    data = npuq.encode_array(np.zeros(2), tables, scales=scales, scales_are_shared=True)
+    ours = npuq.encode_array(np.zeros(2), tables, scales=np.full(2, 1 << 40))
+    assert data == ours
+
+
+@pytest.mark.parametrize("axes", [32, 33, 64])
+def test_more_axes_than_a_header_may_have_are_not_written(axes: int) -> None:
+    y, lattice = np.zeros((1,) * axes), npuq.make_lattice_tables(scipy.stats.norm(), lattice="A2")
+    if axes > 32:
+        for encode in (
+            lambda: npuq.encode_array(y, NORMAL),
+            lambda: npuq.encode_vectors(y, lattice),
+        ):
+            with pytest.raises(InvalidArrayError, match="more than 32 axes"):
+                encode()
+        return
+    assert npuq.decode_array(npuq.encode_array(y, NORMAL), NORMAL).array.shape == y.shape
+    assert npuq.decode_vectors(npuq.encode_vectors(y, lattice), lattice).array.shape == y.shape
 
 
 def test_other_scales_and_other_tables_are_noticed() -> None:

@@ -377,7 +377,7 @@ def test_streams_and_tables_of_the_two_kinds_are_told_apart() -> None:
     with pytest.raises(WrongTablesError, match=NORMAL["E8"].hash.hex()):
         npuq.decode_array(data, plain)
     other = npuq.encode_array(y, plain, embed=True)
-    with pytest.raises(TablesError, match="not lattice tables, but tables"):
+    with pytest.raises(TablesError, match="no lattice tables, but those of encode_array"):
         npuq.decode_vectors(other)
     with pytest.raises(WrongTablesError, match=plain.hash.hex()):
         npuq.decode_vectors(other, NORMAL["E8"])
