@@ -31,8 +31,8 @@ from npuq.nn.products import product
 from npuq.trained.make import make_model
 from npuq.trained.model_file import save_model
 from npuq.training.checkpoint import TrainingState, load_branch, saved_run
+from npuq.training.kinds import objective_of
 from npuq.training.loop import train_parameters
-from npuq.training.objectives import objective_of
 from npuq.training.options import TrainingOptions
 from npuq.training.photographs import Photographs, load_photographs
 from npuq.training.random_crops import RandomCrops

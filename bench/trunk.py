@@ -30,7 +30,7 @@ from npuq.nn.parameters import named_arrays, with_arrays
 from npuq.trained.make import make_model
 from npuq.trained.model_file import load_model, save_model
 from npuq.training.checkpoint import load_branch, saved_run
-from npuq.training.objectives import objective_of
+from npuq.training.kinds import objective_of
 from npuq.training.options import TrainingOptions
 
 HERE = Path(__file__).parent

@@ -38,7 +38,7 @@ from npuq.paper.older_quantizers import dithered_pixels, stochastic_round
 from npuq.trained.methods import METHODS
 from npuq.trained.model import Model
 from npuq.trained.model_file import load_model
-from npuq.training.objectives import objective_of
+from npuq.training.kinds import objective_of
 from npuq.training.options import TrainingOptions
 from npuq.training.schedules import softness_at
 from npuq.training.step import noise_of_validation

@@ -25,6 +25,8 @@ QUALITY = 2
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `npuq demo`."""
+    from npuq.trained.shipped import SHIPPED_KINDS
+
     parser.add_argument(
         "image", metavar="IMAGE", nargs="?", help="a picture of yours instead of the built-in one"
     )
@@ -36,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--model",
-        choices=("linear", "hyperprior"),
+        choices=SHIPPED_KINDS,
         help="only one of the models (default: both, where they have the quality)",
     )
     parser.add_argument(

@@ -16,15 +16,14 @@ from npuq.cli.arrays import LATTICE_KIND, describe_arrays, describe_tables, is_a
 from npuq.codec.container import VERSION, unpack
 from npuq.errors import ModelError, TrainingError, WrongModelError
 from npuq.io.archive import opened, read_manifest
-from npuq.models.linear import CHANNELS
 from npuq.nn.parameters import named_arrays
 from npuq.trained.kinds import kind_of
-from npuq.trained.linear import LINEAR
 from npuq.trained.methods import METHODS
 from npuq.trained.model import Model
 from npuq.trained.model_file import load_model
 from npuq.trained.shipped import find_model
 from npuq.training.checkpoint import HISTORY
+from npuq.training.kinds import TRAINABLE
 from npuq.training.options import TrainingOptions
 from npuq.training.presets import PRESETS
 from npuq.training.schedules import lmbda_at, softness_at
@@ -145,7 +144,7 @@ def describe_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
         "type": "checkpoint",
         "kind": options.model,
         "name": provenance.pop("name", None),
-        "size": [CHANNELS] if options.model == LINEAR.name else options.size,
+        "size": TRAINABLE[options.model].size(options),
         "step": step,
         "steps": options.steps,
         "skipped": manifest.get("skipped", 0),

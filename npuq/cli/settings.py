@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from npuq.cli.common import number, positive, seed, whole
+from npuq.training.kinds import TRAINABLE
 from npuq.training.options import CHOICES
 
 
@@ -20,13 +21,12 @@ def size_range(text: str) -> tuple[int, int]:
 
 def size(text: str) -> tuple[int, int]:
     """A name of a size, or N,M."""
-    from npuq.models.hyperprior import SIZES
-
-    if text in SIZES:
-        return SIZES[text]
+    named = {name: pair for kind in TRAINABLE.values() for name, pair in kind.sizes.items()}
+    if text in named:
+        return named[text]
     channels, comma, latents = text.partition(",")
     if not comma:
-        raise argparse.ArgumentTypeError(f"must be {', '.join(SIZES)} or N,M, not {text!r}")
+        raise argparse.ArgumentTypeError(f"must be {', '.join(named)} or N,M, not {text!r}")
     return whole(channels), whole(latents)
 
 
@@ -43,14 +43,25 @@ LMBDA_HELP = (
     "start at 4 times that and halve it twice, for the hyperprior model at 10 times that)"
 )
 
+SIZES = "; ".join(
+    f"of the {name} model: {', '.join(f'{word} ({N},{M})' for word, (N, M) in kind.sizes.items())}"
+    for name, kind in TRAINABLE.items()
+    if kind.sizes
+)
+MULTIPLES = ", of ".join(
+    f"{kind.crop_multiple} for the {name} model" for name, kind in TRAINABLE.items()
+)
+STARTS = ", ".join(
+    f"{' or '.join(kind.starts)} for the {name} model" for name, kind in TRAINABLE.items()
+)
+
 SETTINGS: tuple[tuple[str, Callable[[str], Any], str | None, str], ...] = (
     ("model", str, None, "which model of Sec. 5.1"),
     (
         "size",
         size,
         "NAME|N,M",
-        "of the hyperprior model: small (64,96), base (128,192), full (192,320), or channels of "
-        "its hidden layers and of its latents",
+        f"{SIZES}, or channels of its hidden layers and of its latents",
     ),
     (
         "quantizer",
@@ -72,7 +83,7 @@ SETTINGS: tuple[tuple[str, Callable[[str], Any], str | None, str], ...] = (
         "crop",
         positive,
         "N",
-        "height and width of the crops, a multiple of 8, or of 64 for the hyperprior model",
+        f"height and width of the crops, a multiple of {MULTIPLES}",
     ),
     ("smaller_side", size_range, "LOW,HIGH", "range of sizes to which images are resized, pixels"),
     ("turns", bool, None, "crops turned by multiples of 90 degrees"),
@@ -96,8 +107,7 @@ SETTINGS: tuple[tuple[str, Callable[[str], Any], str | None, str], ...] = (
         "start",
         str,
         None,
-        "initial transforms: orthogonal or jpeg for the linear model (Fig. 5A), random or klt for "
-        "the hyperprior model",
+        f"initial transforms (Fig. 5A): {STARTS}",
     ),
     ("coordinates", str, None, "what Adam moves: frequency or pixel weights of each kernel"),
     ("step_size", number, "X", "initial quantization step, grey levels"),
@@ -112,10 +122,6 @@ SETTINGS: tuple[tuple[str, Callable[[str], Any], str | None, str], ...] = (
 )
 """Every field of `TrainingOptions`: its type, its place holder (None where the choices are
 listed), its help."""
-
-
-OF_ONE_MODEL = {"size": "hyperprior"}
-"""Fields that the other model does not look at."""
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:

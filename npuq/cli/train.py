@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from npuq.cli.common import check_not_same, load_tqdm, positive
 from npuq.cli.device import add_device
-from npuq.cli.settings import OF_ONE_MODEL, add_settings, given_settings
+from npuq.cli.settings import add_settings, given_settings
 from npuq.cli.training_progress import Progress
 from npuq.errors import NpuqError
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from npuq.training.checkpoint import SavedRun
     from npuq.training.options import TrainingOptions
 
-DEFAULT_PRESETS = {"linear": "fast-sr", "hyperprior": "fast-hyperprior-sr"}
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `npuq train`."""
     from npuq.cli.presets import ListPresets
+    from npuq.training.kinds import TRAINABLE
     from npuq.training.presets import PRESETS
 
+    presets = [kind.preset for kind in TRAINABLE.values()]
     parser.add_argument(
         "data", metavar="DIR", help="a folder of images, or dead-leaves: procedural pictures"
     )
@@ -38,8 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=tuple(PRESETS),
         metavar="NAME",
         help="settings to begin with, see --list-presets (default: that of the resumed run, or "
-        f"{' or '.join(DEFAULT_PRESETS.values())}, as --model says); the options below change "
-        "single ones",
+        f"{' or '.join(presets)}, as --model says); the options below change single ones",
     )
     parser.add_argument(
         "--list-presets", action=ListPresets, help="print names and values of all presets, and end"
@@ -90,7 +89,9 @@ def run(args: argparse.Namespace) -> int:
     from npuq.ranks.launch import world
     from npuq.trained.model_file import load_model
     from npuq.training.checkpoint import saved_run
+    from npuq.training.kinds import TRAINABLE
     from npuq.training.run_folder import check_folder
+    from npuq.training.settings import Settings
     from npuq.training.train import train
 
     ranks = world()
@@ -108,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
     if args.resume:
         begun = ranks.from_lead(lambda: saved_run(out / "checkpoint.npz"))
     before = {} if begun is None else begun.provenance
-    preset = args.preset or before.get("preset", DEFAULT_PRESETS[args.model or "linear"])
+    preset = args.preset or before.get("preset", TRAINABLE[args.model or Settings.model].preset)
     options = _options(args, preset, begun)
     if args.device == "cuda":
         ranks.take_device()
@@ -166,6 +167,7 @@ def _options(args: argparse.Namespace, preset: str, begun: SavedRun | None) -> T
     Raises:
         NpuqError: they cannot be trained, or a run is resumed and begun with others.
     """
+    from npuq.training.kinds import TRAINABLE
     from npuq.training.options import TrainingOptions
     from npuq.training.presets import PRESETS
 
@@ -183,7 +185,10 @@ def _options(args: argparse.Namespace, preset: str, begun: SavedRun | None) -> T
         options = TrainingOptions(**settings)
     except (TypeError, ValueError) as error:
         raise NpuqError(str(error)) from error
-    for name, model in OF_ONE_MODEL.items():
-        if name in given and options.model != model:
-            raise NpuqError(f"--{name} is for the {model} model only; leave it, or change --model")
+    for model, kind in TRAINABLE.items():
+        for name in kind.own:
+            if name in given and options.model != model:
+                raise NpuqError(
+                    f"--{name} is for the {model} model only; leave it, or change --model"
+                )
     return options

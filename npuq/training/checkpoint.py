@@ -15,6 +15,7 @@ from npuq.backend import Array, Scalar, to_host
 from npuq.errors import TrainingError
 from npuq.io.archive import manifest_array, opened, write_archive
 from npuq.nn.adam import AdamState
+from npuq.training.kinds import TRAINABLE
 from npuq.training.options import TrainingOptions
 
 HISTORY = (
@@ -25,8 +26,7 @@ HISTORY = (
 
 FORMAT = 4
 """Formats 2 and 3, which still are read, were of runs whose noise came from NumPy's PCG64. Format 2
-had neither average nor lengths, and the hyperprior model was always trained in pixel coordinates.
-"""
+had neither average nor lengths, nor all settings, see `Trainable.unwritten`."""
 
 
 class TrainingState(NamedTuple):
@@ -199,8 +199,9 @@ def _upgraded(manifest: dict[str, Any], version: int) -> dict[str, Any]:
     options = manifest["options"] | {"noise": "pcg64"}
     if version == 3:
         return manifest | {"options": options}
-    if options.get("model") == "hyperprior":
-        options = options | {"coordinates": "pixel"}
+    for model, kind in TRAINABLE.items():
+        if options.get("model") == model:
+            options = options | kind.unwritten
     defaults = json.loads(json.dumps(dataclasses.asdict(TrainingOptions())))
     added = {"adam_step": manifest.get("step"), "lengths": (), "skipped": 0}
     return manifest | added | {"options": defaults | options}

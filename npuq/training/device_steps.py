@@ -33,13 +33,13 @@ from npuq.runtime.interruptions import interruptions_deferred
 from npuq.training.checkpoint import TrainingState
 from npuq.training.crops import Resident, cut_crops, largest_reduction, resident
 from npuq.training.device_rows import RATES, Row, numbers_of_step
-from npuq.training.objectives import Objective
 from npuq.training.options import TrainingOptions
 from npuq.training.photographs import BatchSource, batches
 from npuq.training.random_crops import RandomCrops
 from npuq.training.schedules import lmbda_at, softness_at
 from npuq.training.step import noise_of_step
 from npuq.training.steps import check_finite
+from npuq.training.trainable import Objective
 
 STEPS_PER_WAIT = 50
 TABLE = 1 << 28  # bytes, at most, of the rows of so many steps

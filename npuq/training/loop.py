@@ -31,7 +31,7 @@ from npuq.training.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from npuq.training.objectives import Objective, objective_of
+from npuq.training.kinds import objective_of
 from npuq.training.options import TrainingOptions
 from npuq.training.photographs import BatchSource
 from npuq.training.records import on_ranks, write_history
@@ -39,6 +39,7 @@ from npuq.training.run_folder import alone_in
 from npuq.training.schedules import lmbda_at, softness_at
 from npuq.training.step import noise_of_validation, on_host
 from npuq.training.steps import HostSteps, Steps, diverged
+from npuq.training.trainable import Objective
 
 Progress = Callable[[int, Loss], None]
 

@@ -1,7 +1,8 @@
-"""What changes over a training run, as functions of the step: Sec. 5.2.
+"""The settings of a training run that can be trained, Sec. 5.2: the rules.
 
 All settings of a run are one immutable record, `TrainingOptions`; every quantity of a step follows
-from the record and the number of the step, so that a resumed run needs nothing else.
+from the record and the number of the step, so that a resumed run needs nothing else. What differs
+between kinds of model is asked of the table of kinds.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ import math
 from dataclasses import dataclass
 
 from npuq.models.older_rate import OLDER_QUANTIZERS
+from npuq.training.kinds import TRAINABLE
+from npuq.training.settings import Settings
 
 CHOICES = {
-    "model": ("linear", "hyperprior"),
+    "model": tuple(TRAINABLE),
     "quantizer": ("noise", *OLDER_QUANTIZERS),
     "rate_schedule": ("drop", "cosine", "constant"),
-    "start": ("orthogonal", "jpeg", "random", "klt"),
+    "start": tuple(start for kind in TRAINABLE.values() for start in kind.starts),
     "coordinates": ("frequency", "pixel"),
     "noise": ("philox", "pcg64"),
 }
@@ -23,83 +26,12 @@ CHOICES = {
 
 
 @dataclass(frozen=True)
-class TrainingOptions:
-    """Settings of a run. The defaults are quick ones; `npuq.training.presets` has the paper's.
+class TrainingOptions(Settings):
+    """Settings that can be trained; what they are is at `Settings`, field by field.
 
-    Attributes:
-        model: which model of Sec. 5.1, "linear" or "hyperprior".
-        size: (N, M) of the hyperprior model, channels of its hidden layers and of its latents.
-        quantizer: what stands between encoder and decoder in training: "noise", the channel of the
-            paper, or one of OLDER_QUANTIZERS (Sec. 2), for the linear model. "annealed" is for
-            softnesses above 0, the other older ones for 0.
-        lmbda: lambda at the end of training, bits per pixel per squared grey level.
-        lmbda_decay: (step, factor) pairs: from that step on lambda is `factor` of what it was.
-        steps: number of training steps.
-        batch_size: images a step.
-        crop: height and width of the crops, pixels; a multiple of 8, of 64 for the hyperprior.
-        smaller_side: range of the smaller side to which images are resized, pixels.
-        turns: whether crops are turned by multiples of 90 degrees, at random.
-        learning_rate: of Adam, for the transforms.
-        density_rate: learning rate of the density relative to that of the transforms.
-        rate_schedule: "drop", "cosine" or "constant", see `learning_rates_at`.
-        warmup_steps: first steps, over which the learning rates rise linearly; 0 for none.
-        cooldown_steps: last steps, over which "constant" falls linearly to 0; 0 for none.
-        rate_final: the last learning rate relative to the first.
-        rate_drop_at: fraction of the run after which "drop" applies `rate_final`.
-        density_only_steps: first steps in which only the densities are trained.
-        clip_norm: gradients longer than that, all together, are shortened to it; None for never.
-        skip_ratio: steps whose gradient is longer than that many times the median of the steps
-            before are left out, see `npuq.nn.clipping.is_outlier`; None for never.
-        average_steps: about how many steps the average reaches back that is validated and saved in
-            place of the last parameters, see `npuq.training.step.averaged`; 0 for no average.
-        alpha_start: softness at the first step; 0 and 0 train plain uniform noise (UN).
-        alpha_end: softness at the end, reached linearly.
-        alpha_r: softness of r if it is not that of s (Fig. 2B), else None.
-        expected_rate: use Eq. (17).
-        expected_distortion: use Eq. (20).
-        start: initial transforms: of the linear model, "orthogonal" or "jpeg" (Fig. 5A); of the
-            hyperprior model, "random" or "klt", see `npuq.training.klt`.
-        coordinates: what Adam moves: "frequency" coefficients or "pixel" weights of each filter
-            of the linear model and of each kernel of the hyperprior model.
-        step_size: initial quantization step, grey levels; None for see `initial_step_size`.
-        init_scale: initial scale of the density.
-        noise: the generator of the noise: "philox", the same numbers on every device; "pcg64" was
-            that of runs with checkpoints of formats 2 and 3.
-        seed: of everything random.
+    Raises:
+        ValueError: they cannot be; the message names the field and what it must be.
     """
-
-    model: str = "linear"
-    size: tuple[int, int] = (128, 192)
-    quantizer: str = "noise"
-    lmbda: float = 0.0125
-    lmbda_decay: tuple[tuple[int, float], ...] = ()
-    steps: int = 16_000
-    batch_size: int = 8
-    crop: int = 128
-    smaller_side: tuple[int, int] = (533, 1200)
-    turns: bool = False
-    learning_rate: float = 2e-3
-    density_rate: float = 15.0
-    rate_schedule: str = "cosine"
-    rate_final: float = 0.01
-    rate_drop_at: float = 0.8
-    warmup_steps: int = 0
-    cooldown_steps: int = 0
-    density_only_steps: int = 0
-    clip_norm: float | None = None
-    skip_ratio: float | None = None
-    average_steps: int = 0
-    alpha_start: float = 0.0
-    alpha_end: float = 0.0
-    alpha_r: float | None = None
-    expected_rate: bool = True
-    expected_distortion: bool = True
-    start: str = "jpeg"
-    coordinates: str = "frequency"
-    step_size: float | None = None
-    init_scale: float = 1.0
-    noise: str = "philox"
-    seed: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained; every comparison is false for a NaN."""
@@ -108,6 +40,8 @@ class TrainingOptions:
             if not holds:
                 raise ValueError(f"{name} must {rule}, not {getattr(self, name)!r}")
 
+        for name, words in CHOICES.items():
+            check(name, getattr(self, name) in words, f"be {' or '.join(words)}")
         for name in ("lmbda", "learning_rate", "density_rate", "rate_final", "init_scale"):
             check(name, 0 < getattr(self, name) < math.inf, "be positive and finite")
         for name in ("steps", "batch_size", "crop"):
@@ -139,12 +73,10 @@ class TrainingOptions:
         check("seed", self.seed >= 0, "not be negative")
         if self.noise == "philox":
             check("seed", self.seed < 1 << 64, "be below 2^64 for philox noise")
-        for name, words in CHOICES.items():
-            check(name, getattr(self, name) in words, f"be {' or '.join(words)}")
-        starts = CHOICES["start"][2:] if self.model == "hyperprior" else CHOICES["start"][:2]
-        check("start", self.start in starts, f"be {' or '.join(starts)} for the {self.model} model")
-        if self.model == "hyperprior":
-            check("quantizer", self.quantizer == "noise", "be noise for the hyperprior model")
+        for name in ("start", "quantizer"):
+            words = getattr(TRAINABLE[self.model], f"{name}s")
+            rule = f"be {' or '.join(words)} for the {self.model} model"
+            check(name, getattr(self, name) in words, rule)
         if self.quantizer != "noise":
             check("alpha_r", self.alpha_r is None, f"be None for the {self.quantizer} quantizer")
         if self.quantizer == "annealed":
@@ -174,16 +106,4 @@ class TrainingOptions:
     @property
     def crop_multiple(self) -> int:
         """What the sides of pictures must be multiples of: the coarsest grid of latents."""
-        return 64 if self.model == "hyperprior" else 8
-
-    @property
-    def initial_step_size(self) -> float:
-        """The quantization step to start from, in grey levels.
-
-        With a step D and MSE D^2/12, bits per pixel fall by 3 / (D ln 2) per unit of D if all
-        three components of a pixel are coded; the sum with lambda D^2/12 is least at
-        D = sqrt(18 / (lambda ln 2)).
-        """
-        if self.step_size is not None:
-            return self.step_size
-        return math.sqrt(18 / (self.lmbda * math.log(2)))
+        return TRAINABLE[self.model].crop_multiple

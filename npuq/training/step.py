@@ -16,9 +16,9 @@ from npuq.nn.parameters import named_arrays, with_arrays
 from npuq.ranks.alone import ALONE, WHOLE, Ranks, Share
 from npuq.ranks.noise import part_of_uniform
 from npuq.training.checkpoint import TrainingState
-from npuq.training.objectives import Noise, Objective
 from npuq.training.options import TrainingOptions
 from npuq.training.schedules import learning_rates_at, lmbda_at, softness_at
+from npuq.training.trainable import Noise, Objective
 
 _NOISE = 1  # stream of randomness within a seed, of PCG64
 _VALIDATION_NOISE = 0x6E6F6973
@@ -96,7 +96,7 @@ def training_step(
         state: before the step.
         like: any parameters of the model; they give the structure.
         objective: the loss to minimise.
-        inputs: what it takes, see `npuq.training.objectives`.
+        inputs: what it takes, see `npuq.training.trainable`.
         options: of the run.
         ranks: that have a share of the batch each; all of them return the same.
 

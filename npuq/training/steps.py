@@ -10,10 +10,10 @@ from npuq.errors import TrainingError
 from npuq.models.linear import Loss
 from npuq.ranks.alone import ALONE, Ranks
 from npuq.training.checkpoint import TrainingState
-from npuq.training.objectives import Objective
 from npuq.training.options import TrainingOptions
 from npuq.training.photographs import BatchSource, batches
 from npuq.training.step import noise_of_step, on_host, training_step
+from npuq.training.trainable import Objective
 
 
 class Steps(Protocol):

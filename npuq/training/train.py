@@ -21,8 +21,8 @@ from npuq.trained.model import Model
 from npuq.trained.model_file import save_model
 from npuq.training.checkpoint import file_hash, saved_run
 from npuq.training.dead_leaves import dead_leaves_batch, dead_leaves_validation
+from npuq.training.kinds import TRAINABLE
 from npuq.training.loop import Progress, train_parameters
-from npuq.training.objectives import check_start
 from npuq.training.options import TrainingOptions
 from npuq.training.photographs import (
     BatchSource,
@@ -104,7 +104,7 @@ def train(
         )
     if start is not None:
         try:
-            check_start(start.params, options)
+            TRAINABLE[options.model].check_start(start.params, options)
         except ValueError as error:
             raise TrainingError(
                 f"{start.name} is of another kind or size than the new model: {error}"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
+
 import numpy as np
 import pytest
 from golden import make_array_golden as golden
 
 from npuq.coding.dither import dither_integers
 from npuq.latents.arrays import decode_array
-from npuq.latents.tables_file import load_tables
+from npuq.latents.tables_file import load_tables, tables_to_bytes
 
 
 @pytest.fixture(params=["fast", "reference"], autouse=True)
@@ -60,3 +63,15 @@ def test_the_same_bytes_are_written() -> None:
     found = golden.streams(golden.channel_tables(), golden.level_tables())
     for name, data in found.items():
         assert data == (golden.HERE / name).read_bytes(), name
+
+
+@pytest.mark.parametrize("name", ["channels", "levels"])
+def test_tables_are_written_as_they_were(name: str) -> None:
+    """The members, in their order, compressed; their bytes are zlib's, which may change."""
+    path = golden.HERE / f"tables_v1_{name}.npz"
+    written = io.BytesIO(tables_to_bytes(load_tables(path)))
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(written) as new:
+        assert new.namelist() == old.namelist()
+        for ours, theirs in zip(new.infolist(), old.infolist(), strict=True):
+            assert (ours.compress_type, ours.date_time) == (theirs.compress_type, theirs.date_time)
+            assert new.read(ours) == old.read(theirs)

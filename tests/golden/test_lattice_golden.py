@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
+
 import numpy as np
 import pytest
 from golden import make_lattice_golden as golden
@@ -9,7 +12,7 @@ from golden import make_lattice_golden as golden
 from npuq.coding.dither import dither_integers
 from npuq.latents.lattice_arrays import decode_vectors
 from npuq.latents.lattice_points import LATTICES
-from npuq.latents.lattice_tables_file import load_lattice_tables
+from npuq.latents.lattice_tables_file import lattice_tables_to_bytes, load_lattice_tables
 
 names = pytest.mark.parametrize("name", LATTICES)
 
@@ -56,3 +59,15 @@ def test_old_arrays_decode_to_the_numbers_that_they_are(name: str) -> None:
 def test_the_same_bytes_are_written(name: str) -> None:
     data = golden.stream_of(name, golden.tables_of(name))
     assert data == (golden.HERE / f"lattice_v1_{name}.npua").read_bytes()
+
+
+@names
+def test_tables_are_written_as_they_were(name: str) -> None:
+    """The members, in their order, compressed; their bytes are zlib's, which may change."""
+    path = golden.HERE / f"lattice_tables_v1_{name}.npz"
+    written = io.BytesIO(lattice_tables_to_bytes(load_lattice_tables(path)))
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(written) as new:
+        assert new.namelist() == old.namelist()
+        for ours, theirs in zip(new.infolist(), old.infolist(), strict=True):
+            assert (ours.compress_type, ours.date_time) == (theirs.compress_type, theirs.date_time)
+            assert new.read(ours) == old.read(theirs)

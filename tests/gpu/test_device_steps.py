@@ -22,8 +22,8 @@ from npuq.nn.parameters import named_arrays
 from npuq.training import device_steps, loop
 from npuq.training.checkpoint import TrainingState
 from npuq.training.device_steps import DeviceSteps
+from npuq.training.kinds import objective_of
 from npuq.training.loop import train_parameters
-from npuq.training.objectives import objective_of
 from npuq.training.options import TrainingOptions
 from npuq.training.photographs import Photographs
 from npuq.training.random_crops import RandomCrops

@@ -13,7 +13,7 @@ from gpu.standin import COUNT
 from npuq.backend import Array
 from npuq.models.linear import Loss
 from npuq.nn.parameters import named_arrays, with_arrays
-from npuq.training.objectives import objective_of
+from npuq.training.kinds import objective_of
 from npuq.training.options import TrainingOptions
 from npuq.training.schedules import lmbda_at, softness_at
 from npuq.training.step import noise_of_step, on_host

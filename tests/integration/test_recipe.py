@@ -24,10 +24,11 @@ from npuq.nn.clipping import TO_JUDGE, is_outlier
 from npuq.nn.parameters import named_arrays, with_arrays
 from npuq.trained.model_file import load_model
 from npuq.training.checkpoint import TrainingState, load_branch, load_checkpoint, save_checkpoint
-from npuq.training.objectives import Objective, objective_of
+from npuq.training.kinds import objective_of
 from npuq.training.options import TrainingOptions
 from npuq.training.run_folder import alone_in
 from npuq.training.step import averaged, training_step
+from npuq.training.trainable import Objective
 
 RECIPE = dataclasses.replace(
     HYPERPRIOR, coordinates="frequency", warmup_steps=3, rate_schedule="constant",

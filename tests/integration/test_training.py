@@ -29,8 +29,8 @@ from npuq.trained.model_file import load_model
 from npuq.training import dead_leaves
 from npuq.training import loop as training
 from npuq.training.checkpoint import HISTORY, load_checkpoint
+from npuq.training.kinds import objective_of
 from npuq.training.loop import train_parameters
-from npuq.training.objectives import objective_of
 from npuq.training.options import TrainingOptions
 from npuq.training.photographs import training_batch
 from npuq.training.presets import PRESETS

@@ -29,9 +29,10 @@ from npuq.nn.parameters import cast, named_arrays
 from npuq.ranks.sums import digest
 from npuq.training import loop
 from npuq.training.checkpoint import saved_run
-from npuq.training.objectives import Objective, objective_of
+from npuq.training.kinds import objective_of
 from npuq.training.options import TrainingOptions
 from npuq.training.photographs import training_batch
+from npuq.training.trainable import Objective
 
 LINEAR = TrainingOptions(
     steps=20, batch_size=5, crop=32, smaller_side=(40, 60), alpha_start=1.0, alpha_end=16.0,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from npuq.io.archive import MOST_MEMBERS, opened, total_bytes
+from npuq.io.archive import MOST_MEMBERS, archive_bytes, opened, total_bytes, write_archive
 
 ARRAYS = {
     "a": np.arange(6, dtype=np.float32).reshape(2, 3),
@@ -32,6 +32,17 @@ def test_shapes_are_known_before_the_arrays(save: Any, tmp_path: Path) -> None:
         assert total_bytes(archive.shapes) == 24 + 48 + 1
         with pytest.raises(KeyError):
             archive.read("b")
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_one_writer_makes_files_and_bytes(compress: bool, tmp_path: Path) -> None:
+    write_archive(tmp_path / "x.npz", ARRAYS, compress=compress)
+    data = archive_bytes(ARRAYS, compress=compress)
+    assert data == (tmp_path / "x.npz").read_bytes()
+    members = zipfile.ZipFile(io.BytesIO(data)).infolist()
+    kind = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
+    assert [m.filename for m in members] == [f"{name}.npy" for name in ARRAYS]
+    assert {m.compress_type for m in members} == {kind}
 
 
 def header(**changes: Any) -> bytes:

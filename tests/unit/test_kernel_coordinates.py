@@ -16,7 +16,7 @@ from npuq.nn.adam import adam_init
 from npuq.nn.parameters import cast, named_arrays, with_arrays
 from npuq.training.checkpoint import TrainingState
 from npuq.training.coordinates import kernel_frequencies, kernels_of_frequencies
-from npuq.training.objectives import objective_of
+from npuq.training.kinds import objective_of
 from npuq.training.options import TrainingOptions
 from npuq.training.step import training_step
 

@@ -18,7 +18,7 @@ from npuq.models.older_rate import OLDER_QUANTIZERS, SHARED
 from npuq.nn import nonparametric
 from npuq.nn.parameters import named_arrays
 from npuq.paper.density import rate_bits
-from npuq.training.objectives import objective_of
+from npuq.training.kinds import objective_of
 from npuq.training.options import TrainingOptions
 from npuq.training.step import noise_of_step
 
