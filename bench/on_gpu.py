@@ -8,9 +8,9 @@
 beside the host (`tests/gpu` with a real CuPy), recorded steps beside others, and times and trains a
 little. `second` tests again what has changed, takes all figures beside PyTorch, and trains for what
 is left: a new model, or on from the snapshot of a trunk (`bench/trunk/trunk.npz`), of which the
-last OUT/model-*.npz is the next. Each part is a process of its own, which ends when its time is over, or
-fails alone; its records are lines of OUT/records.jsonl as soon as they are known, and what it
-printed is in OUT/log.txt. Where tests of a kernel fail, what follows does without that kernel
+last OUT/model-*.npz is the next. Each part is a process of its own, which ends when its time is
+over, or fails alone; its records are lines of OUT/records.jsonl as soon as they are known, and what
+it printed is in OUT/log.txt. Where tests of a kernel fail, what follows does without that kernel
 (NPUQ_WITHOUT_TWINS). SIGTERM ends the part that is at work, which saves what it has, and the call.
 `pack` makes photographs small enough to travel beside the project, less its shipped models. With
 `--dry` all of it runs on the stand-in for CuPy, in tiny sizes.
