@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import gc
 import math
+import os
 import shutil
 import signal
 import tempfile
@@ -354,8 +355,15 @@ def training(
     start = load_model(trunk) if trunk else None
     if start is not None:
         settings = of_the_trunk(start, batch_size=1 if dry else 8)
+    planned = TrainingOptions(**settings, steps=1000)
+    source = pictures(planned)
+    if photographs != DEAD_LEAVES:
+        found = load_photographs(
+            photographs, smaller_side_max=planned.smaller_side[1], threads=os.cpu_count() or 2
+        )
+        source = source._replace(photographs=found, smaller_side=planned.smaller_side)
     count = 1 if dry else 100
-    probe = begun(TrainingOptions(**settings, steps=1000), precision="tf32")
+    probe = begun(planned, precision="tf32")
     advanced(probe, 0, count)  # kernels are compiled
     begin = time.monotonic()
     advanced(probe, count, count)
@@ -367,10 +375,6 @@ def training(
         settings["cooldown_steps"] = steps // 5
     options = TrainingOptions(**settings, steps=steps)
     yield {"training": "planned", "steps": steps, "seconds a step": each}
-    source = pictures(options)
-    if photographs != DEAD_LEAVES:
-        found = load_photographs(photographs, smaller_side_max=options.smaller_side[1])
-        source = source._replace(photographs=found, smaller_side=options.smaller_side)
     name = "on-gpu" if start is None else start.name
     folder = Path(tempfile.mkdtemp())  # checkpoints are too large to come back
     none = np.zeros((0, options.crop, options.crop, 3), np.uint8)

@@ -177,7 +177,7 @@ class DeviceSteps:
         return losses
 
     def _make_rows(self, begin: int, end: int) -> None:
-        """Have the rows of these steps, as far as the run goes; the first in `_rows` is `begin`'s."""
+        """Have the rows of these steps, as far as the run goes; `_rows` begin at `begin`."""
         for step in range(begin + len(self._rows), min(end, self._last)):
             self._rows.append(self._row.written(self._arrays_of_step(step)))
 

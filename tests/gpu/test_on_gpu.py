@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from gpu.conftest import IS_REAL
 from gpu.emulator import COMPILER
+from models import picture
 
 from npuq.io.image_writing import write_image
 from npuq.runtime import twins
@@ -69,8 +70,12 @@ def test_the_first_call(tmp_path: Path) -> None:
     # a trunk goes on from there, with its options and with crops that it has not seen
     there, before = tmp_path / "trunk", model.training
     there.mkdir()
-    snapshot = "--trunk", str(tmp_path / "model-100.npz")
-    done = rehearse(there, "part", "training", str(there), "--dry", *snapshot)
+    (tmp_path / "photographs").mkdir()
+    for i in range(3):
+        write_image(tmp_path / "photographs" / f"{i}.png", picture(90, 100, i))
+    with_them = "--trunk", "model-100.npz", "--photographs", "photographs"
+    command = [sys.executable, str(PROGRAM), "part", "training", str(there), "--dry", *with_them]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stderr
     after = load_model(there / "model-100.npz").training
     assert (before["crops"], after["crops"]) == (3, 6)
