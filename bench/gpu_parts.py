@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import gc
 import math
+import os
 import shutil
 import signal
 import tempfile
@@ -29,7 +30,8 @@ from npuq.nn.gdn import gdn, gdn_backward
 from npuq.nn.parameters import named_arrays, with_arrays
 from npuq.nn.products import product
 from npuq.trained.make import make_model
-from npuq.trained.model_file import save_model
+from npuq.trained.model import Model
+from npuq.trained.model_file import load_model, save_model
 from npuq.training.checkpoint import TrainingState, load_branch, saved_run
 from npuq.training.kinds import objective_of
 from npuq.training.loop import train_parameters
@@ -122,7 +124,7 @@ def graphs(dry: bool) -> Records:
         found = []
         for recorded in (False, True):
             steps = begun(options, graphs=recorded)
-            losses = [tuple(loss) for loss in advanced(steps, 3)]
+            losses = [tuple(loss) for loss in advanced(steps, 0, 3)]
             found.append((losses, digest(steps.state()), steps.graphs.refused))
             del steps
             gc.collect()
@@ -160,12 +162,14 @@ def steps(dry: bool, *, short: bool = False) -> Records:
 def of_ours(options: TrainingOptions, name: str, dry: bool) -> dict[str, Any]:
     """A step of ours: the median of rounds of 50, in each of which the host waits once."""
     run = begun(options, precision=name)
-    advanced(run, 1 if dry else 3)
-    count, times = 1 if dry else 50, []
+    done, count = (1, 1) if dry else (3, 50)
+    advanced(run, 0, done)
+    times: list[float] = []
     for _ in range(1 if dry else ROUNDS):
         begin = time.perf_counter()
-        advanced(run, count)
+        advanced(run, done, count)
         times.append((time.perf_counter() - begin) / count)
+        done += count
     seconds = float(np.median(times))
     return {"ms": 1e3 * seconds, "operations per second": operations_of(options) / seconds,
             "refused": list(run.graphs.refused.values())}  # fmt: skip
@@ -279,12 +283,11 @@ def begun(options: TrainingOptions, **more: Any) -> Any:
     return DeviceSteps(state, like, objective, pictures(options), options, options.steps, **more)
 
 
-def advanced(steps: Any, count: int) -> list[Any]:
-    """Do so many steps."""
+def advanced(steps: Any, done: int, count: int) -> list[Any]:
+    """Do so many steps after those that are done; a state is not asked for, as it copies all."""
     losses: list[Any] = []
-    stop = steps.state().step + count
     while len(losses) < count:
-        losses += steps.advance(stop)
+        losses += steps.advance(done + count)
     return losses
 
 
@@ -334,10 +337,13 @@ def _eye() -> Any:
     return to_device(np.eye(192, dtype=np.float32), "cuda")
 
 
-def training(dry: bool, out: Path, photographs: str, seconds: float) -> Records:
+def training(
+    dry: bool, out: Path, photographs: str, seconds: float, *, trunk: str | None = None
+) -> Records:
     """A run of the hyperprior model for as long as there is time; its model at 60 % and the end.
 
-    SIGTERM ends it early, with the model that there is.
+    A new one, or on from the snapshot of a trunk, with its options. SIGTERM ends it early, with the
+    model that there is.
     """
     deadline = time.monotonic() + seconds
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -346,21 +352,30 @@ def training(dry: bool, out: Path, photographs: str, seconds: float) -> Records:
         "crop": 64 if dry else 256, "batch_size": 1 if dry else 8, "learning_rate": 1e-4,
         "clip_norm": 1.0, "rate_schedule": "constant", "average_steps": 2 if dry else 1000,
     }  # fmt: skip
+    start = load_model(trunk) if trunk else None
+    if start is not None:
+        settings = of_the_trunk(start, batch_size=1 if dry else 8)
+    planned = TrainingOptions(**settings, steps=1000)
+    source = pictures(planned)
+    if photographs != DEAD_LEAVES:
+        found = load_photographs(
+            photographs, smaller_side_max=planned.smaller_side[1], threads=os.cpu_count() or 2
+        )
+        source = source._replace(photographs=found, smaller_side=planned.smaller_side)
     count = 1 if dry else 100
-    probe = begun(TrainingOptions(**settings, steps=1000), precision="tf32")
-    advanced(probe, count)  # kernels are compiled
+    probe = begun(planned, precision="tf32")
+    advanced(probe, 0, count)  # kernels are compiled
     begin = time.monotonic()
-    advanced(probe, count)
+    advanced(probe, count, count)
     each = (time.monotonic() - begin) / count
     del probe
     gc.collect()
     steps = 3 if dry else max(100, int(0.9 * (deadline - time.monotonic()) / each))
-    options = TrainingOptions(**settings, steps=steps, cooldown_steps=steps // 5)
+    if start is None:  # a trunk has no end
+        settings["cooldown_steps"] = steps // 5
+    options = TrainingOptions(**settings, steps=steps)
     yield {"training": "planned", "steps": steps, "seconds a step": each}
-    source = pictures(options)
-    if photographs != DEAD_LEAVES:
-        found = load_photographs(photographs, smaller_side_max=options.smaller_side[1])
-        source = source._replace(photographs=found, smaller_side=options.smaller_side)
+    name = "on-gpu" if start is None else start.name
     folder = Path(tempfile.mkdtemp())  # checkpoints are too large to come back
     none = np.zeros((0, options.crop, options.crop, 3), np.uint8)
     for part in (0.6, 1.0):
@@ -368,16 +383,28 @@ def training(dry: bool, out: Path, photographs: str, seconds: float) -> Records:
         try:
             train_parameters(
                 source, none, folder, options, resume=part > 0.6, device="cuda",
-                precision="tf32", checkpoint_every=max(steps // 5, 1), stop_after=stop,
+                model=None if start is None else start.params, precision="tf32",
+                checkpoint_every=max(steps // 5, 1), stop_after=stop,
             )  # fmt: skip
         except KeyboardInterrupt:
-            yield saved(folder, out, options, 0, deadline)
+            yield saved(folder, out, options, 0, deadline, name)
             return
-        yield saved(folder, out, options, int(100 * part), deadline)
+        yield saved(folder, out, options, int(100 * part), deadline, name)
+
+
+def of_the_trunk(start: Model, *, batch_size: int) -> dict[str, Any]:
+    """Options to go on with: those of its run, and as seed the crops before (`bench/trunk.py`)."""
+    settings: dict[str, Any] = dict(start.training["options"])
+    settings |= {
+        "size": tuple(settings["size"]), "smaller_side": tuple(settings["smaller_side"]),
+        "seed": start.training["crops"], "batch_size": batch_size, "noise": "philox",
+    }  # fmt: skip
+    del settings["steps"]
+    return settings
 
 
 def saved(
-    folder: Path, out: Path, options: TrainingOptions, part: int, deadline: float
+    folder: Path, out: Path, options: TrainingOptions, part: int, deadline: float, name: str
 ) -> dict[str, Any]:
     """Make a model file of a run's checkpoint, which is small enough to come back."""
     checkpoint, objective = folder / "checkpoint.npz", objective_of(options)
@@ -386,9 +413,14 @@ def saved(
     like = objective.initial(None)
     average = load_branch(checkpoint, named_arrays(like)).average
     trained = objective.to_model(with_arrays(like, average))
-    model = make_model(trained, alpha=0.0, lmbda=options.lmbda, name="on-gpu", half=True)
+    run = saved_run(checkpoint)
+    crops = options.seed + run.step * options.batch_size
+    model = make_model(
+        trained, alpha=0.0, lmbda=options.lmbda, name=name, half=True,
+        training={"crops": crops, "options": run.options},
+    )  # fmt: skip
     path = out / f"model-{part}.npz"
     save_model(path, model)
-    step = saved_run(checkpoint).step
+    step = run.step
     return {"training": "saved", "file": path.name, "step": step,
             "left": deadline - time.monotonic()}  # fmt: skip

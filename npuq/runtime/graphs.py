@@ -31,7 +31,8 @@ class Graphs:
 
     @contextlib.contextmanager
     def stream(self) -> Iterator[None]:
-        """Within it all is launched on the stream of the graphs."""
+        """Within it all is launched on the stream of the graphs, after all that was before."""
+        self._cupy.cuda.get_current_stream().synchronize()  # ours does not wait for any other
         with self._stream:
             yield
 

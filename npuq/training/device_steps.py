@@ -123,8 +123,9 @@ class DeviceSteps:
             self._scale = largest_reduction(shapes, source.crop, source.smaller_side[0])
         else:
             self._batches = batches(source, seed=options.seed, first_step=first, stop_step=stop)
-        self._ready = self._arrays_of_step(first) if first < stop else {}
-        self._row = Row(self._ready)
+        ready = self._arrays_of_step(first) if first < stop else {}
+        self._row, self._last = Row(ready), stop
+        self._rows = [self._row.written(ready)] if ready else []  # of the steps that come next
         rows = max(1, min(STEPS_PER_WAIT, TABLE // max(self._row.size, 1)))
         table = np.zeros((rows, self._row.size // 4), np.uint32)
         self._table, self._now = to_device(table, "cuda"), to_device(table[0], "cuda")
@@ -157,12 +158,15 @@ class DeviceSteps:
         """
         first = self._step
         count = min(stop - first, len(self._table))
-        rows = [self._next_row(step) for step in range(first, first + count)]
+        self._make_rows(first, first + count)
         with interruptions_deferred(), self.graphs.stream(), precision(self._precision):
+            rows, self._rows = self._rows[:count], self._rows[count:]
             to_array(np.stack(rows).view(np.uint32), self._table[:count])
             self._count.fill(0)
             for step in range(first, first + count):
                 self._do(step)
+            if self._source is not None:  # while the device is at work; of numbers, which all exist
+                self._make_rows(first + count, first + count + len(self._table))
             losses = [Loss(*row) for row in to_host(self._losses)[:count].tolist()]
             self._step, self._summed = self._step + count, self._summed + count
             for loss in losses:
@@ -172,10 +176,10 @@ class DeviceSteps:
             check_finite(loss, step, self._options)
         return losses
 
-    def _next_row(self, step: int) -> Array:
-        ready = self._ready or self._arrays_of_step(step)
-        self._ready = {}
-        return self._row.written(ready)
+    def _make_rows(self, begin: int, end: int) -> None:
+        """Have the rows of these steps, as far as the run goes; `_rows` begin at `begin`."""
+        for step in range(begin + len(self._rows), min(end, self._last)):
+            self._rows.append(self._row.written(self._arrays_of_step(step)))
 
     def _do(self, step: int) -> None:
         lmbda, softness = lmbda_at(self._options, step), softness_at(self._options, step)

@@ -288,6 +288,28 @@ def test_losses_are_fetched_some_at_once(
     assert IS_REAL or (first == second, third - second, fourth > third + 1) == (True, 1, True)
 
 
+def test_the_host_makes_what_comes_next_while_the_device_is_at_work(
+    toy: TrainingOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And no row that is not used: each step's once, in their order."""
+    monkeypatch.setattr(device_steps, "STEPS_PER_WAIT", 2)
+    happened: list[Any] = []
+    numbers, fetch = device_steps.numbers_of_step, device_steps.to_host
+
+    def noted(options: TrainingOptions, step: int) -> Any:
+        happened.append(step)
+        return numbers(options, step)
+
+    def waiting(array: Any) -> Any:
+        happened.append("wait")
+        return fetch(array)
+
+    monkeypatch.setattr(device_steps, "numbers_of_step", noted)
+    monkeypatch.setattr(device_steps, "to_host", waiting)
+    run(begun(dataclasses.replace(toy, steps=5), "cuda"), 5)
+    assert happened == [0, 1, 2, 3, "wait", 4, "wait", "wait"]
+
+
 def test_plain_functions_train_there_as_well(
     toy: TrainingOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

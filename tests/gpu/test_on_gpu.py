@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +16,7 @@ import numpy as np
 import pytest
 from gpu.conftest import IS_REAL
 from gpu.emulator import COMPILER
+from models import picture
 
 from npuq.io.image_writing import write_image
 from npuq.runtime import twins
@@ -64,6 +67,19 @@ def test_the_first_call(tmp_path: Path) -> None:
         assert {"file": f"model-{part}.npz", "step": step}.items() <= next(
             r for r in found if r.get("file") == f"model-{part}.npz"
         ).items()
+    # a trunk goes on from there, with its options and with crops that it has not seen
+    there, before = tmp_path / "trunk", model.training
+    there.mkdir()
+    (tmp_path / "photographs").mkdir()
+    for i in range(3):
+        write_image(tmp_path / "photographs" / f"{i}.png", picture(90, 100, i))
+    with_them = "--trunk", "model-100.npz", "--photographs", "photographs"
+    command = [sys.executable, str(PROGRAM), "part", "training", str(there), "--dry", *with_them]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=500)
+    assert done.returncode == 0, done.stderr
+    after = load_model(there / "model-100.npz").training
+    assert (before["crops"], after["crops"]) == (3, 6)
+    assert after["options"] == before["options"] | {"seed": 3}
 
 
 def test_a_part_that_fails_or_is_late_costs_itself_alone(
@@ -88,6 +104,45 @@ def test_a_part_that_fails_or_is_late_costs_itself_alone(
     assert any("package" in r for r in found)
 
 
+def test_who_is_asked_to_end_lets_the_part_save_what_it_has(
+    on_gpu: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saves = (
+        "import os, signal, sys, time\n"
+        "def save(*_): open('saved', 'w').close(); sys.exit(3)\n"
+        "signal.signal(signal.SIGTERM, save)\n"
+        f"os.kill({os.getpid()}, signal.SIGTERM)\n"
+        "time.sleep(60)"
+    )
+    real = subprocess.Popen
+    monkeypatch.setattr(
+        on_gpu.subprocess,
+        "Popen",
+        lambda _, **more: real([sys.executable, "-c", saves], **more | {"cwd": tmp_path}),
+    )
+    before = signal.getsignal(signal.SIGTERM)
+    assert on_gpu.main(["first", str(tmp_path), "--dry"]) == 1
+    assert signal.getsignal(signal.SIGTERM) is before
+    (record,) = records(tmp_path)
+    assert "status 3" in record["status"] and (tmp_path / "saved").exists()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "tests/gpu/test_rates.py::test_x[1] FAILED   [ 3%]",
+        "[gw3] [  3%] FAILED tests/gpu/test_rates.py::test_x[1] ",
+        "ERROR tests/gpu/test_rates.py - ImportError",
+    ],
+)
+def test_kernels_whose_tests_fail_are_done_without(on_gpu: Any, tmp_path: Path, line: str) -> None:
+    passed = "[gw1] [  1%] PASSED tests/gpu/test_gdn.py::test_y"
+    (tmp_path / "log").write_text(f"tests/gpu/test_conv.py::a FAILED\n{passed}\n{line}\n")
+    begin = len("tests/gpu/test_conv.py::a FAILED\n")
+    found = on_gpu.failed_kernels(tmp_path / "log", begin)
+    assert found == ["conditional_rate", "noisy_rate"]
+
+
 def test_no_time_is_no_part(on_gpu: Any, tmp_path: Path) -> None:
     assert on_gpu.main(["second", str(tmp_path), "--dry", "--seconds", "1"]) == 0
     assert {r.get("skipped") for r in records(tmp_path)} == {"no time is left"}
@@ -107,5 +162,7 @@ def test_what_travels(on_gpu: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.syspath_prepend(str(PROGRAM.parent))
     assert on_gpu.main(["pack", str(tmp_path / "a"), str(tmp_path / "b")]) == 0
     assert (tmp_path / "b" / "x.webp").stat().st_size < (tmp_path / "a" / "x.png").stat().st_size
-    monkeypatch.setattr(on_gpu, "MOST", 100)
+    project = on_gpu.bytes_of_the_project()
+    assert 1 << 20 < project < 1 << 25  # less than half of what travels
+    monkeypatch.setattr(on_gpu, "MOST", project + 100)
     assert on_gpu.main(["pack", str(tmp_path / "a"), str(tmp_path / "b")]) == 2

@@ -85,6 +85,17 @@ def test_what_only_the_end_of_a_recording_refuses_is_called_each_time(
     assert "Invalidated" in graphs.refused["key"]
 
 
+@pytest.mark.skipif(IS_REAL, reason="of the stand-in")
+def test_what_was_launched_before_is_waited_for(
+    device: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stream that does not block begins while parameters still travel on another."""
+    graphs, done = Graphs(), []
+    monkeypatch.setattr(Stream, "synchronize", lambda stream: done.append(stream))
+    with graphs.stream():
+        assert done == [Stream.null] != [Stream.current]
+
+
 def test_a_graph_computes_when_it_is_launched_and_from_what_is_there_then() -> None:
     """All that a step is made of: kernels, products, CuPy's functions, copies, sums."""
     rng, graphs = np.random.default_rng(0), Graphs()
