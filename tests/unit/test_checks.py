@@ -271,6 +271,48 @@ def test_other_shapes_and_no_numbers_are_failures(result: Any) -> None:
     assert record.status == "fail" and "round_half_up returned" in record.message
 
 
+def test_complex_numbers_are_a_failure() -> None:
+    """NumPy would drop their imaginary part."""
+    for k in (lambda y: np.floor(y + 0.5) + 0j, lambda y: (np.floor(y + 0.5) + 1j,)):
+        record = npuq.check({"round_half_up": k}, only=["round_half_up.values"])[0]
+        assert record.status == "fail" and "returned complex numbers" in record.message
+
+
+def test_a_target_that_ends_the_interpreter_fails() -> None:
+    def mine(y: Array) -> Array:
+        raise SystemExit(0)
+
+    record = npuq.check({"round_half_up": mine}, only=["round_half_up.values"])[0]
+    assert record.status == "fail" and record.message == "SystemExit: 0"
+
+
+def test_a_target_may_write_all_of_its_results_to_one_place() -> None:
+    place: dict[Any, Array] = {}
+
+    def mine(y: Array, alpha: float) -> Array:
+        room = place.setdefault((y.shape, y.dtype), np.empty_like(y))
+        room[...] = npuq.soft_round(y, alpha)
+        return room
+
+    assert {r.status for r in npuq.check({"soft_round": mine})} == {"pass", "absent"}
+
+
+def test_numbers_in_a_list_are_one_result() -> None:
+    name = "soft_round_conditional_mean_backward"
+    mine = {f: lambda *a, f=f: FUNCTIONS[f](*a).tolist() for f in (name, f"{name}_expected")}
+    assert {r.status for r in npuq.check(mine)} == {"pass", "absent"}
+
+
+def test_a_target_that_takes_no_single_entries_is_judged_by_whole_calls() -> None:
+    def mine(y: Array, alpha: float) -> Array:
+        if y.size == 1:
+            raise ValueError("one is too few")
+        return y
+
+    record = npuq.check({"soft_round": mine}, only=["soft_round.values.float64"])[0]
+    assert record.status == "fail" and "entry" in record.counterexample
+
+
 def test_nan_is_a_failure_of_infinite_error() -> None:
     record = npuq.check({"round_half_up": lambda y: y * np.nan}, only=["round_half_up.ties"])[0]
     assert record.status == "fail" and record.error == math.inf
@@ -297,6 +339,14 @@ def test_expected_failures() -> None:
     ].message == ("passes, though it was expected to fail")
 
 
+class Broken:
+    """An object whose property raises."""
+
+    @property
+    def soft_round(self) -> Any:
+        return 1 / 0
+
+
 @pytest.mark.parametrize(
     ("target", "options", "message"),
     [
@@ -308,11 +358,22 @@ def test_expected_failures() -> None:
         (npuq, {"expected_failed_checks": {"soft_round": ""}}, "'soft_round', which is no check"),
         (npuq, {"framework": "theano"}, "not 'theano'"),
         (npuq, {"framework": "none"}, "torch, jax or tensorflow, not 'none'"),
+        (npuq, {"framework": ["torch"]}, r"jax or tensorflow, not \['torch'\]"),
+        ({"soft_round": abs}, {"only": 3}, r"only must be a list .* not 3"),
+        ({"soft_round": abs}, {"only": "soft_round"}, "only must be a list .* not 'soft_round'"),
+        ({"soft_round": abs}, {"only": [3]}, "begins with 3"),
+        ({"soft_round": abs}, {"only": None}, "only must be a list .* not None"),
+        (npuq, {"expected_failed_checks": ["soft_round.odd"]}, "must map names to reasons"),
+        (npuq, {"expected_failed_checks": {"soft_round.odd": None}}, "a reason for 'soft_round.od"),
+        ("mine.py", {}, "a dict, not 'mine.py': import it"),
+        (Broken(), {}, "Broken does not give its functions: ZeroDivisionError: "),
     ],
 )
 def test_what_cannot_be_judged_is_refused(target: Any, options: Any, message: str) -> None:
     with pytest.raises(CheckError, match=message):
         npuq.check(target, **options)
+    with pytest.raises(CheckError, match=message):
+        npuq.parametrize_with_checks(target, **options)
 
 
 def test_objects_and_modules_are_targets() -> None:

@@ -63,6 +63,13 @@ def widened_inverse(z: Array, alpha: float) -> Array:
     return np.floor(z) + 0.5 + np.arctanh(2 * np.tanh(np.float64(alpha / 2)) * r) / alpha
 
 
+def single_inverse(z: Array, alpha: float) -> Array:
+    """The same with tanh(alpha / 2) in float32, as of a tensor that was made of a number."""
+    r = z - np.floor(z) - z.dtype.type(0.5)
+    inside = 2 * np.tanh(np.float32(alpha / 2)) * r
+    return np.floor(z) + z.dtype.type(0.5) + np.arctanh(inside) / alpha
+
+
 def clipped_inverse(z: Array, alpha: float) -> Array:
     """The same, with what artanh takes kept 1e-6 away from -1 and 1."""
     r = z - np.floor(z) - z.dtype.type(0.5)
@@ -163,6 +170,12 @@ MISTAKES = (
         _TEXTBOOK,
         "soft_round_inverse.values.float32",
         {"soft_round_inverse": widened_inverse},
+    ),
+    Mistake(
+        "the textbook artanh inverse, with tanh(alpha/2) in float32",
+        f"in float64 as in float32: {_TEXTBOOK}",
+        "soft_round_inverse.values.float64",
+        {"soft_round_inverse": single_inverse},
     ),
     Mistake(
         "the artanh inverse, clipped",
