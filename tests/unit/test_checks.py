@@ -206,6 +206,71 @@ def test_twenty_sources_of_noise_are_not_accused(name: str) -> None:
         assert statuses == {"pass"}, number
 
 
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
+def test_probabilities_that_sum_to_a_little_more_are_seen(distribution: str) -> None:
+    name = f"{distribution}_density"
+
+    def with_sum(total: float) -> Any:
+        return {name: lambda *arguments: FUNCTIONS[name](*arguments) * total}
+
+    for total, status in ((1.0001, "fail"), (1.00000001, "pass")):
+        assert npuq.check(with_sum(total), only=[f"{name}.sums"])[0].status == status
+
+
+def rng_noise(shape: Any, seed: int) -> Array:
+    return np.random.default_rng(seed).random(shape) - 0.5
+
+
+def told_by_distances(shape: Any, seed: int) -> Array:
+    """Every other value is known by the one before, with which it has no correlation."""
+    u = rng_noise(shape, seed)
+    u[..., 1::2] = 2 * abs(u[..., ::2]) - 0.5
+    return u
+
+
+@pytest.mark.parametrize(
+    ("source", "law"),
+    [
+        (told_by_distances, "independence"),
+        (lambda shape, seed: rng_noise(shape, seed % 2), "seeds"),
+        (lambda shape, seed: rng_noise(shape, seed % 2**8), "seeds"),
+        (lambda shape, seed: rng_noise(shape, seed % 2**16), "seeds"),
+    ],
+)
+def test_what_tells_without_correlation_is_seen(source: Any, law: str) -> None:
+    records = npuq.check({"dither": source}, only=["dither"])
+    assert [r.check for r in records if r.status == "fail"] == [f"dither.{law}"]
+
+
+@pytest.mark.parametrize("most", [20, 100, 1000])
+def test_soft_rounding_that_is_right_near_0_only_is_seen(most: int) -> None:
+    mine = {"soft_round": lambda y, alpha: npuq.soft_round(np.clip(y, -most, most), alpha)}
+    assert npuq.check(mine, only=["soft_round.periodic"])[0].status == "fail"
+
+
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
+@pytest.mark.parametrize("which", [1, 2])
+def test_one_location_or_scale_for_all_entries_is_seen(distribution: str, which: int) -> None:
+    name = f"{distribution}_soft_rounded_bits"
+
+    def mine(*arguments: Any) -> Array:
+        first = [*arguments]
+        first[which] = np.full_like(arguments[which], arguments[which].ravel()[0])
+        return np.asarray(FUNCTIONS[name](*first))
+
+    failed = [r.check for r in npuq.check({name: mine}) if r.status == "fail"]
+    assert failed == [f"{name}.entries"]
+
+
+def test_left_and_right_are_not_called_up_and_down() -> None:
+    def mirrored(data: Array) -> Array:
+        return np.asarray(FUNCTIONS["codec_decompress"](data))[:, ::-1]
+
+    mine = {"codec_compress": FUNCTIONS["codec_compress"], "codec_decompress": mirrored}
+    record = npuq.check(mine, only=["codec_decompress.resembles"])[0]
+    assert (record.status, record.probably) == ("fail", "")
+
+
 def test_a_dither_on_a_grid_of_256_levels_is_no_fault() -> None:
     def lowest(shape: Any, seed: int) -> Array:  # -1/2 is among the levels
         return np.random.default_rng(seed).integers(0, 256, shape) / 256 - 0.5
