@@ -162,8 +162,8 @@ CHECKS_MUTANTS: list[Mutant] = [
     Mutant(
         "checks: entries may take each other's scale",
         f"{LAWS}/densities.py",
-        "loc[order], scale[order], 4.0), soft),",
-        "loc[order], scale[order], 4.0), soft) and at[0][:3] + (4.0,) * soft,",
+        'SMALLEST_BITS["float64"] * (1 + due)',
+        "1e6 * (1 + due)",
         (f"{TESTS}::test_one_location_or_scale_for_all_entries_is_seen",),
     ),
     Mutant(

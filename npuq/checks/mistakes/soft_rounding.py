@@ -41,6 +41,11 @@ def single_tanh(y: Array, alpha: float) -> Array:
     return np.floor(y) + np.tanh(alpha * r) / height + y.dtype.type(0.5)
 
 
+def no_soft_rounding(y: Array, alpha: float) -> Array:
+    """y itself, whatever alpha."""
+    return +y
+
+
 def hard(y: Array, alpha: float) -> Array:
     """Rounding, whatever alpha."""
     return np.floor(y + 0.5)
@@ -146,6 +151,12 @@ MISTAKES = (
         "softer than it says, by a factor of two in alpha",
         "soft_round.values.float64",
         {"soft_round": alpha_halved},
+    ),
+    Mistake(
+        "no soft rounding at all",
+        "plain noise, and none of the bits that soft rounding saves",
+        "soft_round.values.float64",
+        {"soft_round": no_soft_rounding},
     ),
     Mistake(
         "hard rounding in place of soft rounding",
