@@ -59,7 +59,7 @@ static void answer(char *line) {
     int soft = strstr(line, "\"soft_round\"") != NULL, single = strstr(line, "\"float32\"") != NULL;
     char *shape = behind(line, "\"shape\": "), *data = behind(line, "\"data\": \"");
     char *end = strchr(data, '"');
-    double alpha = soft ? strtod(behind(end, "},"), NULL) : 0; /* reads Infinity as well */
+    double alpha = soft ? strtod(behind(end, "},"), NULL) : 0; /* of 1e999 it makes infinity */
     unsigned char *bytes = malloc(end - data + 4);
     size_t n = decode(data, end - data, bytes), width = single ? sizeof(float) : sizeof(double);
     for (size_t i = 0; i < n; i += width) { /* little-endian, as most machines are */

@@ -13,10 +13,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import re
 import shlex
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from typing import IO, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from npuq.checks.target import Target, checked
 from npuq.checks.wire import decoded, encoded
@@ -24,6 +25,10 @@ from npuq.errors import CheckError
 
 Ask: TypeAlias = Callable[[Any], dict[str, Any]]
 """A request, and the answer to it."""
+
+
+class EndedError(RuntimeError):
+    """The program is no more."""
 
 
 @contextlib.contextmanager
@@ -68,30 +73,54 @@ def function_of(command: str, name: str) -> Callable[..., Any]:
 
 
 @contextlib.contextmanager
-def started(words: Sequence[str], description: str) -> Iterator[Ask]:
+def started(words: Sequence[str], description: str, greeting: Any = None) -> Iterator[Ask]:
     """A process, and what asks it; it is ended at the end.
+
+    One that ended in a call, which is that call's failure, is started again for the next one, and
+    hears the greeting first: what comes after is not accused.
 
     Raises:
         CheckError: it cannot be started.
     """
+    processes = [_process(words, description)]
+
+    def ask(request: Any) -> dict[str, Any]:
+        if not processes:
+            processes.append(_process(words, description))
+            if greeting is not None:
+                _ask(processes[0], greeting)
+        try:
+            return _ask(processes[0], request)
+        except EndedError:
+            _end(processes.pop())
+            raise
+
     try:
-        process = subprocess.Popen(
+        yield ask
+    finally:
+        for process in processes:
+            _end(process)
+
+
+def _process(words: Sequence[str], description: str) -> subprocess.Popen[str]:
+    try:
+        return subprocess.Popen(
             words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
         )
     except (OSError, ValueError, IndexError) as error:
         raise CheckError(f"{description}: cannot be started: {error}") from error
+
+
+def _end(process: subprocess.Popen[str]) -> None:
     assert process.stdin is not None and process.stdout is not None
+    process.stdout.close()
+    with contextlib.suppress(OSError):  # what it did not read any more
+        process.stdin.close()
     try:
-        yield functools.partial(_ask, process.stdin, process.stdout)
-    finally:
-        process.stdout.close()
-        with contextlib.suppress(OSError):  # what it did not read any more
-            process.stdin.close()
-        try:
-            process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        process.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def answered(ask: Ask, name: str, *arguments: Any) -> Any:
@@ -107,15 +136,16 @@ def answered(ask: Ask, name: str, *arguments: Any) -> Any:
     return decoded(answer["result"])
 
 
-def _ask(requests: IO[str], answers: IO[str], request: Any) -> dict[str, Any]:
+def _ask(process: subprocess.Popen[str], request: Any) -> dict[str, Any]:
+    assert process.stdin is not None and process.stdout is not None
     try:
-        requests.write(json.dumps(request) + "\n")
-        requests.flush()
-        line = answers.readline()
+        process.stdin.write(_in_json(request) + "\n")
+        process.stdin.flush()
+        line = process.stdout.readline()
     except OSError as error:
-        raise RuntimeError("the program has ended") from error
+        raise EndedError("the program has ended") from error
     if not line:
-        raise RuntimeError("the program has ended")
+        raise EndedError("the program has ended")
     try:
         answer = json.loads(line)
     except ValueError as error:
@@ -123,3 +153,8 @@ def _ask(requests: IO[str], answers: IO[str], request: Any) -> dict[str, Any]:
     if not isinstance(answer, dict):
         raise RuntimeError(f"the program answered no object but {line[:60]!r}")
     return answer
+
+
+def _in_json(request: Any) -> str:
+    """JSON has no infinity, and strict readers end at one; 1e999 is one to most of them."""
+    return re.sub(r"(?<=, )Infinity(?=[,\]])", "1e999", json.dumps(request))

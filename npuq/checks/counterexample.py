@@ -80,9 +80,13 @@ def _entries(
         lines.append((len(line), line, arguments, place))
     expected, tolerance = np.broadcast_arrays(observation.expected, observation.tolerance)
     for _, line, arguments, place in sorted(lines, key=lambda entry: entry[:2]):
-        answer = np.ravel(np.asarray(functions[observation.name](*arguments), np.float64))
+        try:
+            answer = np.ravel(np.asarray(functions[observation.name](*arguments), np.float64))
+            observed = answer[place // size]
+        except (Exception, SystemExit):  # not every function takes arrays of one entry
+            continue
         alone = observation._replace(
-            observed=answer[place // size],
+            observed=observed,
             expected=expected.ravel()[place],
             tolerance=tolerance.ravel()[place],
         )

@@ -14,6 +14,7 @@ from npuq.checks.counterexample import line_of, shrunk, worst
 from npuq.checks.diagnosis import likeliest
 from npuq.checks.frameworks import SPELLINGS, Spelling
 from npuq.checks.law import Functions, Law, Observation
+from npuq.checks.laws.asking import WrongResultError
 from npuq.checks.names import DIFFERENTIABLE, EXPECTED
 from npuq.checks.records import Record
 from npuq.checks.target import Target, target_of
@@ -55,12 +56,9 @@ def check(
         >>> [(record.status, record.probably) for record in records][0]
         ('fail', 'the nearest integer in place of the floor in Eq. 10 (erratum E5)')
     """
-    expected = expected_failed_checks or {}
+    expected = {} if expected_failed_checks is None else expected_failed_checks
     laws = chosen(only, expected)
-    judged = target_of(target)
-    functions = _adapted(judged, framework)
-    if framework is not None and (judged.name == "npuq" or judged.again):
-        raise CheckError(f"{judged.name} takes NumPy's arrays: leave the framework {framework} out")
+    judged, functions = prepared(target, framework)
     spelling = SPELLINGS[framework or judged.framework]
 
     found: dict[str, tuple[Law, list[Observation]]] = {}
@@ -74,27 +72,41 @@ def check(
     return [_with_expectation(_inherited(record, records), expected) for record in records]
 
 
-def _adapted(target: Target, framework: str | None) -> Functions:
-    """Its functions of NumPy arrays, with the gradients that a framework takes."""
+def prepared(target: Any, framework: str | None) -> tuple[Target, Functions]:
+    """A target, and its functions of NumPy arrays with the gradients that a framework takes.
+
+    Raises:
+        CheckError: it cannot be judged, or not with this framework.
+    """
+    judged = target_of(target)
+    if framework in tuple(SPELLINGS) and (judged.name == "npuq" or judged.again):
+        raise CheckError(f"{judged.name} takes NumPy's arrays: leave the framework {framework} out")
     try:
         library = frameworks.load(framework)
     except (ValueError, ImportError) as error:
         raise CheckError(str(error)) from error
-    return frameworks.adapted(target.functions, library, DIFFERENTIABLE, EXPECTED)
+    return judged, frameworks.adapted(judged.functions, library, DIFFERENTIABLE, EXPECTED)
 
 
 def chosen(only: Sequence[str], expected: Mapping[str, str]) -> list[Law]:
     """The laws whose names begin so.
 
     Raises:
-        CheckError: no name begins with one of `only`, or one of `expected` is no name.
+        CheckError: no name begins with one of `only`, or one of `expected` is no name; or these
+            are no sequence and no mapping.
     """
+    if isinstance(only, str) or not isinstance(only, Sequence):
+        raise CheckError(f"only must be a list of beginnings, as ['soft_round'], not {only!r}")
+    if not isinstance(expected, Mapping):
+        raise CheckError(f"expected_failed_checks must map names to reasons, not {expected!r}")
     for start in only:
-        if not any(law.name.startswith(start) for law in LAWS):
+        if not isinstance(start, str) or not any(law.name.startswith(start) for law in LAWS):
             raise CheckError(f"no check has a name that begins with {start!r}")
-    for name in expected:
+    for name, why in expected.items():
         if name not in {law.name for law in LAWS}:
             raise CheckError(f"expected_failed_checks names {name!r}, which is no check")
+        if not isinstance(why, str):
+            raise CheckError(f"expected_failed_checks needs a reason for {name!r}, not {why!r}")
     return [law for law in LAWS if not only or law.name.startswith(tuple(only))]
 
 
@@ -114,7 +126,7 @@ def _asked(
     try:
         with np.errstate(all="ignore"):  # of what a target gives, as infinity less infinity
             seen = list(law.observe(_remembering(functions, calls)))
-    except Exception as error:  # whatever the code of others raises is a finding
+    except (Exception, SystemExit) as error:  # whatever the code of others raises is a finding
         line = line_of(law, *calls[-1], target, spelling) if calls else ""
         what = f"{type(error).__name__}: {error}"
         return record._replace(status="fail", message=what, error=math.inf, counterexample=line)
@@ -160,7 +172,11 @@ def _remembering(
     def remembering(name: str) -> Callable[..., Any]:
         def call(*arguments: Any) -> Any:
             calls.append((name, arguments))
-            return functions[name](*arguments)
+            result = functions[name](*arguments)
+            parts = result if isinstance(result, tuple) else (result,)
+            if any(np.iscomplexobj(part) for part in parts):  # as a root of something negative
+                raise WrongResultError(f"{name} returned complex numbers")
+            return result
 
         return call
 

@@ -65,7 +65,7 @@ def load(name: str | None) -> Framework:
         ImportError: it is not installed.
     """
     makers = {None: _numpy, "torch": _torch, "jax": _jax, "tensorflow": _tensorflow}
-    if name not in makers:
+    if not (name is None or isinstance(name, str)) or name not in makers:
         raise ValueError(f"framework must be torch, jax or tensorflow, not {name!r}")
     try:
         return makers[name]()
@@ -128,11 +128,14 @@ def _wrapped(arguments: Any, framework: Framework) -> list[Any]:
 
 
 def _unwrapped(result: Any, framework: Framework) -> Any:
+    """Results of one's own: a target may write its next one to the same place."""
     if isinstance(result, (bytes, bytearray)):  # of which NumPy would make text without its end
-        return np.frombuffer(result, np.uint8)
+        return np.frombuffer(bytes(result), np.uint8)
     if isinstance(result, (tuple, list)):
-        return tuple(framework.unwrap(part) for part in result)
-    return framework.unwrap(result)
+        parts = tuple(np.array(framework.unwrap(part)) for part in result)
+        several = any(part.ndim for part in parts)
+        return parts if several else np.array(parts)  # else numbers of one result
+    return np.array(framework.unwrap(result))
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ def load(text: str) -> Any:
         sys.path.insert(0, os.getcwd())  # as for `python -m`: modules beside the user
     try:
         thing: Any = _file(Path(where)) if where.endswith(".py") else importlib.import_module(where)
-    except Exception as error:  # whatever the code of others raises
+    except (Exception, SystemExit) as error:  # whatever the code of others raises
         raise ImportError(f"{where} cannot be imported: {type(error).__name__}: {error}") from error
     for part in filter(None, inside.split(".")):
         if not hasattr(thing, part):

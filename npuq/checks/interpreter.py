@@ -35,7 +35,7 @@ def running(python: str, target: str, framework: str | None = None) -> Iterator[
         "differentiable": DIFFERENTIABLE,
         "with_expected_gradients": EXPECTED,
     }
-    with started([python, str(WORKER)], python) as ask:
+    with started([python, str(WORKER)], python, request) as ask:
         try:
             answer = ask(request)
             if "error" in answer:

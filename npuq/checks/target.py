@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -35,13 +36,15 @@ def target_of(thing: Any) -> Target:
     """The functions of a module, an object or a dict that are on the list.
 
     Raises:
-        CheckError: there are none, a dict has a name that is not on the list, or something on the
-            list is no function.
+        CheckError: there are none, a dict has a name that is not on the list, something on the list
+            is no function, or it is the name of a target.
     """
     import npuq
 
     if isinstance(thing, Target):
         return thing
+    if isinstance(thing, (str, os.PathLike)):
+        raise CheckError(f"a target is a module, an object or a dict, not {thing!r}: import it")
     if thing is npuq:  # its front door has other arguments
         from npuq.checks import ours
 
@@ -51,8 +54,12 @@ def target_of(thing: Any) -> Target:
     if isinstance(thing, Mapping):
         functions, name = dict(thing), "the target"
     else:
-        functions = importing.functions_in(thing, KNOWN)
         name = getattr(thing, "__name__", type(thing).__name__)
+        try:
+            functions = importing.functions_in(thing, KNOWN)
+        except Exception as error:  # whatever a property of others raises
+            what = f"{type(error).__name__}: {error}"
+            raise CheckError(f"{name} does not give its functions: {what}") from error
     checked(functions, name)
     imports, prefix, itself = importing.spelling_of(thing)
     return Target(name, functions, imports, prefix, frozenset(functions), itself=itself)

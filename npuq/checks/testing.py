@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from npuq.checks.door import check as check_target
-from npuq.checks.door import chosen
+from npuq.checks.door import chosen, prepared
 from npuq.checks.report import explanation
 
 
@@ -33,11 +33,12 @@ def parametrize_with_checks(
         expected failure where that was foretold.
 
     Raises:
-        CheckError: no check has such a name.
+        CheckError: the target cannot be judged, or no check has such a name.
     """
     import pytest
 
-    expected = expected_failed_checks or {}
+    expected = {} if expected_failed_checks is None else expected_failed_checks
+    prepared(target, framework)  # what cannot be judged is said once, and not by every test
     checks = [
         functools.partial(_run, target, framework, law.name, expected)
         for law in chosen(only, expected)

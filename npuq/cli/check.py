@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import sys
 from typing import TYPE_CHECKING
 
 from npuq.cli.common import JSON_LIST_HELP, print_json
@@ -61,7 +63,8 @@ def run(args: argparse.Namespace) -> int:
     from npuq.checks.records import as_dict
     from npuq.io.atomic import write_bytes_atomically
 
-    records = _records(args)
+    with contextlib.redirect_stdout(sys.stderr):  # what a target prints is no part of the report
+        records = _records(args)
     if args.junit:
         name = args.target or args.program
         write_bytes_atomically(args.junit, report.junit(records, name).encode())

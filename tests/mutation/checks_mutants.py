@@ -9,7 +9,6 @@ TESTS = "tests/unit/test_checks.py"
 REPORTS = "tests/unit/test_checks_report.py"
 SEEN = (f"{TESTS}::test_a_mistake_is_seen_by_its_law_and_named_in_all_of_its_functions",)
 THOUSANDTH = (f"{TESTS}::test_an_error_of_a_thousandth_is_seen_in_every_result",)
-EVERY = f"{TESTS}::test_every_law_can_be_seen_to_fail"
 PASSES = (f"{TESTS}::test_npuq_passes_everything_and_lacks_nothing",)
 
 CHECKS_MUTANTS: list[Mutant] = [
@@ -144,7 +143,28 @@ CHECKS_MUTANTS: list[Mutant] = [
         f"{LAWS}/whole_densities.py",
         "np.ones(PHASES), 1e-6",
         "np.ones(PHASES), 1e6",
-        (f"{EVERY}[logistic_bits.sums]",),
+        (f"{TESTS}::test_probabilities_that_sum_to_a_little_more_are_seen",),
+    ),
+    Mutant(
+        "checks: nothing far from 0",
+        f"{LAWS}/symmetries.py",
+        "SHIFTS = (1, -2, 5, 300, -40_000)",
+        "SHIFTS = (1, -2, 5)",
+        (f"{TESTS}::test_soft_rounding_that_is_right_near_0_only_is_seen",),
+    ),
+    Mutant(
+        "checks: distances from 0 may tell each other",
+        f"{LAWS}/noise.py",
+        "itertools.product(values.items(), repeat=2):",
+        "[(list(values.items())[0],) * 2]:",
+        (f"{TESTS}::test_what_tells_without_correlation_is_seen",),
+    ),
+    Mutant(
+        "checks: entries may take each other's scale",
+        f"{LAWS}/densities.py",
+        'SMALLEST_BITS["float64"] * (1 + due)',
+        "1e6 * (1 + due)",
+        (f"{TESTS}::test_one_location_or_scale_for_all_entries_is_seen",),
     ),
     Mutant(
         "checks: another entropy",

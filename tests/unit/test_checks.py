@@ -206,6 +206,71 @@ def test_twenty_sources_of_noise_are_not_accused(name: str) -> None:
         assert statuses == {"pass"}, number
 
 
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
+def test_probabilities_that_sum_to_a_little_more_are_seen(distribution: str) -> None:
+    name = f"{distribution}_density"
+
+    def with_sum(total: float) -> Any:
+        return {name: lambda *arguments: FUNCTIONS[name](*arguments) * total}
+
+    for total, status in ((1.0001, "fail"), (1.00000001, "pass")):
+        assert npuq.check(with_sum(total), only=[f"{name}.sums"])[0].status == status
+
+
+def rng_noise(shape: Any, seed: int) -> Array:
+    return np.random.default_rng(seed).random(shape) - 0.5
+
+
+def told_by_distances(shape: Any, seed: int) -> Array:
+    """Every other value is known by the one before, with which it has no correlation."""
+    u = rng_noise(shape, seed)
+    u[..., 1::2] = 2 * abs(u[..., ::2]) - 0.5
+    return u
+
+
+@pytest.mark.parametrize(
+    ("source", "law"),
+    [
+        (told_by_distances, "independence"),
+        (lambda shape, seed: rng_noise(shape, seed % 2), "seeds"),
+        (lambda shape, seed: rng_noise(shape, seed % 2**8), "seeds"),
+        (lambda shape, seed: rng_noise(shape, seed % 2**16), "seeds"),
+    ],
+)
+def test_what_tells_without_correlation_is_seen(source: Any, law: str) -> None:
+    records = npuq.check({"dither": source}, only=["dither"])
+    assert [r.check for r in records if r.status == "fail"] == [f"dither.{law}"]
+
+
+@pytest.mark.parametrize("most", [20, 100, 1000])
+def test_soft_rounding_that_is_right_near_0_only_is_seen(most: int) -> None:
+    mine = {"soft_round": lambda y, alpha: npuq.soft_round(np.clip(y, -most, most), alpha)}
+    assert npuq.check(mine, only=["soft_round.periodic"])[0].status == "fail"
+
+
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
+@pytest.mark.parametrize("which", [1, 2])
+def test_one_location_or_scale_for_all_entries_is_seen(distribution: str, which: int) -> None:
+    name = f"{distribution}_soft_rounded_bits"
+
+    def mine(*arguments: Any) -> Array:
+        first = [*arguments]
+        first[which] = np.full_like(arguments[which], arguments[which].ravel()[0])
+        return np.asarray(FUNCTIONS[name](*first))
+
+    failed = [r.check for r in npuq.check({name: mine}) if r.status == "fail"]
+    assert failed == [f"{name}.entries"]
+
+
+def test_left_and_right_are_not_called_up_and_down() -> None:
+    def mirrored(data: Array) -> Array:
+        return np.asarray(FUNCTIONS["codec_decompress"](data))[:, ::-1]
+
+    mine = {"codec_compress": FUNCTIONS["codec_compress"], "codec_decompress": mirrored}
+    record = npuq.check(mine, only=["codec_decompress.resembles"])[0]
+    assert (record.status, record.probably) == ("fail", "")
+
+
 def test_a_dither_on_a_grid_of_256_levels_is_no_fault() -> None:
     def lowest(shape: Any, seed: int) -> Array:  # -1/2 is among the levels
         return np.random.default_rng(seed).integers(0, 256, shape) / 256 - 0.5
@@ -271,6 +336,48 @@ def test_other_shapes_and_no_numbers_are_failures(result: Any) -> None:
     assert record.status == "fail" and "round_half_up returned" in record.message
 
 
+def test_complex_numbers_are_a_failure() -> None:
+    """NumPy would drop their imaginary part."""
+    for k in (lambda y: np.floor(y + 0.5) + 0j, lambda y: (np.floor(y + 0.5) + 1j,)):
+        record = npuq.check({"round_half_up": k}, only=["round_half_up.values"])[0]
+        assert record.status == "fail" and "returned complex numbers" in record.message
+
+
+def test_a_target_that_ends_the_interpreter_fails() -> None:
+    def mine(y: Array) -> Array:
+        raise SystemExit(0)
+
+    record = npuq.check({"round_half_up": mine}, only=["round_half_up.values"])[0]
+    assert record.status == "fail" and record.message == "SystemExit: 0"
+
+
+def test_a_target_may_write_all_of_its_results_to_one_place() -> None:
+    place: dict[Any, Array] = {}
+
+    def mine(y: Array, alpha: float) -> Array:
+        room = place.setdefault((y.shape, y.dtype), np.empty_like(y))
+        room[...] = npuq.soft_round(y, alpha)
+        return room
+
+    assert {r.status for r in npuq.check({"soft_round": mine})} == {"pass", "absent"}
+
+
+def test_numbers_in_a_list_are_one_result() -> None:
+    name = "soft_round_conditional_mean_backward"
+    mine = {f: lambda *a, f=f: FUNCTIONS[f](*a).tolist() for f in (name, f"{name}_expected")}
+    assert {r.status for r in npuq.check(mine)} == {"pass", "absent"}
+
+
+def test_a_target_that_takes_no_single_entries_is_judged_by_whole_calls() -> None:
+    def mine(y: Array, alpha: float) -> Array:
+        if y.size == 1:
+            raise ValueError("one is too few")
+        return y
+
+    record = npuq.check({"soft_round": mine}, only=["soft_round.values.float64"])[0]
+    assert record.status == "fail" and "entry" in record.counterexample
+
+
 def test_nan_is_a_failure_of_infinite_error() -> None:
     record = npuq.check({"round_half_up": lambda y: y * np.nan}, only=["round_half_up.ties"])[0]
     assert record.status == "fail" and record.error == math.inf
@@ -297,6 +404,14 @@ def test_expected_failures() -> None:
     ].message == ("passes, though it was expected to fail")
 
 
+class Broken:
+    """An object whose property raises."""
+
+    @property
+    def soft_round(self) -> Any:
+        return 1 / 0
+
+
 @pytest.mark.parametrize(
     ("target", "options", "message"),
     [
@@ -308,11 +423,22 @@ def test_expected_failures() -> None:
         (npuq, {"expected_failed_checks": {"soft_round": ""}}, "'soft_round', which is no check"),
         (npuq, {"framework": "theano"}, "not 'theano'"),
         (npuq, {"framework": "none"}, "torch, jax or tensorflow, not 'none'"),
+        (npuq, {"framework": ["torch"]}, r"jax or tensorflow, not \['torch'\]"),
+        ({"soft_round": abs}, {"only": 3}, r"only must be a list .* not 3"),
+        ({"soft_round": abs}, {"only": "soft_round"}, "only must be a list .* not 'soft_round'"),
+        ({"soft_round": abs}, {"only": [3]}, "begins with 3"),
+        ({"soft_round": abs}, {"only": None}, "only must be a list .* not None"),
+        (npuq, {"expected_failed_checks": ["soft_round.odd"]}, "must map names to reasons"),
+        (npuq, {"expected_failed_checks": {"soft_round.odd": None}}, "a reason for 'soft_round.od"),
+        ("mine.py", {}, "a dict, not 'mine.py': import it"),
+        (Broken(), {}, "Broken does not give its functions: ZeroDivisionError: "),
     ],
 )
 def test_what_cannot_be_judged_is_refused(target: Any, options: Any, message: str) -> None:
     with pytest.raises(CheckError, match=message):
         npuq.check(target, **options)
+    with pytest.raises(CheckError, match=message):
+        npuq.parametrize_with_checks(target, **options)
 
 
 def test_objects_and_modules_are_targets() -> None:

@@ -102,6 +102,28 @@ def test_what_goes_wrong_in_a_call_is_a_failure(
     assert record.status == "fail" and message in record.message
 
 
+def test_a_program_that_ends_in_a_call_is_started_again(tmp_path: Path) -> None:
+    """And reads nothing that is not JSON, of which infinities are no part."""
+    (tmp_path / "ends.py").write_text(
+        "import json, sys\n"
+        "def no(text): raise SystemExit('no JSON: ' + text)\n"
+        "for line in sys.stdin:\n"
+        "    request = json.loads(line, parse_constant=no)\n"
+        "    if 'list' in request:\n"
+        "        print(json.dumps({'names': ['soft_round']}), flush=True)\n"
+        "    elif request['arguments'][1] == 0:\n"
+        "        sys.exit()\n"
+        "    else:\n"
+        "        print(json.dumps({'result': request['arguments'][0]}), flush=True)\n"
+    )
+    with running(f"{sys.executable} {tmp_path / 'ends.py'}") as target:
+        records = npuq.check(target, only=["soft_round.i", "soft_round.odd"])
+    identity, infinite, odd = records
+    assert identity.message == "EndedError: the program has ended"
+    assert infinite.status == "fail" and "values are wrong" in infinite.message
+    assert odd.status == "pass"
+
+
 def test_either_a_target_or_a_command(capsys: pytest.CaptureFixture[str]) -> None:
     for arguments in ([], ["npuq", "--command", "true"]):
         assert main(["check", *arguments]) == 2

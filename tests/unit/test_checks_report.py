@@ -72,6 +72,7 @@ def test_status_and_text(folder: Path, capsys: pytest.CaptureFixture[str]) -> No
         ("missing.py", "missing.py cannot be imported: FileNotFoundError"),
         ("no.such.module", "no.such.module cannot be imported: ModuleNotFoundError"),
         ("broken.py", "broken.py cannot be imported: ZeroDivisionError"),
+        ("ends.py", "ends.py cannot be imported: SystemExit: 0"),
         ("mine.py:nothing", "mine.py has no nothing"),
         ("math", "math has no function of the list"),
     ],
@@ -80,8 +81,20 @@ def test_what_cannot_run_is_status_2(
     folder: Path, target: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "broken.py").write_text("1 / 0")
+    (folder / "ends.py").write_text("raise SystemExit(0)")
     assert main(["check", target]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_what_a_target_prints_is_no_part_of_the_report(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = "print('loaded')\ndef round_half_up(y):\n    print('called')\n    return y"
+    (folder / "loud.py").write_text(code)
+    assert main(["check", "loud.py", "--only", "round_half_up", "--json"]) == 1
+    out, err = capsys.readouterr()
+    assert len(json.loads(out)) == 3
+    assert "loaded" in err and "called" in err
 
 
 def test_json_has_all_fields_and_no_infinities(

@@ -76,18 +76,20 @@ def _size(functions: Functions) -> Iterator[Observation]:
 
 
 def _resembles(functions: Functions) -> Iterator[Observation]:
-    """Which of some pictures it is most like; the number of that in LIKE."""
+    """Which of some pictures it is most like: of LIKE, in their order."""
     image = picture(64, 100)
     back = _decoded(functions, image)[:64, :100].astype(np.float64)  # its size is another law's
     wide = image.astype(np.float64)
     beside("codec_decompress", (), back, wide, 0)  # of the same shape
     errors = [abs(back - change(wide)).mean() for change in LIKE.values()]
     read = (
-        f"(lambda x, r: np.argmin([abs(r - a).mean() for a in (x, x[..., ::-1], x[::-1], "
-        f"x[:, ::-1], 255 - x, x.mean((0, 1)))]))({PICTURE.format(64, 100)} + 0.0, "
+        "(lambda x, r: np.arange(6) == np.argmin([abs(r - a).mean() for a in (x, x[..., ::-1], "
+        f"x[::-1], x[:, ::-1], 255 - x, x.mean((0, 1)))]))({PICTURE.format(64, 100)} + 0.0, "
         f"{_both_ways(64, 100)}[:64, :100] + 0.0)"
     )
-    yield beside("codec_decompress", (), np.argmin(errors), 0, 0, pointwise=False, read=read)
+    nearest = np.arange(len(errors)) == np.argmin(errors)
+    due = np.arange(len(errors)) == 0
+    yield beside("codec_decompress", (), nearest, due, 0, pointwise=False, read=read)
 
 
 def _repeats(functions: Functions) -> Iterator[Observation]:

@@ -58,6 +58,19 @@ def _values(
                   in_units_of(kind, tolerance, bits))  # fmt: skip
 
 
+def _entries(
+    functions: Functions, *, name: str, distribution: str, soft: bool, kind: str
+) -> Iterator[Observation]:
+    """A location and a scale of its own for each entry, in two dimensions."""
+    at, bits = zip(*cases(distribution, soft, "float64", (4.0,)), strict=True)
+    z, loc, scale = (np.concatenate(part) for part in list(zip(*at, strict=True))[:3])
+    order = np.random.default_rng(31).permutation(len(z))[: len(z) // 3 * 3].reshape(3, -1)
+    due = np.concatenate(bits)[order]
+    tolerance = in_units_of(kind, SMALLEST_BITS["float64"] * (1 + due), due)
+    yield ask(functions, name, _put((z[order], loc[order], scale[order], 4.0), soft),
+              exact.of_kind(kind, due), tolerance)  # fmt: skip
+
+
 def _tails(
     functions: Functions, *, name: str, distribution: str, soft: bool, kind: str
 ) -> Iterator[Observation]:
@@ -137,6 +150,13 @@ def _laws() -> Iterator[Law]:
                         "bits of every coefficient: the divergence of the two densities",
                         functools.partial(_values, **same, dtype=dtype),
                     )  # fmt: skip
+                yield Law(
+                    f"{name}.entries", equation, (name,),
+                    "a location and a scale of its own for each entry of an array (3, n)",
+                    "1e-06 bit, and as much of every bit",
+                    "the rate of other coefficients: those of the entry's neighbours",
+                    functools.partial(_entries, **same),
+                )  # fmt: skip
                 if kind != "density":
                     yield Law(
                         f"{name}.tails", equation, (name,),

@@ -24,7 +24,8 @@ from npuq.checks.laws.soft_rounding import (
 
 FEW_ALPHAS = (1.0, 7.0)
 """At which the inverse is not steep: what rounding does to a sum is far below a fault."""
-SHIFTS = (1, -2, 5)
+SHIFTS = (1, -2, 5, 300, -40_000)
+"""Also far out, where what clips or keeps its floor in 8 or 16 bits is wrong."""
 PLACES = 240
 
 

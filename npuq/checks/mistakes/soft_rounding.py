@@ -41,6 +41,11 @@ def single_tanh(y: Array, alpha: float) -> Array:
     return np.floor(y) + np.tanh(alpha * r) / height + y.dtype.type(0.5)
 
 
+def no_soft_rounding(y: Array, alpha: float) -> Array:
+    """y itself, whatever alpha."""
+    return +y
+
+
 def hard(y: Array, alpha: float) -> Array:
     """Rounding, whatever alpha."""
     return np.floor(y + 0.5)
@@ -61,6 +66,13 @@ def widened_inverse(z: Array, alpha: float) -> Array:
     """The same, where a float64 tanh(alpha / 2) makes float64 of what came after r."""
     r = z - np.floor(z) - z.dtype.type(0.5)
     return np.floor(z) + 0.5 + np.arctanh(2 * np.tanh(np.float64(alpha / 2)) * r) / alpha
+
+
+def single_inverse(z: Array, alpha: float) -> Array:
+    """The same with tanh(alpha / 2) in float32, as of a tensor that was made of a number."""
+    r = z - np.floor(z) - z.dtype.type(0.5)
+    inside = 2 * np.tanh(np.float32(alpha / 2)) * r
+    return np.floor(z) + z.dtype.type(0.5) + np.arctanh(inside) / alpha
 
 
 def clipped_inverse(z: Array, alpha: float) -> Array:
@@ -141,6 +153,12 @@ MISTAKES = (
         {"soft_round": alpha_halved},
     ),
     Mistake(
+        "no soft rounding at all",
+        "plain noise, and none of the bits that soft rounding saves",
+        "soft_round.values.float64",
+        {"soft_round": no_soft_rounding},
+    ),
+    Mistake(
         "hard rounding in place of soft rounding",
         "no gradient; in training, symbols of another quantizer than the density's",
         "soft_round.values.float64",
@@ -163,6 +181,12 @@ MISTAKES = (
         _TEXTBOOK,
         "soft_round_inverse.values.float32",
         {"soft_round_inverse": widened_inverse},
+    ),
+    Mistake(
+        "the textbook artanh inverse, with tanh(alpha/2) in float32",
+        f"in float64 as in float32: {_TEXTBOOK}",
+        "soft_round_inverse.values.float64",
+        {"soft_round_inverse": single_inverse},
     ),
     Mistake(
         "the artanh inverse, clipped",
