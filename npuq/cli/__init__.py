@@ -41,6 +41,13 @@ dashes are underscores."""
 ON_SEVERAL_RANKS = ("train", "eval", "compress")
 """Commands that `mpiexec -n N` divides among N processes, see `npuq.ranks`."""
 
+OF_ONE_RANK = (
+    "images", "file", "data", "out", "model", "init_model", "branch_from", "csv", "plot",
+    "published", "compressai", "tables", "arguments", "run",
+)  # fmt: skip
+"""What may be called otherwise on each rank, or is for rank 0 alone; of what is read there, the
+commands compare the contents. All other arguments must be alike."""
+
 INTERRUPTED, BROKEN_PIPE = 130, 141
 
 
@@ -117,6 +124,9 @@ def _run(arguments: list[str]) -> int:
                     f"npuq {args.command} runs in one process; start it without mpiexec"
                 )
             _check_environment()
+            if ranks.size > 1:
+                given = vars(args).items()
+                ranks.check_alike({name: v for name, v in given if name not in OF_ONE_RANK})
             return int(args.run(args) or 0)
     finally:
         if sys.stdout is not None:  # None if it was closed before the program began

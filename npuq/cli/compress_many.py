@@ -61,7 +61,8 @@ def compress_many(args: argparse.Namespace) -> int:
     quality = DEFAULT_QUALITY if args.quality is None else args.quality
     paths, model = _inputs(args)
     targets = ranks.from_lead(lambda: _targets(paths, Path(args.file), args.model))
-    ranks.check_alike(facts_of_files(paths))
+    of_model = model if isinstance(model, str) else model.hash.hex()
+    ranks.check_alike(facts_of_files(paths) | {"model": of_model})
 
     def work(number: int) -> Compressed:
         try:

@@ -101,7 +101,7 @@ class MpiRanks(Ranks):
                 one, other = self.post.names[rank], self.post.names[0]
                 raise RankError(
                     f"{one} is not like {other}: {'; '.join(differing)}. All ranks need the same "
-                    "npuq, and see the same files"
+                    "npuq and the same options, and see the same files"
                 )
 
     def take_device(self) -> None:

@@ -7,7 +7,8 @@ own, from main thread to main thread.
 
 from __future__ import annotations
 
-import contextlib
+import faulthandler
+import os
 import pickle
 import time
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,7 @@ from npuq.errors import RankError
 WORK, FAILED, ROLL, HERE = 1, 2, 3, 4  # kinds of letters
 LONGEST_NAP = 5e-4  # seconds between two looks at an exchange
 ROLL_SECONDS = 2.0  # to answer who is there
+ABORT_SECONDS = 5.0  # for the launcher to end all
 FAREWELL = 10.0  # seconds, at most, that rank 0 waits for others after a failure; they wait longer
 
 
@@ -34,6 +36,7 @@ class Post:
         self.comm = mpi.COMM_WORLD.Dup()
         self.rank, self.size = self.comm.Get_rank(), self.comm.Get_size()
         self.names = self.comm.allgather(f"rank {self.rank} on {mpi.Get_processor_name()}")
+        self.launcher = os.getppid()
         self.failed = False
         self.heard: tuple[int, str] | None = None  # which rank failed first, and how
         self.sent: list[tuple[Any, bytes]] = []  # letters on their way
@@ -69,8 +72,12 @@ class Post:
             self.send(letter[0], None, HERE)
         if self.heard is None and (letter := self._letter(FAILED)) is not None:
             self.heard = letter
-        if self.heard is not None and not self.failed:
+        if self.failed:
+            return
+        if self.heard is not None:
             raise RankError(self.heard[1])
+        if os.getppid() != self.launcher:
+            raise RankError(f"{self.names[self.rank]}: what mpiexec had started there has died")
 
     # ---- waiting
 
@@ -120,6 +127,7 @@ class Post:
         Rank 0 speaks for all. Another one speaks only where rank 0 does not.
         """
         self.failed = True
+        self._end_within(7 * self._patience() + 2 * ABORT_SECONDS)
         if self.rank == 0:
             text = text if self.heard is None else self.heard[1]
         elif self.heard is None:
@@ -141,12 +149,23 @@ class Post:
         since = time.monotonic()
         request = self.comm.Ibarrier()
         while not request.Test():
-            with contextlib.suppress(RankError):
+            try:
                 self.look()
-            self.failed |= self.heard is not None
+            except RankError:
+                self.failed = True
             if self.failed and time.monotonic() - since > patience:
+                self._end_within(ABORT_SECONDS)
                 self.mpi.COMM_WORLD.Abort(2)
             time.sleep(1e-3)
 
     def _patience(self) -> float:
         return min(FAREWELL, self.timeout)
+
+    def _end_within(self, seconds: float) -> None:
+        """End this process then if it is still there: whose launcher is dead may find no end.
+
+        To write into a pipe that nobody reads any more blocks, in `Abort` as well, and no handler
+        of a signal would run.
+        """
+        self.nowhere = open(os.devnull, "w")  # noqa: SIM115 - it is to stay open
+        faulthandler.dump_traceback_later(seconds, exit=True, file=self.nowhere)

@@ -10,6 +10,8 @@ import random
 import shutil
 import signal
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,12 @@ SMALL = (
 def _mpi() -> None:
     if (reason := mpi.why_no_mpi()) is not None:
         pytest.skip(reason)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left() -> Iterator[None]:
+    yield
+    mpi.end_all()
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +166,29 @@ def test_a_rank_that_hangs_is_named_and_the_run_is_saved(photographs: Path, tmp_
     assert "step" in mpi.run(mpi.npuq("info", tmp_path / "a" / "checkpoint.npz")).stdout
 
 
+def test_ranks_end_where_their_launcher_has_died(photographs: Path, tmp_path: Path) -> None:
+    """Rank 1 hangs, so that they cannot all take leave of each other."""
+    words = ("train", photographs, tmp_path / "a", *SMALL, "--steps=100000")
+    process = mpi.started(
+        [*mpi.command(3), *mpi.npuq(*words)], tmp_path / "a" / "checkpoint.npz",
+        NPUQ_MPI_TIMEOUT="0.5",
+    )  # fmt: skip
+    pids = [mpi.pid_of(rank, str(tmp_path / "a")) for rank in range(3)]
+    proxy = int(Path(f"/proc/{pids[0]}/stat").read_text().split()[3])
+    mpi.os.kill(pids[1], signal.SIGSTOP)
+    mpi.os.kill(proxy, signal.SIGKILL)
+    try:
+        deadline = time.monotonic() + mpi.SECONDS / 2
+        while any(map(mpi.runs, (pids[0], pids[2]))):
+            assert time.monotonic() < deadline, "a rank is left"
+            time.sleep(0.1)
+    finally:
+        for pid in filter(mpi.runs, pids):
+            mpi.os.kill(pid, signal.SIGKILL)
+    process.communicate(timeout=mpi.SECONDS)
+    assert "step" in mpi.run(mpi.npuq("info", tmp_path / "a" / "checkpoint.npz")).stdout
+
+
 def two_unlike(first: list[str], second: list[str], **more: str) -> list[str]:
     """What is said where two ranks are started by unlike command lines."""
     rank = [mpi.launcher(), "-n", "1"]
@@ -208,6 +239,25 @@ def test_another_npuq_is_named(photographs: Path, tmp_path: Path) -> None:
     other = ["env", f"PYTHONPATH={tmp_path}", *words]
     (line,) = two_unlike(words, other)
     assert "rank 1 on " in line and "npuq '0." in line and "sources" in line
+
+
+@pytest.mark.parametrize(
+    ("words", "one", "other", "said"),
+    [
+        (["train"], "--checkpoint-every=3", "--checkpoint-every=4", "checkpoint_every 4, not 3"),
+        (["train"], "--seed=3", "--resume", "resume True, not False"),
+        (["eval"], "--seed=1", "--seed=2", "seed 2, not 1"),
+        (["compress"], "--quality=2", "--quality=3", "quality 3, not 2"),
+    ],
+)  # fmt: skip
+def test_other_options_are_named(
+    photographs: Path, tmp_path: Path, words: list[str], one: str, other: str, said: str
+) -> None:
+    places = [photographs] if words == ["eval"] else [photographs, tmp_path]
+    small = SMALL if words == ["train"] else ()
+    (line,) = two_unlike(*(mpi.npuq(*words, *places, *small, o) for o in (one, other)))
+    assert "rank 1 on " in line and said in line
+    assert not list(tmp_path.iterdir())
 
 
 def test_more_ranks_than_crops_and_commands_for_one_process(

@@ -1,14 +1,17 @@
 """Real processes of MPI, for tests: how to start them, to find one of them, and whether it works.
 
 MPICH's `mpiexec` comes with the wheel `mpich`; Open MPI's would need other options for the same.
+None of them outlives its test, nor the tests: where `mpiexec` is killed, it takes its ranks along.
 """
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -20,6 +23,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 ONE_THREAD = {"NPUQ_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 SECONDS = 120  # after which a test has failed, and nothing hangs
+
+STARTED: list[subprocess.Popen[str]] = []
+_PRCTL = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
 
 @functools.cache
@@ -72,17 +78,39 @@ def npuq(*words: str | Path) -> list[str]:
 
 def run(words: Sequence[str], **more: str | None) -> subprocess.CompletedProcess[str]:
     """Run to the end."""
-    return subprocess.run(
-        words, capture_output=True, text=True, timeout=SECONDS, env=environment(**more),
+    process = _start(words, more)
+    output, errors = process.communicate(timeout=SECONDS)
+    return subprocess.CompletedProcess(words, process.returncode, output, errors)
+
+
+def _start(words: Sequence[str], more: dict[str, str | None]) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(**more),
         cwd=ROOT / "tests",  # `python -m` looks there first, and is to find no npuq
+        preexec_fn=_end_with_the_tests,
     )  # fmt: skip
+    STARTED.append(process)
+    return process
+
+
+def _end_with_the_tests() -> None:
+    """In a new process, on Linux: be killed where the tests are, who can end nobody then."""
+    if _PRCTL is not None:
+        _PRCTL(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def end_all() -> None:
+    """Kill what was started and is still there, as after a test that failed halfway."""
+    while STARTED:
+        process = STARTED.pop()
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
 
 
 def started(words: Sequence[str], until: Path, **more: str | None) -> subprocess.Popen[str]:
     """Start, and wait for a file to be there."""
-    process = subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(**more)
-    )
+    process = _start(words, more)
     deadline = time.monotonic() + SECONDS
     while not until.exists():
         if process.poll() is not None or time.monotonic() > deadline:
@@ -103,3 +131,11 @@ def pid_of(rank: int, word: str) -> int:
         if word.encode() in arguments and f"PMI_RANK={rank}".encode() in variables:
             return int(folder.name)
     raise AssertionError(f"rank {rank} is not there")
+
+
+def runs(pid: int) -> bool:
+    """Whether there is such a process, and it has not ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
