@@ -156,6 +156,7 @@ class Post:
             if self.failed and time.monotonic() - since > patience:
                 self._end_within(ABORT_SECONDS)
                 self.mpi.COMM_WORLD.Abort(2)
+                os._exit(2)  # it has found no launcher
             time.sleep(1e-3)
 
     def _patience(self) -> float:

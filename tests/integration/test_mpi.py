@@ -166,27 +166,51 @@ def test_a_rank_that_hangs_is_named_and_the_run_is_saved(photographs: Path, tmp_
     assert "step" in mpi.run(mpi.npuq("info", tmp_path / "a" / "checkpoint.npz")).stdout
 
 
-def test_ranks_end_where_their_launcher_has_died(photographs: Path, tmp_path: Path) -> None:
-    """Rank 1 hangs, so that they cannot all take leave of each other."""
+def ended(pids: list[int], seconds: float = mpi.SECONDS / 2) -> bool:
+    """Whether processes end soon; what is left of them is killed."""
+    deadline = time.monotonic() + seconds
+    while any(map(mpi.runs, pids)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    left = [pid for pid in pids if mpi.runs(pid)]
+    for pid in left:
+        mpi.os.kill(pid, signal.SIGKILL)
+    return not left
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+def test_ranks_end_where_their_launcher_has_died(
+    photographs: Path, tmp_path: Path, hangs: bool
+) -> None:
+    """Where one hangs as well, they cannot take leave of each other, and `Abort` finds nobody."""
     words = ("train", photographs, tmp_path / "a", *SMALL, "--steps=100000")
-    process = mpi.started(
+    mpi.started(
         [*mpi.command(3), *mpi.npuq(*words)], tmp_path / "a" / "checkpoint.npz",
-        NPUQ_MPI_TIMEOUT="0.5",
+        NPUQ_MPI_TIMEOUT="0.5" if hangs else None,
     )  # fmt: skip
     pids = [mpi.pid_of(rank, str(tmp_path / "a")) for rank in range(3)]
-    proxy = int(Path(f"/proc/{pids[0]}/stat").read_text().split()[3])
-    mpi.os.kill(pids[1], signal.SIGSTOP)
-    mpi.os.kill(proxy, signal.SIGKILL)
+    if hangs:
+        mpi.os.kill(pids[1], signal.SIGSTOP)
+    mpi.os.kill(mpi.parent_of(pids[0]), signal.SIGKILL)
     try:
-        deadline = time.monotonic() + mpi.SECONDS / 2
-        while any(map(mpi.runs, (pids[0], pids[2]))):
-            assert time.monotonic() < deadline, "a rank is left"
-            time.sleep(0.1)
+        assert ended([pids[0], pids[2]])
     finally:
-        for pid in filter(mpi.runs, pids):
-            mpi.os.kill(pid, signal.SIGKILL)
-    process.communicate(timeout=mpi.SECONDS)
-    assert "step" in mpi.run(mpi.npuq("info", tmp_path / "a" / "checkpoint.npz")).stdout
+        if mpi.runs(pids[1]):
+            mpi.os.kill(pids[1], signal.SIGKILL)
+    told = json.loads(mpi.run(mpi.npuq("info", tmp_path / "a" / "checkpoint.npz", "--json")).stdout)
+    assert told["step"] > 0
+
+
+def test_ranks_end_where_their_test_is_killed(photographs: Path, tmp_path: Path) -> None:
+    run, checkpoint = tmp_path / "a", tmp_path / "a" / "checkpoint.npz"
+    words = [*mpi.command(2), *mpi.npuq("train", photographs, run, *SMALL, "--steps=100000")]
+    code = (
+        f"import mpi, pathlib; mpi.started({words!r}, pathlib.Path({str(checkpoint)!r})); "
+        f"print(*(mpi.pid_of(rank, {str(run)!r}) for rank in range(2)), flush=True); "
+        "mpi.os.kill(mpi.os.getpid(), 9)"
+    )
+    done = mpi.run([sys.executable, "-c", code])
+    assert done.returncode == -signal.SIGKILL
+    assert ended([int(word) for word in done.stdout.split()], seconds=10)
 
 
 def two_unlike(first: list[str], second: list[str], **more: str) -> list[str]:

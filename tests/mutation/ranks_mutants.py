@@ -20,6 +20,8 @@ HANGS = (f"{MPI}::test_a_rank_that_hangs_is_named_and_the_run_is_saved",)
 OTHER_PHOTOGRAPHS = (f"{MPI}::test_other_photographs_are_named",)
 OTHER_NPUQ = (f"{MPI}::test_another_npuq_is_named",)
 NOWHERE = (f"{MPI}::test_photographs_that_one_rank_does_not_see_are_named",)
+OPTIONS = (f"{MPI}::test_other_options_are_named",)
+LAUNCHER = (f"{MPI}::test_ranks_end_where_their_launcher_has_died",)
 EVAL = (f"{MPI}::test_eval_on_ranks_writes_what_one_process_writes",)
 
 RANKS_MUTANTS: list[Mutant] = [
@@ -148,5 +150,26 @@ RANKS_MUTANTS: list[Mutant] = [
         "path = paths[number]",
         "path = paths[number // ranks.size * ranks.size]",
         EVAL,
+    ),
+    Mutant(
+        "ranks: options are not compared",
+        "npuq/cli/__init__.py",
+        "for name, v in given if name not in OF_ONE_RANK",
+        "for name, v in given if name == 'command'",
+        OPTIONS,
+    ),
+    Mutant(
+        "ranks: a dead launcher is not seen",
+        "npuq/ranks/post.py",
+        "if os.getppid() != self.launcher:",
+        "if os.getppid() == 0:",
+        LAUNCHER,
+    ),
+    Mutant(
+        "ranks: the end after a failure may take for ever",
+        "npuq/ranks/post.py",
+        "os._exit(2)  # it has found no launcher",
+        "pass",
+        LAUNCHER,
     ),
 ]

@@ -105,7 +105,10 @@ def end_all() -> None:
         process = STARTED.pop()
         if process.poll() is None:
             process.kill()
-            process.communicate()
+            process.wait()
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
 
 
 def started(words: Sequence[str], until: Path, **more: str | None) -> subprocess.Popen[str]:
@@ -136,6 +139,15 @@ def pid_of(rank: int, word: str) -> int:
 def runs(pid: int) -> bool:
     """Whether there is such a process, and it has not ended."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+        return _stat(pid)[0] not in "ZX"
     except OSError:
         return False
+
+
+def parent_of(pid: int) -> int:
+    """Of a rank of MPICH, the process by which `mpiexec` has started it on its machine."""
+    return int(_stat(pid)[1])
+
+
+def _stat(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
