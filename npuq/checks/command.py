@@ -16,6 +16,7 @@ import json
 import re
 import shlex
 import subprocess
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
@@ -25,10 +26,12 @@ from npuq.errors import CheckError
 
 Ask: TypeAlias = Callable[[Any], dict[str, Any]]
 """A request, and the answer to it."""
+PATIENCE = 120.0
+"""Seconds for an answer, after which the program is ended; importing a framework may take twenty."""
 
 
 class EndedError(RuntimeError):
-    """The program is no more."""
+    """The program is no more, or was ended as it gave no answer."""
 
 
 @contextlib.contextmanager
@@ -76,8 +79,8 @@ def function_of(command: str, name: str) -> Callable[..., Any]:
 def started(words: Sequence[str], description: str, greeting: Any = None) -> Iterator[Ask]:
     """A process, and what asks it; it is ended at the end.
 
-    One that ended in a call, which is that call's failure, is started again for the next one, and
-    hears the greeting first: what comes after is not accused.
+    One that ended in a call, or hung in it for longer than `PATIENCE`, has failed that call, and is
+    started again for the next one; it hears the greeting first: what comes after is not accused.
 
     Raises:
         CheckError: it cannot be started.
@@ -138,13 +141,25 @@ def answered(ask: Ask, name: str, *arguments: Any) -> Any:
 
 def _ask(process: subprocess.Popen[str], request: Any) -> dict[str, Any]:
     assert process.stdin is not None and process.stdout is not None
+    hung = threading.Event()
+
+    def give_up() -> None:
+        hung.set()
+        process.kill()
+
+    timer = threading.Timer(PATIENCE, give_up)
+    timer.start()
     try:
         process.stdin.write(_in_json(request) + "\n")
         process.stdin.flush()
         line = process.stdout.readline()
-    except OSError as error:
-        raise EndedError("the program has ended") from error
+    except OSError:
+        line = ""
+    finally:
+        timer.cancel()
     if not line:
+        if hung.is_set():
+            raise EndedError(f"the program gave no answer within {PATIENCE:g} seconds")
         raise EndedError("the program has ended")
     try:
         answer = json.loads(line)

@@ -124,6 +124,25 @@ def test_a_program_that_ends_in_a_call_is_started_again(tmp_path: Path) -> None:
     assert odd.status == "pass"
 
 
+def test_a_program_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("npuq.checks.command.PATIENCE", 1.5)
+    (tmp_path / "hangs.py").write_text(
+        "import json, sys, time\n"
+        "for line in sys.stdin:\n"
+        "    request = json.loads(line)\n"
+        "    if 'list' in request:\n"
+        "        print(json.dumps({'names': ['soft_round']}), flush=True)\n"
+        "    elif request['arguments'][1] == 0:\n"
+        "        time.sleep(1000)\n"
+        "    else:\n"
+        "        print(json.dumps({'result': request['arguments'][0]}), flush=True)\n"
+    )
+    with running(f"{sys.executable} {tmp_path / 'hangs.py'}") as target:
+        identity, odd = npuq.check(target, only=["soft_round.identity", "soft_round.odd"])
+    assert identity.message == "EndedError: the program gave no answer within 1.5 seconds"
+    assert odd.status == "pass"
+
+
 def test_either_a_target_or_a_command(capsys: pytest.CaptureFixture[str]) -> None:
     for arguments in ([], ["npuq", "--command", "true"]):
         assert main(["check", *arguments]) == 2
