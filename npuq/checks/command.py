@@ -27,7 +27,7 @@ from npuq.errors import CheckError
 Ask: TypeAlias = Callable[[Any], dict[str, Any]]
 """A request, and the answer to it."""
 PATIENCE = 120.0
-"""Seconds for an answer, after which the program is ended; importing a framework may take twenty."""
+"""Seconds for an answer, before a program is ended; importing a framework may take twenty."""
 
 
 class EndedError(RuntimeError):
