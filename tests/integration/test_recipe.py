@@ -266,6 +266,8 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
 def test_a_signal_saves_the_run(photographs: str, tmp_path: Path, name: str) -> None:
+    if signal.getsignal(getattr(signal, name)) == signal.SIG_IGN:
+        pytest.skip(f"whoever started the tests ignores {name}, and so does what they start")
     out = tmp_path / "run"
     command = ["train", photographs, str(out), *SMALL, "--steps=100000", "--checkpoint-every=5"]
     with subprocess.Popen(
