@@ -122,9 +122,10 @@ def test_every_command_is_shown() -> None:
 @pytest.mark.parametrize("page", COMMAND_PAGES)
 def test_commands_run_in_their_order(page: str, tmp_path: Path) -> None:
     """As they stand; of trainings the first is cut to two steps, the others stop before them."""
-    for folder in ("photos", "bin"):
+    for folder in ("photos", "compressed", "bin"):
         (tmp_path / folder).mkdir()
-    write_image(tmp_path / "photo.png", landscape(48, 72, seed=1))
+    for name in ("photo.png", "more.png"):
+        write_image(tmp_path / name, landscape(48, 72, seed=1))
     np.save(tmp_path / "latents.npy", np.arange(60.0).reshape(3, 20))
     for seed in range(3):
         write_image(tmp_path / f"photos/{seed}.png", picture(64, 64, seed))

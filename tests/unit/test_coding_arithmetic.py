@@ -111,8 +111,8 @@ def test_a_stream_is_the_same_in_whatever_parts_it_is_made_and_read(parts, monke
 def test_room_is_taken_by_doubling(monkeypatch):
     """Or a long stream of many parts would be copied once for each part."""
     monkeypatch.setattr(arithmetic, "GROUP", 16)
-    taken, space = [], arithmetic._space
-    monkeypatch.setattr(arithmetic, "_space", lambda *a: taken.append(a[0]) or space(*a))
+    taken, space = [], arithmetic.space
+    monkeypatch.setattr(arithmetic, "space", lambda *a: taken.append(a[0]) or space(*a))
     encoder, dither = Encoder(SOFT), np.zeros(16, np.uint8)
     for _ in range(100):
         encoder.add(np.full(16, 2**31 - 1, np.int32), dither, np.array([16]), TABLES)
