@@ -143,6 +143,7 @@ def encode_array(
         scales_crc=indexes_crc(indexes or []),
         shape=y.shape,
     )
+    indexes = None  # their memory is wanted for the whole stream
     return pack(header, tables_to_bytes(tables) if embed else b"", streams)
 
 
