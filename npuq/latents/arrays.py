@@ -8,18 +8,21 @@ know. What decides a symbol is the encoder's float64 alone; the decoder finds it
 
 from __future__ import annotations
 
-import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from npuq.arguments import contents, integer
-from npuq.backend import Array, check_unmasked
 from npuq.coding.arithmetic import decode_band, decode_runs, encode_band, encode_runs
-from npuq.coding.dither import content_seed
-from npuq.coding.philox import WORD_MASK
-from npuq.errors import InvalidArrayError, WrongTablesError
-from npuq.latents.container import DTYPES, ArrayHeader, Parts, check_shape, pack, unpack
+from npuq.errors import WrongTablesError
+from npuq.latents.container import DTYPES, ArrayHeader, pack
+from npuq.latents.doors import (
+    LARGEST,
+    Decoded,
+    address_of,
+    channel_axis_of,
+    codable_array,
+    received,
+)
 from npuq.latents.layout import blocks_of, by_channel, grid_of, place_of
 from npuq.latents.quantization import (
     check_means,
@@ -33,16 +36,6 @@ from npuq.latents.tables import Tables, check_tables
 from npuq.latents.tables_file import tables_from_bytes, tables_to_bytes
 from npuq.runtime.threads import map_in_threads
 from npuq.trained.methods import METHODS
-
-LARGEST = 1 << 28
-"""Coefficients of an array that a decoder makes unless it is told otherwise."""
-
-
-class Decoded(NamedTuple):
-    """What `decode_array` returns: the array, and where in the data its stream ends."""
-
-    array: Array
-    end: int
 
 
 def encode_array(
@@ -99,20 +92,12 @@ def encode_array(
         TypeError: seed or tensor is no integer, `tables` are none, or an array is masked.
     """
     check_tables(tables)
-    check_unmasked(y, "y")
-    y = np.asarray(y)
-    if y.dtype.name not in DTYPES:  # the name says nothing of the byte order
-        raise InvalidArrayError(f"y must be an array of {', '.join(DTYPES)}, not {y.dtype}")
-    check_shape(y.shape)
-    channel_axis = _axis(tables, axis, y.shape)
+    y = codable_array(y)
+    channel_axis = channel_axis_of(tables.channels, axis, y.shape)
     if method is None:
         method = "un+uq+sr" if tables.alpha > 0 else "un+uq"
     phases = phases_of(tables, method)
-    seed = content_seed(y) if isinstance(seed, str) and seed == "content" else seed
-    if isinstance(seed, str):
-        raise ValueError(f"seed must be an integer or 'content', not {seed!r}")
-    seed = integer(seed, "seed", 0, (1 << 64) - 1)
-    tensor = integer(tensor, "tensor", 0, WORD_MASK)
+    seed, tensor = address_of(seed, tensor, y)
     levels = check_scales(scales, tables, y.shape, are_shared=scales_are_shared)
     view, shift = (by_channel(a, channel_axis) for a in (y, check_means(means, y.shape)))
     blocks = blocks_of(grid_of(y.shape, channel_axis))
@@ -176,14 +161,8 @@ def decode_array(
         TablesError: the tables in the stream are damaged, or do not serve its method.
         TypeError: `data` is not bytes, `start` or `largest` no integer, or `tables` are none.
     """
-    parts = unpack(contents(data), integer(start, "start", 0))
-    header, largest = parts.header, integer(largest, "largest")
-    tables = _find_tables(parts, tables)
-    if math.prod(header.shape) > largest:
-        raise InvalidArrayError(
-            f"the array has shape {header.shape}, more than {largest} coefficients; say so by "
-            "largest= if it is yours"
-        )
+    parts, tables = received(data, start, largest, tables, check_tables, tables_from_bytes)
+    header = parts.header
     method = METHODS[header.method]
     phases, r = phases_of(tables, method), reconstructed_dither(tables, method)
     _check_fit(tables, header)
@@ -218,32 +197,8 @@ def decode_array(
     return Decoded(array, parts.end)
 
 
-def _find_tables(parts: Parts, tables: Tables | None) -> Tables:
-    needed = f"the array needs tables {parts.header.tables_hash.hex()}"
-    if tables is None:
-        if not parts.tables:
-            raise WrongTablesError(f"{needed}, which are not in it")
-        tables = tables_from_bytes(parts.tables)
-    check_tables(tables)
-    if tables.hash != parts.header.tables_hash:
-        raise WrongTablesError(f"{needed}, not {tables.hash.hex()}")
-    return tables
-
-
 def _check_fit(tables: Tables, header: ArrayHeader) -> None:
     """That a header, which may be anybody's, is one for these tables."""
     channels = 1 if header.axis is None else header.shape[header.axis]
     if channels != tables.channels or header.has_scales != (tables.thresholds is not None):
         raise WrongTablesError("the array's header does not fit the tables that it names")
-
-
-def _axis(tables: Tables, axis: int, shape: tuple[int, ...]) -> int | None:
-    """The axis of the channels, None where there is one table for all."""
-    axis = integer(axis, "axis")
-    if (channels := tables.channels) == 1:
-        return None
-    if not -len(shape) <= axis < len(shape) or shape[axis] != channels:
-        raise InvalidArrayError(
-            f"y of shape {shape} must have {channels} channels along axis {axis}, one per table"
-        )
-    return axis % len(shape)

@@ -14,15 +14,20 @@ from typing import Any
 
 import numpy as np
 
-from npuq.arguments import contents, integer
-from npuq.backend import Array, check_unmasked
+from npuq.backend import Array
 from npuq.coding.arithmetic import decode_runs, encode_runs
 from npuq.coding.choices import decode_choices, encode_choices
-from npuq.coding.dither import content_seed, dither_values
-from npuq.coding.philox import WORD_MASK
-from npuq.errors import CorruptFileError, InvalidArrayError, WrongTablesError
-from npuq.latents.arrays import LARGEST, Decoded
-from npuq.latents.container import DTYPES, ArrayHeader, Parts, check_shape, pack, unpack
+from npuq.coding.dither import dither_values
+from npuq.errors import CorruptFileError, WrongTablesError
+from npuq.latents.container import DTYPES, ArrayHeader, pack
+from npuq.latents.doors import (
+    LARGEST,
+    Decoded,
+    address_of,
+    channel_axis_of,
+    codable_array,
+    received,
+)
 from npuq.latents.lattice_points import moved_by_words, nearest, word_edges
 from npuq.latents.lattice_tables import LatticeTables, check_lattice_tables
 from npuq.latents.lattice_tables_file import lattice_tables_from_bytes, lattice_tables_to_bytes
@@ -69,18 +74,9 @@ def encode_vectors(
         TypeError: seed or tensor is no integer, `tables` are none, or y is masked.
     """
     check_lattice_tables(tables)
-    check_unmasked(y, "y")
-    y = np.asarray(y)
-    if y.dtype.name not in DTYPES:
-        raise InvalidArrayError(f"y must be an array of {', '.join(DTYPES)}, not {y.dtype}")
-    check_shape(y.shape)
-    channel_axis = _axis(tables, axis, y.shape)
-    if isinstance(seed, str):
-        if seed != "content":
-            raise ValueError(f"seed must be an integer or 'content', not {seed!r}")
-        seed = content_seed(y)
-    seed = integer(seed, "seed", 0, (1 << 64) - 1)
-    tensor = integer(tensor, "tensor", 0, WORD_MASK)
+    y = codable_array(y)
+    channel_axis = channel_axis_of(tables.channels, axis, y.shape)
+    seed, tensor = address_of(seed, tensor, y)
     blocks, view = blocks_of(grid_of(y.shape, channel_axis)), by_channel(y, channel_axis)
 
     def encode(number: int) -> bytes:
@@ -127,14 +123,10 @@ def decode_vectors(
         TablesError: the tables in the stream are damaged.
         TypeError: `data` is not bytes, `start` or `largest` no integer, or `tables` are none.
     """
-    parts = unpack(contents(data), integer(start, "start", 0))
-    header, largest = parts.header, integer(largest, "largest")
-    tables = _find_tables(parts, tables)
-    if math.prod(header.shape) > largest:
-        raise InvalidArrayError(
-            f"the array has shape {header.shape}, more than {largest} coefficients; say so by "
-            "largest= if it is yours"
-        )
+    parts, tables = received(
+        data, start, largest, tables, check_lattice_tables, lattice_tables_from_bytes
+    )
+    header = parts.header
     channels = 1 if header.axis is None else header.shape[header.axis]
     if header.method != METHOD or header.has_scales or channels != tables.channels:
         raise WrongTablesError("the array's header does not fit the tables that it names")
@@ -151,18 +143,6 @@ def decode_vectors(
     with np.errstate(over="ignore"):  # next to the largest number, the error may lead beyond it
         map_in_threads(decode, range(len(blocks)))
     return Decoded(array, parts.end)
-
-
-def _find_tables(parts: Parts, tables: LatticeTables | None) -> LatticeTables:
-    needed = f"the array needs tables {parts.header.tables_hash.hex()}"
-    if tables is None:
-        if not parts.tables:
-            raise WrongTablesError(f"{needed}, which are not in it")
-        tables = lattice_tables_from_bytes(parts.tables)
-    check_lattice_tables(tables)
-    if tables.hash != parts.header.tables_hash:
-        raise WrongTablesError(f"{needed}, not {tables.hash.hex()}")
-    return tables
 
 
 def _encode_block(x: Array, n: Array, tables: LatticeTables) -> bytes:
@@ -228,15 +208,3 @@ def _by_table(shape: tuple[int, ...], tables: LatticeTables) -> Array:
 def _counts(shape: tuple[int, ...], tables: LatticeTables) -> Array:
     count = shape[1] * shape[2] // tables.lattice.sides.size
     return np.full(len(tables.weights), count, np.int64)
-
-
-def _axis(tables: LatticeTables, axis: int, shape: tuple[int, ...]) -> int | None:
-    """The axis of the channels, None where there is one density for all."""
-    axis = integer(axis, "axis")
-    if tables.channels == 1:
-        return None
-    if not -len(shape) <= axis < len(shape) or shape[axis] != tables.channels:
-        raise InvalidArrayError(
-            f"y of shape {shape} must have {tables.channels} channels along axis {axis}"
-        )
-    return axis % len(shape)

@@ -15,8 +15,8 @@ import numpy as np
 from npuq.arguments import path_of
 from npuq.coding.dither import DITHER_LEVELS
 from npuq.coding.tables import tables_from_arrays
-from npuq.errors import NpuqError, TablesError
-from npuq.io.archive import Archive, archive_bytes, manifest_array, opened
+from npuq.errors import TablesError
+from npuq.io.archive import Archive
 from npuq.io.atomic import write_bytes_atomically
 from npuq.latents.lattice_points import WEIGHT, lattice_named
 from npuq.latents.lattice_tables import (
@@ -28,8 +28,13 @@ from npuq.latents.lattice_tables import (
     with_hash,
 )
 from npuq.latents.tables import check_step
-from npuq.latents.tables_file import MOST_CHANNELS, MOST_VALUES, check_size
-from npuq.trained.model_file import MOST_KNOTS
+from npuq.latents.tables_archive import (
+    MOST_TABLES,
+    archive_of,
+    check_format,
+    read_archive,
+    read_arrays,
+)
 
 
 def save_lattice_tables(path: str | Path, tables: LatticeTables) -> None:
@@ -51,10 +56,7 @@ def load_lattice_tables(path: str | Path) -> LatticeTables:
         TablesError: the file is missing, damaged, of a newer format, or holds no lattice tables.
         TypeError: `path` is no path.
     """
-    try:
-        return _read(path_of(path), str(path))
-    except FileNotFoundError:
-        raise TablesError(f"{path}: there is no such file of lattice tables") from None
+    return _read(path_of(path), str(path))
 
 
 def lattice_tables_to_bytes(tables: LatticeTables) -> bytes:
@@ -63,10 +65,7 @@ def lattice_tables_to_bytes(tables: LatticeTables) -> bytes:
     Raises:
         TablesError: as `save_lattice_tables`.
     """
-    check_size(tables.name, tables.integers)
-    facts = decisive_facts(tables) | {"name": tables.name, "hash": tables.hash.hex()}
-    arrays = decisive_arrays(tables) | {"manifest": manifest_array(facts)}
-    return archive_bytes(arrays, compress=True)
+    return archive_of(tables, decisive_facts(tables), decisive_arrays(tables))
 
 
 def lattice_tables_from_bytes(data: bytes) -> LatticeTables:
@@ -79,17 +78,9 @@ def lattice_tables_from_bytes(data: bytes) -> LatticeTables:
 
 
 def _read(file: Path | BinaryIO, name: str) -> LatticeTables:
-    try:
-        with opened(file) as archive:
-            tables = _checked(archive, name)
-        if with_hash(tables).hash != tables.hash:
-            raise TablesError(f"{name}: damaged, the contents do not match the hash")
-        check_step(tables.step, 0.0)
-        return tables
-    except (NpuqError, FileNotFoundError):
-        raise
-    except Exception as error:  # damaged archives raise whatever zipfile and zlib come across
-        raise TablesError(f"{name}: no lattice tables of npuq, or damaged") from error
+    tables = read_archive(file, name, "lattice tables", _checked, with_hash)
+    check_step(tables.step, 0.0)
+    return tables
 
 
 def _checked(archive: Archive, name: str) -> LatticeTables:
@@ -99,23 +90,13 @@ def _checked(archive: Archive, name: str) -> LatticeTables:
         raise TablesError(f"{name}: no lattice tables, but those of encode_array and decode_array")
     if manifest["kind"] != "lattice tables":
         raise TablesError(f"{name}: not lattice tables, but {manifest['kind']}")
-    if int(manifest["format"]) > FORMAT:
-        raise TablesError(f"{name}: the format is newer than this library; update npuq")
+    check_format(manifest, name, FORMAT)
     lattice = lattice_named(str(manifest["lattice"]))
-    shapes = archive.shapes
-    count = shapes["first"].size
-    expected: dict[str, tuple[int, ...]] = dict.fromkeys(("first", "last", "log2_knots"), (count,))
-    expected |= {"weights": (count, DITHER_LEVELS), "differences": (shapes["differences"].size,)}
-    if not 0 < count <= MOST_CHANNELS or shapes["differences"].size > min(
-        count * MOST_KNOTS, MOST_VALUES
-    ):
-        raise ValueError("more tables, or longer ones, than npuq makes")
+    count = archive.shapes["first"].size
     if count % lattice.sides.size:
         raise ValueError("a table for each side is missing")
-    for member, shape in expected.items():
-        if shapes[member].shape != shape or shapes[member].itemsize > 8:
-            raise ValueError(f"{member} has shape {shapes[member].shape}, not {shape}")
-    arrays = {member: archive.read(member) for member in expected}
+    more = {"weights": (count, DITHER_LEVELS)}
+    arrays = read_arrays(archive, MOST_TABLES, more)
     weights = arrays.pop("weights")
     if weights.dtype != np.uint16 or weights.min() < 1 or weights.max() >= WEIGHT:
         raise ValueError("weights must be 16-bit integers from 1 to 2**12 - 1")

@@ -161,6 +161,11 @@ def make_scale_tables(
     )
 
 
+def with_hash(tables: Tables) -> Tables:
+    """The tables with the hash of their contents."""
+    return tables._replace(hash=hash_of(decisive_facts(tables), decisive_arrays(tables)))
+
+
 def check_tables(tables: Any) -> None:
     """Check that somebody handed in tables.
 
@@ -218,8 +223,7 @@ def _tables(
         raise
     except ValueError as error:
         raise TablesError(f"density: {error}") from error
-    tables = Tables(integers, soft, step, alpha, thresholds, str(name), b"")
-    return tables._replace(hash=hash_of(decisive_facts(tables), decisive_arrays(tables)))
+    return with_hash(Tables(integers, soft, step, alpha, thresholds, str(name), b""))
 
 
 def cdf_of(density: Any, params: Any) -> Cdf:

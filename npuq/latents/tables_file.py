@@ -15,9 +15,9 @@ import numpy as np
 from npuq.arguments import path_of
 from npuq.backend import Array
 from npuq.coding.dither import DITHER_LEVELS
-from npuq.coding.tables import IntegerTables, check_phases, tables_from_arrays
-from npuq.errors import NpuqError, TablesError
-from npuq.io.archive import Archive, archive_bytes, manifest_array, opened
+from npuq.coding.tables import check_phases, tables_from_arrays
+from npuq.errors import TablesError
+from npuq.io.archive import Archive
 from npuq.io.atomic import write_bytes_atomically
 from npuq.latents.tables import (
     FORMAT,
@@ -27,13 +27,15 @@ from npuq.latents.tables import (
     check_tables,
     decisive_arrays,
     decisive_facts,
+    with_hash,
 )
-from npuq.trained.fingerprint import hash_of
-from npuq.trained.model_file import MOST_KNOTS
-
-LONGEST_NAME = 1000
-MOST_CHANNELS = 1 << 16
-MOST_VALUES = 1 << 25  # of all tables together: zeros compress a thousandfold, and cost a gigabyte
+from npuq.latents.tables_archive import (
+    MOST_TABLES,
+    archive_of,
+    check_format,
+    read_archive,
+    read_arrays,
+)
 
 
 def save_tables(path: str | Path, tables: Tables) -> None:
@@ -56,10 +58,7 @@ def load_tables(path: str | Path) -> Tables:
         TablesError: the file is missing, damaged, of a newer format, or holds no tables of ours.
         TypeError: `path` is no name of a file.
     """
-    try:
-        return _read(path_of(path), str(path))
-    except FileNotFoundError:
-        raise TablesError(f"{path}: there is no such file of tables") from None
+    return _read(path_of(path), str(path))
 
 
 def tables_to_bytes(tables: Tables) -> bytes:
@@ -68,26 +67,7 @@ def tables_to_bytes(tables: Tables) -> bytes:
     Raises:
         TablesError: as `save_tables`.
     """
-    check_size(tables.name, tables.integers)
-    facts = decisive_facts(tables) | {"name": tables.name, "hash": tables.hash.hex()}
-    arrays = decisive_arrays(tables) | {"manifest": manifest_array(facts)}
-    return archive_bytes(arrays, compress=True)
-
-
-def check_size(name: str, tables: IntegerTables) -> None:
-    """Check that a reader takes them.
-
-    Raises:
-        TablesError: there are too many or too long ones, or their name is too long.
-    """
-    if len(name) > LONGEST_NAME or tables.first.size > MOST_CHANNELS:
-        raise TablesError(
-            f"tables: at most {MOST_CHANNELS}, with a name of at most {LONGEST_NAME} characters"
-        )
-    if tables.values.size > MOST_VALUES:
-        raise TablesError(
-            f"tables: at most {MOST_VALUES} numbers together, not {tables.values.size}"
-        )
+    return archive_of(tables, decisive_facts(tables), decisive_arrays(tables))
 
 
 def tables_from_bytes(data: bytes) -> Tables:
@@ -100,17 +80,9 @@ def tables_from_bytes(data: bytes) -> Tables:
 
 
 def _read(file: Path | BinaryIO, name: str) -> Tables:
-    try:
-        with opened(file) as archive:
-            tables = _checked(archive, name)
-        if hash_of(decisive_facts(tables), decisive_arrays(tables)) != tables.hash:
-            raise TablesError(f"{name}: damaged, the contents do not match the hash")
-        check_step(tables.step, tables.alpha)
-        return tables
-    except (NpuqError, FileNotFoundError):
-        raise
-    except Exception as error:  # damaged archives raise whatever zipfile and zlib come across
-        raise TablesError(f"{name}: no tables of npuq, or damaged") from error
+    tables = read_archive(file, name, "tables", _checked, with_hash)
+    check_step(tables.step, tables.alpha)
+    return tables
 
 
 def _checked(archive: Archive, name: str) -> Tables:
@@ -122,21 +94,13 @@ def _checked(archive: Archive, name: str) -> Tables:
         )
     if manifest["kind"] != "tables":
         raise TablesError(f"{name}: not tables, but a {manifest['kind']} model")
-    if int(manifest["format"]) > FORMAT:
-        raise TablesError(f"{name}: the format is newer than this library; update npuq")
-    shapes = archive.shapes
-    count = shapes["first"].size
-    expected: dict[str, tuple[int, ...]] = dict.fromkeys(("first", "last", "log2_knots"), (count,))
-    expected |= {"phases": (DITHER_LEVELS,), "differences": (shapes["differences"].size,)}
-    if "thresholds" in shapes:
-        expected["thresholds"] = (count - 1,)
-    most = MOST_LEVELS if "thresholds" in shapes else MOST_CHANNELS
-    if not 0 < count <= most or shapes["differences"].size > min(count * MOST_KNOTS, MOST_VALUES):
-        raise ValueError("more tables, or longer ones, than npuq makes")
-    for member, shape in expected.items():
-        if shapes[member].shape != shape or shapes[member].itemsize > 8:
-            raise ValueError(f"{member} has shape {shapes[member].shape}, not {shape}")
-    arrays = {member: archive.read(member) for member in expected}
+    check_format(manifest, name, FORMAT)
+    with_scales = "thresholds" in archive.shapes
+    count = archive.shapes["first"].size
+    more: dict[str, tuple[int, ...]] = {"phases": (DITHER_LEVELS,)}
+    if with_scales:
+        more["thresholds"] = (count - 1,)
+    arrays = read_arrays(archive, MOST_LEVELS if with_scales else MOST_TABLES, more)
     phases, thresholds = arrays.pop("phases"), arrays.pop("thresholds", None)
     check_phases(phases)
     if phases.dtype != np.uint16 or not _is_rising(thresholds):

@@ -31,7 +31,7 @@ from npuq.errors import (
     UnsupportedVersionError,
     WrongTablesError,
 )
-from npuq.latents import layout, tables_file
+from npuq.latents import layout, tables_archive, tables_file
 from npuq.latents.container import FIXED, pack, unpack
 from npuq.latents.quantization import phases_of
 from npuq.latents.scales import level_indexes
@@ -573,10 +573,10 @@ def test_damaged_tables_are_refused(tmp_path: Path) -> None:
 
 def test_more_tables_than_a_file_holds_are_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
     size = NORMAL.integers.values.size
-    monkeypatch.setattr(tables_file, "MOST_VALUES", size)
+    monkeypatch.setattr(tables_archive, "MOST_VALUES", size)
     data = tables_file.tables_to_bytes(NORMAL)
     assert tables_file.tables_from_bytes(data).hash == NORMAL.hash
-    monkeypatch.setattr(tables_file, "MOST_VALUES", size - 1)
+    monkeypatch.setattr(tables_archive, "MOST_VALUES", size - 1)
     with pytest.raises(TablesError, match=f"not {size}"):
         tables_file.tables_to_bytes(NORMAL)
     with pytest.raises(TablesError, match="damaged"):

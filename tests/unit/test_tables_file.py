@@ -14,7 +14,9 @@ from models import tiny_model
 import npuq
 from npuq.backend import Array
 from npuq.errors import TablesError
-from npuq.latents.tables_file import LONGEST_NAME, tables_from_bytes, tables_to_bytes
+from npuq.io.archive import archive_bytes, manifest_array
+from npuq.latents.tables_archive import LONGEST_NAME
+from npuq.latents.tables_file import tables_from_bytes, tables_to_bytes
 from npuq.trained.model_file import MOST_KNOTS, save_model
 
 LEVELS = npuq.make_scale_tables(step=0.5, alpha=4.0)
@@ -65,3 +67,13 @@ def test_members_of_other_shapes_and_types_are_refused(name: str) -> None:
     with pytest.raises(TablesError, match="the tables in the stream: no tables of npuq") as caught:
         tables_from_bytes(file.getvalue())
     assert reason in str(caught.value.__cause__)
+
+
+@pytest.mark.parametrize("kind", ["tables", "lattice tables"])
+def test_a_newer_format_is_said_to_be_one(kind: str, tmp_path: Path) -> None:
+    """Whatever else it holds, which this library cannot know."""
+    manifest = manifest_array({"kind": kind, "format": 2})
+    (tmp_path / "new.npz").write_bytes(archive_bytes({"manifest": manifest}, compress=True))
+    load = npuq.load_tables if kind == "tables" else npuq.load_lattice_tables
+    with pytest.raises(TablesError, match="new.npz: the format is newer than this library"):
+        load(tmp_path / "new.npz")
