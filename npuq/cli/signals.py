@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import threading
 from collections.abc import Iterator
 from types import FrameType
+
+from npuq.runtime.interruptions import heard_by
 
 ASKS_TO_END = ("SIGTERM", "SIGHUP")
 """What a batch system or a closed terminal sends; not every system has all of them."""
@@ -30,20 +31,9 @@ def ending_as_on_ctrl_c() -> Iterator[None]:
 
     A signal that is ignored stays so: `nohup` ignores SIGHUP.
     """
-    if threading.current_thread() is not threading.main_thread():  # the only one that may ask
-        yield
-        return
 
     def end(number: int, frame: FrameType | None) -> None:
         raise Terminated(number)
 
-    before = {}
-    for name in ASKS_TO_END:
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
-            before[number] = signal.signal(number, end)
-    try:
+    with heard_by(end, ASKS_TO_END, replaces=lambda present: present == signal.SIG_DFL):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import pickle
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FrameType
@@ -21,6 +20,7 @@ from npuq.ranks.post import Post
 from npuq.ranks.queue import lead, serve
 from npuq.ranks.sources import this_npuq
 from npuq.ranks.sums import ByMpi, Sums
+from npuq.runtime.interruptions import heard_by
 from npuq.runtime.threads import thread_count
 
 T = TypeVar("T")
@@ -115,25 +115,15 @@ class MpiRanks(Ranks):
     @contextlib.contextmanager
     def stopping_together(self) -> Iterator[None]:
         """Within it a signal is noted, for the next `mean`; a second one interrupts at once."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
 
         def note(number: int, frame: FrameType | None) -> None:
             if self.asked:
                 raise Stopped(number)
             self.asked = number
 
-        before = {}
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            number = getattr(signal, name, None)
-            if number is not None and signal.getsignal(number) != signal.SIG_IGN:
-                before[number] = signal.signal(number, note)
-        try:
+        names = ("SIGINT", "SIGTERM", "SIGHUP")
+        with heard_by(note, names, replaces=lambda present: present != signal.SIG_IGN):
             yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
         if self.asked:  # since the last step
             raise Stopped(self.asked)
 

@@ -301,8 +301,8 @@ CUDA_MUTANTS = [
     ),
     Mutant(
         "device: an interruption cuts some steps in two", "npuq/runtime/interruptions.py",
-        "before = {number: signal.signal(number, note)",
-        "before = {number: signal.getsignal(number)",
+        "before[number] = signal.signal(number, handler)",
+        "before[number] = signal.getsignal(number)",
         ("tests/unit/test_interruptions.py",),
     ),
     Mutant(
