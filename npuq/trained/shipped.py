@@ -1,6 +1,7 @@
 """The models that come with the package, in `npuq/weights`, by quality or by hash.
 
-A file there is never replaced once it was released: old compressed files name it by its hash.
+Old compressed files name their model by its hash: what is taken out of that folder is entered in
+`retired.py`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from npuq.trained.linear import LINEAR
 from npuq.trained.methods import check_method
 from npuq.trained.model import Model
 from npuq.trained.model_file import load_model
+from npuq.trained.retired import where_to_find
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
 SHIPPED_KINDS = (LINEAR.name, HYPERPRIOR.name)
@@ -73,10 +75,7 @@ def find_model(wanted: bytes, model: Model | None = None) -> Model:
         return model
     path = _shipped_paths().get(wanted)
     if path is None:
-        raise WrongModelError(
-            f"the file needs model {wanted.hex()}, which does not come with npuq; "
-            "give its model file"
-        )
+        raise WrongModelError(where_to_find(wanted))
     return _load_once(path)
 
 

@@ -12,6 +12,7 @@ from models import tiny_hyperprior, tiny_model
 
 from npuq.codec.files import CODECS, compress, decompress
 from npuq.errors import ModelError, WrongModelError
+from npuq.io.archive import read_manifest
 from npuq.models import factorized, hyperprior, linear
 from npuq.models.linear import CHANNELS
 from npuq.nn import nonparametric
@@ -24,7 +25,8 @@ from npuq.trained.make import make_model
 from npuq.trained.model import Model
 from npuq.trained.model_file import load_model, save_model
 from npuq.trained.phases import hard_phases, plain_phases, soft_phases
-from npuq.trained.shipped import find_model
+from npuq.trained.retired import RETIRED
+from npuq.trained.shipped import WEIGHTS, find_model
 from npuq.training.checkpoint import TrainingState, save_checkpoint
 from npuq.training.options import TrainingOptions
 
@@ -248,8 +250,18 @@ def test_find_model(model: Model) -> None:
     assert find_model(model.hash, model) is model
     with pytest.raises(WrongModelError, match="needs model"):
         find_model(b"another!", model)
-    with pytest.raises(WrongModelError, match="does not come with npuq"):
+    with pytest.raises(WrongModelError, match="does not come with npuq; give its model file"):
         find_model(b"another!")
+
+
+@pytest.mark.parametrize(("wanted", "name", "version"), [(k, *v) for k, v in RETIRED.items()])
+def test_a_retired_model_is_named_with_its_version(wanted: str, name: str, version: str) -> None:
+    with pytest.raises(WrongModelError) as caught:
+        find_model(bytes.fromhex(wanted))
+    for word in (wanted, name, version, "decompress with"):
+        assert word in str(caught.value)
+    shipped = {read_manifest(path)["hash"] for path in WEIGHTS.glob("*.npz")}
+    assert wanted not in shipped
 
 
 def test_hyper_latents_are_quantized_about_their_medians() -> None:
