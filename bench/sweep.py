@@ -27,7 +27,6 @@ from held_out import held_out_loss
 from npuq.trained.model_file import load_model
 
 HERE = Path(__file__).parent
-QUALITY_4 = HERE.parent / "npuq" / "weights" / "hyperprior-un-4.npz"
 CROPS = 2400
 BASE = {
     "--preset": "fast-hyperprior-un",
@@ -46,7 +45,6 @@ BASE = {
 TRIALS: dict[str, dict[str, str]] = {
     "base": {},
     "another seed": {"--seed": "1"},
-    "grown from 96 latents": {"--init-model": str(QUALITY_4)},
     "constant, then linear": {"--rate-schedule": "constant", "--cooldown-steps": "240"},
     "average of 12 steps": {"--average-steps": "12"},
     "turns": {"--turns": ""},

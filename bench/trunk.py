@@ -4,12 +4,13 @@
     python bench/trunk.py snapshot RUN [PHOTOGRAPHS]
     python bench/trunk.py pack PHOTOGRAPHS FOLDER
 
-`train` goes on with RUN, or begins it where the snapshot ends (`bench/trunk/trunk.npz`; before
-there was one, with the shipped model of quality 4, grown to 192 latents). The rate is constant, so
-that the trunk can be left at any step. It ends after S seconds, or whenever it is asked to, with an
-exact checkpoint in RUN and a new snapshot: the averaged weights in half precision, and how many
-crops they have seen. With `--parity` the device first has to agree with the CPU in the tests for
-that. `pack` makes photographs small enough to travel to a machine with a GPU.
+`train` goes on with RUN, or begins it where the snapshot ends (`bench/trunk/trunk.npz`; the first
+one began with a model of quality 4 of npuq 0.1.0, grown to 192 latents). The rate is constant, so
+that the trunk can be left at any step: `train_weights.py` branches off it. It ends after S seconds,
+or whenever it is asked to, with an exact checkpoint in RUN and a new snapshot: the averaged weights
+in half precision, and how many crops they have seen. With `--parity` the device first has to agree
+with the CPU in the tests for that. `pack` makes photographs small enough to travel to a machine
+with a GPU.
 """
 
 from __future__ import annotations
@@ -35,7 +36,6 @@ from npuq.training.options import TrainingOptions
 
 HERE = Path(__file__).parent
 SNAPSHOT = HERE / "trunk" / "trunk.npz"
-FIRST_START = HERE.parent / "npuq" / "weights" / "hyperprior-un-4.npz"
 LMBDA = 0.0125
 OPTIONS = {
     "--preset": "fast-hyperprior-un",
@@ -96,11 +96,10 @@ def train(args: argparse.Namespace) -> None:
     if begun:
         command += ["--resume"]
     else:
-        start = SNAPSHOT if SNAPSHOT.exists() else FIRST_START
         # the seed is the number of crops before: so no crop is seen again, and none is forgotten
-        crops = load_model(start).training.get("crops", 0)
+        crops = load_model(SNAPSHOT).training["crops"]
         command += [word for pair in OPTIONS.items() for word in pair]
-        command += ["--init-model", str(start), "--seed", str(crops)]
+        command += ["--init-model", str(SNAPSHOT), "--seed", str(crops)]
         command += ["--batch-size", str(args.batch_size)]
     command += ["--device", args.device]
     before = saved_run(args.run / "checkpoint.npz").step if begun else 0
@@ -135,7 +134,6 @@ def snapshot(args: argparse.Namespace) -> None:
         half=True,
         training={"crops": crops, "options": run.options, **run.provenance},
     )
-    SNAPSHOT.parent.mkdir(exist_ok=True)
     save_model(SNAPSHOT, model)
     print(f"{SNAPSHOT}: after {crops} crops")
     if args.photographs is not None:

@@ -4,7 +4,8 @@
 #     bench/paper/train_curves.sh PHOTOGRAPHS RUNS
 #
 # Each run leaves its history in bench/results/curves; `python bench/paper/curves.py` draws them. On
-# two cores a run takes 2 minutes.
+# two cores a run takes 2 minutes. Those of the hyperprior model
+# branch off RUNS/trunk, a run of bench/trunk.py; their models are in RUNS.
 set -euo pipefail
 photographs=$1 runs=$2
 curves=$(dirname "$0")/../results/curves
@@ -13,12 +14,17 @@ mkdir -p "$runs" "$curves"
 run() {
     local name=$1
     shift
-    local resume=()
-    if [[ -e $runs/$name/checkpoint.npz ]]; then resume=(--resume); fi
-    npuq train "$photographs" "$runs/$name" --seed 1 "$@" ${resume[@]+"${resume[@]}"}
+    local start=()
+    if [[ -e $runs/$name/checkpoint.npz ]]; then
+        start=(--resume)
+    elif [[ -n $trunk ]]; then
+        start=(--branch-from "$trunk")
+    fi
+    npuq train "$photographs" "$runs/$name" --seed 1 "$@" ${start[@]+"${start[@]}"}
     cp "$runs/$name/history.csv" "$curves/$name.csv"
 }
 
+trunk=
 sampled=(--no-expected-rate --no-expected-distortion)
 linear=(--steps 5000 --checkpoint-every 250)
 
@@ -37,12 +43,22 @@ for kind in un sr; do
     done
 done
 
-# Fig. 3B: the hyperprior model, smaller and for fewer steps, at a high bit rate
-hyperprior=(--preset fast-hyperprior-sr --size 32,48 --crop 64 --validation-crop 128
-    --lmbda 0.05 --steps 2000 --checkpoint-every 100)
-for name_and_alphas in 13:13:13 anneal:1:16 7:7:7; do
-    IFS=: read -r name start end <<< "$name_and_alphas"
-    soft=(--alpha-start "$start" --alpha-end "$end")
-    run "fig3b-$name-e" "${hyperprior[@]}" "${soft[@]}"
-    run "fig3b-$name" "${hyperprior[@]}" "${soft[@]}" "${sampled[@]}"
-done
+# Figs. 3B and 6C: short branches of the hyperprior's trunk (bench/trunk.py), at a high bit rate with
+# three courses of alpha, and with one of them at lower rates
+branch() {
+    local name=$1 lambda=$2 start=$3 end=$4
+    local soft=(--lmbda "$lambda" --alpha-start "$start" --alpha-end "$end")
+    run "$name-e" "${hyperprior[@]}" "${soft[@]}"
+    run "$name" "${hyperprior[@]}" "${soft[@]}" "${sampled[@]}"
+}
+
+hyperprior=(--preset fast-hyperprior-sr --size 64,192 --batch-size 2 --validation-crop 256
+    --coordinates frequency --learning-rate 8e-4 --warmup-steps 50 --rate-schedule constant
+    --steps 750 --cooldown-steps 500 --skip-ratio 10 --checkpoint-every 50)
+trunk=$runs/trunk/checkpoint.npz
+branch fig3b-anneal 0.05 1 16
+branch fig3b-7 0.05 7 7
+branch fig3b-13 0.05 13 13
+branch fig6c-1 0.0015625 1 16
+branch fig6c-2 0.003125 1 16
+branch fig6c-4 0.0125 1 16
