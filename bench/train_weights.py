@@ -12,8 +12,8 @@ NAME chooses among the models, by a part of their names: linear, sr, linear-un-4
 the models there. OPTIONS go to every `npuq train`, for a quick try of the whole grid.
 
 The hyperprior models branch off a trunk, one long training (`trunk.py`), whose run must lie in
-RUNS/trunk: each takes over its parameters and moments and has its own lambda and softness, 1,000
-steps at the trunk's learning rate and 2,000 in which it falls to zero.
+RUNS/trunk: each takes over its parameters and moments and has its own lambda and softness, 800
+steps at the trunk's learning rate and 1,700 in which it falls to zero.
 
 On two cores a run of the linear model takes 4 to 5 minutes, two branches side by side take a
 quarter of an hour. Qualities 2, 4 and 5 of the linear model were trained by earlier versions of the
@@ -77,7 +77,7 @@ def hyperprior(kind: str, quality: int) -> Run:
 
 BRANCH = (
     "--size=64,192", "--coordinates=frequency", "--learning-rate=8e-4", "--warmup-steps=100",
-    "--rate-schedule=constant", "--steps=3000", "--cooldown-steps=2000", "--average-steps=50",
+    "--rate-schedule=constant", "--steps=2500", "--cooldown-steps=1700", "--average-steps=50",
     "--skip-ratio=10", "--batch-size=2",
 )  # fmt: skip
 RUNS = [

@@ -54,7 +54,7 @@ branch() {
 
 hyperprior=(--preset fast-hyperprior-sr --size 64,192 --batch-size 2 --validation-crop 256
     --coordinates frequency --learning-rate 8e-4 --warmup-steps 50 --rate-schedule constant
-    --steps 750 --cooldown-steps 500 --skip-ratio 10 --checkpoint-every 50)
+    --steps 500 --cooldown-steps 350 --skip-ratio 10 --checkpoint-every 50)
 trunk=$runs/trunk/checkpoint.npz
 branch fig3b-anneal 0.05 1 16
 branch fig3b-7 0.05 7 7
