@@ -3,8 +3,8 @@
 #
 #     bench/paper/train_curves.sh PHOTOGRAPHS RUNS
 #
-# Each run leaves its history in bench/results/curves; `python bench/paper/curves.py` draws them. On
-# two cores a run takes 2 minutes.
+# Each run leaves its history in bench/results/curves, which `python bench/paper/figure.py 2 3 5`
+# draws. On two cores a run takes 2 minutes.
 set -euo pipefail
 photographs=$1 runs=$2
 curves=$(dirname "$0")/../results/curves

@@ -1,0 +1,123 @@
+"""Courses of training, with expected gradients (E) and without: Figs. 2B, 3B, 5A and 6C.
+
+Results are the histories that `train_curves.sh` left in `results/curves`, and for Fig. 6C lines of
+`held_out.py --json`, one for each model, in `results/expected_gradients.jsonl`.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from npuq.errors import NpuqError
+from npuq.evaluation.figures import COLOURS
+
+from .style import existing
+
+E, SAMPLED = "expected gradients (E)", "sampled gradients"
+SOFT, PLAIN = COLOURS["un+uq+sr"], COLOURS["un+q"]
+TRAIN = "bash bench/paper/train_curves.sh PHOTOGRAPHS RUNS"
+EVALUATE = (
+    "python bench/held_out.py PHOTOGRAPHS MODEL [MODEL ...] --method un+uq+sr --json > {path}"
+)
+SETTLED = 0.1  # of a training, after which its curves fit between the axes
+LOSSES = {"held-out": "validation_loss", "training": "loss"}
+"""Columns of a history."""
+
+
+class Run(NamedTuple):
+    """One line: the name of a history, and how it is drawn."""
+
+    name: str
+    label: str
+    colour: str
+    dashed: bool
+
+
+def with_and_without(name: str) -> list[Run]:
+    """Two runs that differ in nothing but expected gradients."""
+    return [Run(f"{name}-e", E, SOFT, False), Run(name, SAMPLED, "0.3", True)]
+
+
+FIG2B = {rate: with_and_without(f"fig2b-{rate}") for rate in ("low", "high")}
+FIG3B = {alpha: with_and_without(f"fig3b-{alpha}") for alpha in ("anneal", "7", "13")}
+FIG5A = [
+    Run("fig5a-un-jpeg", "UN, JPEG's", PLAIN, False),
+    Run("fig5a-un-orthogonal", "UN, random orthogonal", PLAIN, True),
+    Run("fig5a-sr-jpeg", "UN + SR, JPEG's", SOFT, False),
+    Run("fig5a-sr-orthogonal", "UN + SR, random orthogonal", SOFT, True),
+]
+
+
+def read_course(results: Path, name: str, losses: str = "held-out") -> list[tuple[int, float]]:
+    """(step, loss) of a run.
+
+    Raises:
+        NpuqError: it left no history, or one without such numbers.
+    """
+    path = existing(results / "curves" / f"{name}.csv", TRAIN)
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    try:
+        found = [(int(row["step"]), float(row[LOSSES[losses]])) for row in rows]
+    except (KeyError, TypeError, ValueError):
+        found = []
+    if not found:
+        raise NpuqError(f"{path}: is no history of `npuq train`; `{TRAIN}` makes it")
+    return found
+
+
+def draw_courses(axes: Any, results: Path, runs: Sequence[Run], losses: str = "held-out") -> None:
+    """Loss against the step; what falls fast at first is not to flatten all that follows.
+
+    Spikes of a training that is not stable may leave the axes: their top is what 95 % of each
+    run's losses stay below once it has settled.
+    """
+    lowest, highest = np.inf, -np.inf
+    for run in runs:
+        course = read_course(results, run.name, losses)
+        steps, values = np.array(course).T
+        style = {"ls": (0, (4, 2)) if run.dashed else "-", "color": run.colour}
+        axes.plot(steps, values, label=run.label, **style)
+        settled = values[steps >= SETTLED * steps[-1]]
+        lowest = min(lowest, float(settled.min()))
+        highest = max(highest, float(np.quantile(settled, 0.95)))
+    margin = 0.05 * (highest - lowest) or 0.05 * abs(lowest)
+    where = "held-out loss" if losses == "held-out" else "loss in training"
+    axes.set(xlabel="training step", ylabel=f"{where} [bit/pixel]")
+    axes.set(xlim=(0, None), ylim=(lowest - margin, highest + 2 * margin))
+    axes.legend(loc="upper right")
+
+
+def read_gradients(results: Path) -> list[dict[str, Any]]:
+    """Models with expected gradients and without, on held-out photographs.
+
+    Raises:
+        NpuqError: there are none, or lines that are none of `held_out.py`.
+    """
+    path = results / "expected_gradients.jsonl"
+    command = EVALUATE.format(path=path)
+    rows = [json.loads(line) for line in existing(path, command).read_text().splitlines()]
+    wanted = {"expected_gradients", "lmbda", "bpp", "psnr", "pictures"}
+    if not rows or not all(wanted <= row.keys() for row in rows):
+        raise NpuqError(f"{path}: each line must have {', '.join(sorted(wanted))}; `{command}`")
+    return rows
+
+
+def draw_gradients(axes: Any, rows: Sequence[dict[str, Any]]) -> None:
+    """Fig. 6C: rate and PSNR at several lambdas."""
+    for expected, label, style in (
+        (True, E, {"color": SOFT, "ls": "-"}),
+        (False, SAMPLED, {"color": "0.3", "ls": (0, (4, 2)), "mfc": "white"}),
+    ):
+        points = [(r["bpp"], r["psnr"]) for r in rows if r["expected_gradients"] == expected]
+        if points:
+            axes.plot(*zip(*sorted(points), strict=True), marker="o", label=label, **style)
+    axes.set(xlabel="bits per pixel", ylabel="PSNR [dB]")
+    axes.set_xlim(left=0)
+    axes.legend(loc="lower right")
