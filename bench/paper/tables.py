@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "linear": rates_table(args.results, "linear"),
             "hyperprior": rates_table(args.results, "hyperprior"),
             "points": points_table(args.results),
-            "statements": markdown(("", "paper", "ours"), statements(args.results, args.losses)),
+            "statements": statements_table(args.results, args.losses),
         }
         if args.write is not None:
             page = args.write.read_text("utf-8")
@@ -134,6 +134,11 @@ def at_rate(records: Sequence[Record], method: str, bpp: float, psnr: float) -> 
         return f"{ours:.2f} dB ({signed(ours - psnr)})"
     end = 0 if bpp < rates[0] else -1
     return f"beyond our curve, which ends at {rates[end]:.3f} bpp, {psnrs[end]:.2f} dB"
+
+
+def statements_table(results: Path, losses: str) -> str:
+    """What else the paper says in numbers, or finds by its experiments."""
+    return markdown(("", "paper", "ours"), statements(results, losses))
 
 
 if __name__ == "__main__":

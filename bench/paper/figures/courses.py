@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -67,31 +68,40 @@ def read_course(results: Path, name: str, losses: str = "held-out") -> list[tupl
         found = [(int(row["step"]), float(row[LOSSES[losses]])) for row in rows]
     except (KeyError, TypeError, ValueError):
         found = []
-    if not found:
+    if not any(math.isfinite(loss) for _, loss in found):
         raise NpuqError(f"{path}: is no history of `npuq train`; `{TRAIN}` makes it")
     return found
 
 
-def draw_courses(axes: Any, results: Path, runs: Sequence[Run], losses: str = "held-out") -> None:
-    """Loss against the step; what falls fast at first is not to flatten all that follows.
+def draw_courses(
+    axes: Sequence[Any], results: Path, panels: Sequence[Sequence[Run]], losses: str = "held-out"
+) -> None:
+    """Loss against the step, in panels that share one scale.
 
-    Spikes of a training that is not stable may leave the axes: their top is what 95 % of each
-    run's losses stay below once it has settled.
+    What falls fast at first is not to flatten all that follows, nor is a training that is not
+    stable: the top is what 95 % of losses stay below once a run has settled, and at most three
+    times as far up as that of the panel in which it is lowest.
     """
-    lowest, highest = np.inf, -np.inf
-    for run in runs:
-        course = read_course(results, run.name, losses)
-        steps, values = np.array(course).T
-        style = {"ls": (0, (4, 2)) if run.dashed else "-", "color": run.colour}
-        axes.plot(steps, values, label=run.label, **style)
-        settled = values[steps >= SETTLED * steps[-1]]
-        lowest = min(lowest, float(settled.min()))
-        highest = max(highest, float(np.quantile(settled, 0.95)))
-    margin = 0.05 * (highest - lowest) or 0.05 * abs(lowest)
+    lowest, highest = [], []
+    for panel, runs in zip(axes, panels, strict=True):
+        tops = []
+        for run in runs:
+            steps, values = np.array(read_course(results, run.name, losses)).T
+            style = {"ls": (0, (4, 2)) if run.dashed else "-", "color": run.colour}
+            panel.plot(steps, values, label=run.label, **style)
+            settled = values[(steps >= SETTLED * steps[-1]) & np.isfinite(values)]
+            if settled.size:
+                lowest.append(float(settled.min()))
+                tops.append(float(np.quantile(settled, 0.95)))
+        highest.append(max(tops, default=math.inf))
+        panel.set(xlabel="training step", xlim=(0, None))
+    bottom = min(lowest, default=0.0)
+    height = min(max(highest) - bottom, 3 * (min(highest) - bottom)) or abs(bottom)
+    for panel in axes:
+        panel.set_ylim(bottom - 0.05 * height, bottom + 1.1 * height)
     where = "held-out loss" if losses == "held-out" else "loss in training"
-    axes.set(xlabel="training step", ylabel=f"{where} [bit/pixel]")
-    axes.set(xlim=(0, None), ylim=(lowest - margin, highest + 2 * margin))
-    axes.legend(loc="upper right")
+    axes[0].set_ylabel(f"{where} [bit/pixel]")
+    axes[0].legend(loc="upper right")
 
 
 def read_gradients(results: Path) -> list[dict[str, Any]]:

@@ -24,8 +24,8 @@ def figure_2(results: Path) -> Any:
     rates.draw_images(axes["I"], records, "linear")
     head(axes["A"], "A", f"linear, {mean_of(records)}")
     head(axes["I"], "", "single images")
-    for letter, panel, rate in (("B", "L", "low"), ("", "H", "high")):
-        courses.draw_courses(axes[panel], results, courses.FIG2B[rate])
+    for letter, panel, rate in (("B", "L", "low"), ("", "H", "high")):  # each has its own scale
+        courses.draw_courses([axes[panel]], results, [courses.FIG2B[rate]])
         head(axes[panel], letter, f"$s_7$, $r_{{16}}$, {rate} bit rate")
     rates.legend_of(figure, axes["A"])
     return figure
@@ -42,17 +42,9 @@ def figure_3(results: Path, losses: str) -> Any:
     head(axes["I"], "", "single images")
     titles = {"anneal": r"$\alpha = 1, \ldots, 16$", "7": r"$\alpha = 7$", "13": r"$\alpha = 13$"}
     panels = [axes[panel] for panel in "157"]
-    for panel, (alpha, runs) in zip(panels, courses.FIG3B.items(), strict=True):
-        courses.draw_courses(panel, results, runs, losses)
-        head(panel, "B" if panel is panels[0] else "", titles[alpha])
-    lowest, highest = zip(*(panel.get_ylim() for panel in panels), strict=True)
-    # one scale: what alpha does is to be seen, too, but what diverges is not to flatten the others
-    bottom, smallest = min(lowest), min(highest)
-    for panel in panels:
-        panel.set_ylim(bottom, min(max(highest), bottom + 3 * (smallest - bottom)))
-        if panel is not panels[0]:
-            panel.set_ylabel("")
-            panel.get_legend().remove()
+    courses.draw_courses(panels, results, list(courses.FIG3B.values()), losses)
+    for panel, letter, alpha in zip(panels, ("B", "", ""), courses.FIG3B, strict=True):
+        head(panel, letter, titles[alpha])
     rates.legend_of(figure, axes["A"])
     return figure
 
@@ -63,7 +55,7 @@ def figure_5(results: Path) -> Any:
     figure = new_figure(figsize=(7.4, 5.6))
     axes = figure.subplot_mosaic("AI;BC")
     rates.draw_means(axes["A"], records, "linear")
-    courses.draw_courses(axes["I"], results, courses.FIG5A)
+    courses.draw_courses([axes["I"]], results, [courses.FIG5A])
     rates.draw_means(axes["B"], records, "linear", "mse")
     rates.draw_means(axes["C"], records, "linear", "ms_ssim")
     head(axes["A"], "A", "linear, started at JPEG's transforms")
