@@ -15,6 +15,7 @@ import pytest
 from models import picture
 
 from npuq.evaluation.figures import TITLES
+from npuq.evaluation.metrics import psnr
 from npuq.evaluation.records import Record, as_json
 from npuq.io.image_writing import write_image
 from npuq.io.images import read_image
@@ -117,7 +118,7 @@ def test_curves_are_means_of_the_images_and_the_papers_points_are_beside(results
 def test_courses_are_the_losses_asked_for_on_one_scale(results: Path) -> None:
     """A training that is not stable leaves the axes, and flattens no other."""
     write_course(results, "fig3b-13", [9, 500, 2, 700])
-    write_course(results, "fig3b-13-e", [9, 3, 2, float("nan")])
+    write_course(results, "fig3b-anneal-e", [9, 3, 2, float("nan")])
     for losses, factor in (("held-out", 1), ("training", 2)):
         with style.in_style():
             _, _, *panels = layout.figure_3(results, losses).axes
@@ -190,7 +191,7 @@ def test_crops_are_shown_pixel_by_pixel(monkeypatch: pytest.MonkeyPatch, tmp_pat
     import npuq
 
     monkeypatch.setattr(pictures, "CROP", 40)
-    monkeypatch.setattr(pictures, "shipped_qualities", lambda model: (2, 3))
+    monkeypatch.setattr(pictures, "shipped_qualities", lambda model: (3, 6))
     choice = pictures.Choice("linear", "kodim16", 24, 48)
     monkeypatch.setitem(pictures.PICTURES, 8, choice)
     image = picture(80, 96)
@@ -202,10 +203,18 @@ def test_crops_are_shown_pixel_by_pixel(monkeypatch: pytest.MonkeyPatch, tmp_pat
     quality, files = pictures.files_of(
         image, "linear", pictures.printed_points("linear", "kodim16")
     )
+    assert quality == 3  # a picture so small has more bits a pixel at any quality
+    with style.in_style():
+        texts = [text.get_text() for text in pictures.draw(8, tmp_path).texts]
     for method, file in files.items():
         data = npuq.compress(image, method=method, quality=quality)
         assert file.bpp == 8 * len(data) / (80 * 96)
         shown[method] = npuq.decompress(data)
+        above = texts.index(TITLES[method])
+        ratio = round(100 * file.bpp / files["un+q"].bpp)
+        assert texts[above + 1] == f"{file.bpp:.3f} bpp ({ratio} %)"
+        assert texts[above + 2] == f"{psnr(image, shown[method]):.2f} dB"
+    assert texts[-1] == "paper: 0.623 bpp (83 %)\n32.54 dB"
     for number, pixels in enumerate(shown.values()):
         left = pictures.GAP // 2 + number * (side + pictures.GAP)
         found = drawn[pictures.ABOVE : pictures.ABOVE + side, left : left + side]

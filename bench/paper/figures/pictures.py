@@ -40,8 +40,8 @@ PICTURES = {
     7: Choice("linear", "kodim03", 76, 84),  # letters and folds beside a smooth shadow
     8: Choice("linear", "kodim16", 150, 440),  # palms, clouds and waves
     9: Choice("linear", "kodim23", 140, 90),  # feathers beside a smooth background
-    10: Choice("hyperprior", "kodim02", 130, 140),  # latch, knob and grain of the wood
-    11: Choice("hyperprior", "kodim15", 60, 370),  # eye and paint
+    10: Choice("hyperprior", "kodim02", 130, 150),  # latch, knob and grain of the wood
+    11: Choice("hyperprior", "kodim15", 60, 376),  # eye and paint
     12: Choice("hyperprior", "kodim21", 80, 290),  # lighthouse and sky
 }
 
