@@ -236,6 +236,27 @@ def test_photographs_that_are_absent_or_others_are_named(
     assert "kodim21: is 64 x 48, not the one of Kodak" in capsys.readouterr().err
 
 
+@pytest.mark.slow
+def test_what_kodak_measures_is_what_figures_and_tables_read(tmp_path: Path) -> None:
+    photographs = tmp_path / "photographs"
+    photographs.mkdir()
+    for number, name in enumerate(IMAGES["linear"]):
+        write_image(photographs / f"{name}.png", picture(176, 168, number))
+    command = [sys.executable, PAPER / "kodak.py", photographs, "--out", tmp_path]
+    command += ["--qualities", "3,4,5"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    records = rates.read_records(tmp_path, "linear")
+    assert {(r.image, r.quality) for r in records} == {
+        (name, quality) for name in IMAGES["linear"] for quality in (3, 4, 5)
+    }
+    rows = tables.rates_table(tmp_path, "linear").splitlines()[2:]
+    assert len(rows) == 9 and len(records) == 27
+    mean = np.mean([r.bpp for r in records if (r.method, r.quality) == ("un+uq", 5)])
+    assert "| 5 | UN + UQ | " in rows[7] and f"| {mean:.3f} |" in rows[7]
+    assert done.stdout.count("bits   ") == 9  # payloads beside what the tables promise
+
+
 # --- tables -------------------------------------------------------------------------------------
 
 

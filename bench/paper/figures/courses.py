@@ -1,7 +1,8 @@
 """Courses of training, with expected gradients (E) and without: Figs. 2B, 3B, 5A and 6C.
 
-Results are the histories that `train_curves.sh` left in `results/curves`, and for Fig. 6C lines of
-`held_out.py --json`, one for each model, in `results/expected_gradients.jsonl`.
+Results are histories of `npuq train` in `results/curves`, such as `train_curves.sh` leaves, and for
+Fig. 6C lines of `held_out.py --json` in `results/expected_gradients.jsonl`, one for each model; the
+models without E are trained with `--no-expected-rate --no-expected-distortion`.
 """
 
 from __future__ import annotations
