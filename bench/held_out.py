@@ -1,11 +1,11 @@
 """The loss of hyperprior models on whole photographs that training kept aside, by real files.
 
-    python bench/held_out.py PHOTOGRAPHS MODEL [MODEL ...] [--method un+q] [--json]
+    python bench/held_out.py PHOTOGRAPHS MODEL [MODEL ...] [--method un+q] [--json] [--every 20]
 
 PHOTOGRAPHS is the folder that `npuq train` was given: every 20th file of it, by sorted path, was
-kept aside. Each is compressed whole, decoded again, and `bpp + lambda MSE` taken from the file and
-the pixels, with the lambda of the model. The loss in training and the one on a few crops do not
-rank trainings rightly (see `sweep.py`); this one does.
+kept aside (`--every 1` takes all files of another folder). Each is compressed whole, decoded again,
+and `bpp + lambda MSE` taken from the file and the pixels, with the lambda of the model. The loss in
+training and the one on a few crops do not rank trainings rightly (see `sweep.py`); this one does.
 """
 
 from __future__ import annotations
@@ -33,11 +33,17 @@ def main() -> None:
     parser.add_argument("models", type=Path, nargs="+", metavar="MODEL")
     parser.add_argument("--method", default="un+q")
     parser.add_argument("--json", action="store_true", help="an object for each model and line")
+    parser.add_argument("--every", type=int, default=EVERY)
     args = parser.parse_args()
     for path in args.models:
-        found = held_out_loss(args.photographs, load_model(path), args.method)
+        model = load_model(path)
+        found = held_out_loss(args.photographs, model, args.method, args.every)
         if args.json:
-            print(json.dumps({"model": str(path), "method": args.method} | found), flush=True)
+            about = {"model": str(path), "method": args.method, "lmbda": model.lmbda}
+            options = model.training.get("options", {})
+            flags = ("expected_rate", "expected_distortion")
+            about["expected_gradients"] = all(options.get(flag, False) for flag in flags)
+            print(json.dumps(about | found), flush=True)
         else:
             print(
                 f"{path}: loss {found['loss']:.4f} (median {found['loss_median']:.4f}), "
@@ -46,16 +52,19 @@ def main() -> None:
             )
 
 
-def held_out_loss(folder: Path, model: Model, method: str = "un+q") -> dict[str, Any]:
+def held_out_loss(
+    folder: Path, model: Model, method: str = "un+q", every: int = EVERY
+) -> dict[str, Any]:
     """Means over the pictures of loss, rate and PSNR, and the median of the losses.
 
     Args:
         folder: of the photographs that a training was given.
         model: with the lambda that it was trained for.
         method: "un+q", "un+uq" or "un+uq+sr".
+        every: which of the photographs, in the order of their paths.
     """
     losses, rates, psnrs = [], [], []
-    for path in list_images(folder)[EVERY - 1 :: EVERY]:
+    for path in list_images(folder)[every - 1 :: every]:
         image = read_image(path)
         data = compress(image, model=model, method=method)
         decoded = decompress(data, model=model)

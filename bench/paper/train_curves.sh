@@ -3,9 +3,9 @@
 #
 #     bench/paper/train_curves.sh PHOTOGRAPHS RUNS
 #
-# Each run leaves its history in bench/results/curves; `python bench/paper/curves.py` draws them. On
-# two cores a run takes 2 minutes. Those of the hyperprior model
-# branch off RUNS/trunk, a run of bench/trunk.py; their models are in RUNS.
+# Each run leaves its history in bench/results/curves, which `python bench/paper/figure.py 2 3 5 6`
+# draws. On two cores a run takes 2 minutes. Those of the hyperprior model branch off RUNS/trunk, a
+# run of bench/trunk.py; for Fig. 6C `bench/held_out.py` then compresses photographs by their models.
 set -euo pipefail
 photographs=$1 runs=$2
 curves=$(dirname "$0")/../results/curves
