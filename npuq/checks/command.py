@@ -1,6 +1,7 @@
 """Functions of a program in any language: one line of JSON asks, one answers.
 
-    {"list": true}                                     {"names": ["soft_round", ...]}
+    {"list": true}                                     {"names": ["soft_round", ...]}, and
+                                                       "dtypes": ["float32"] if there is but one
     {"call": "soft_round", "arguments": [ARRAY, 7.0]}  {"result": ARRAY}, or a list of them,
                                                        or {"error": "what went wrong"}
 
@@ -20,6 +21,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
+from npuq.checks.law import DTYPES, Dtypes
 from npuq.checks.target import Target, checked
 from npuq.checks.wire import decoded, encoded
 from npuq.errors import CheckError
@@ -43,7 +45,7 @@ def running(command: str) -> Iterator[Target]:
 
     Raises:
         CheckError: it cannot be started, or does not answer as it should when asked for names, or
-            has names that are not on the list.
+            has names that are not on the list, or no such precisions.
     """
     try:
         words = shlex.split(command)
@@ -51,7 +53,8 @@ def running(command: str) -> Iterator[Target]:
         raise CheckError(f"{command}: cannot be started: {error}") from error
     with started(words, command) as ask:
         try:
-            names = [str(name) for name in ask({"list": True})["names"]]
+            answer = ask({"list": True})
+            names = [str(name) for name in answer["names"]]
         except (RuntimeError, KeyError, TypeError) as error:
             raise CheckError(f"{command}: does not list its functions: {error}") from error
         functions = {name: functools.partial(answered, ask, name) for name in names}
@@ -62,7 +65,20 @@ def running(command: str) -> Iterator[Target]:
             f"function_of({command!r}, {{!r}})",
             own=frozenset(names),
             again=f"npuq check --command {shlex.quote(command)}",
+            dtypes=_dtypes(answer, command),
         )
+
+
+def _dtypes(answer: dict[str, Any], command: str) -> Dtypes:
+    """The precisions in which a program says that it computes; both, if it says nothing.
+
+    Raises:
+        CheckError: these are none.
+    """
+    offered = answer.get("dtypes", list(DTYPES))
+    if not (isinstance(offered, list) and offered and all(dtype in DTYPES for dtype in offered)):
+        raise CheckError(f"{command}: its dtypes must be some of float32 and float64: {offered!r}")
+    return tuple(offered)
 
 
 def function_of(command: str, name: str) -> Callable[..., Any]:

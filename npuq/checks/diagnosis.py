@@ -79,11 +79,11 @@ def _sees(law: Law, mistake: Mistake) -> bool:
 
 
 def observations(law: Law, functions: Functions) -> list[Observation] | None:
-    """All that the law sees; None if a mistake does not answer."""
+    """All that the law sees; None if a function does not answer, the target's or a mistake's."""
     try:
         with np.errstate(all="ignore"):
             return list(law.observe(functions))
-    except (ArithmeticError, LookupError, TypeError, ValueError):
+    except (Exception, SystemExit):  # whatever the code of others raises
         return None
 
 

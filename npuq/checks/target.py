@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from npuq.checks import importing
+from npuq.checks.law import DTYPES, Dtypes
 from npuq.checks.names import ALL_NAMES, EXPECTED
 from npuq.errors import CheckError
 
@@ -30,6 +31,8 @@ class Target(NamedTuple):
     """What the whole of it is called in Python."""
     framework: str = ""
     """Whose arrays its functions take where they are: NumPy's cross over to them."""
+    dtypes: Dtypes = DTYPES
+    """In which it computes."""
 
 
 def target_of(thing: Any) -> Target:

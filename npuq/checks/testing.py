@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from npuq.checks.door import check as check_target
-from npuq.checks.door import chosen, prepared
+from npuq.checks.door import chosen, chosen_dtypes, prepared
+from npuq.checks.law import DTYPES
 from npuq.checks.report import explanation
 
 
@@ -15,6 +16,7 @@ def parametrize_with_checks(
     target: Any,
     *,
     framework: str | None = None,
+    dtypes: Sequence[str] = DTYPES,
     only: Sequence[str] = (),
     expected_failed_checks: Mapping[str, str] | None = None,
 ) -> Any:
@@ -25,7 +27,7 @@ def parametrize_with_checks(
             check()
 
     Args:
-        target, framework, only, expected_failed_checks: as in `npuq.check`.
+        target, framework, dtypes, only, expected_failed_checks: as in `npuq.check`.
 
     Returns:
         `pytest.mark.parametrize` of one argument, `check`. Called, it does nothing if the check
@@ -38,19 +40,19 @@ def parametrize_with_checks(
     import pytest
 
     expected = {} if expected_failed_checks is None else expected_failed_checks
-    prepared(target, framework)  # what cannot be judged is said once, and not by every test
-    checks = [
-        functools.partial(_run, target, framework, law.name, expected)
-        for law in chosen(only, expected)
-    ]
-    return pytest.mark.parametrize("check", checks, ids=[check.args[2] for check in checks])
+    # what cannot be judged is said once, and not by every test
+    chosen_dtypes(dtypes, prepared(target, framework)[0])
+    names = [law.name for law in chosen(only, expected)]
+    options: dict[str, Any] = {"framework": framework, "dtypes": dtypes}
+    checks = [functools.partial(_run, target, name, expected, options) for name in names]
+    return pytest.mark.parametrize("check", checks, ids=names)
 
 
-def _run(target: Any, framework: str | None, name: str, expected: Mapping[str, str]) -> None:
+def _run(target: Any, name: str, expected: Mapping[str, str], options: Mapping[str, Any]) -> None:
     import pytest
 
     of_it = {name: expected[name]} if name in expected else {}
-    records = check_target(target, framework=framework, only=[name], expected_failed_checks=of_it)
+    records = check_target(target, only=[name], expected_failed_checks=of_it, **options)
     record = next(record for record in records if record.check == name)
     if record.status == "absent":
         pytest.skip(record.message)

@@ -45,6 +45,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="whose arrays the functions take (default: NumPy's)",
     )
     parser.add_argument(
+        "--dtypes",
+        choices=("float32", "float64"),
+        help="the one precision in which the functions compute (default: both)",
+    )
+    parser.add_argument(
         "--only",
         metavar="CHECK",
         action="append",
@@ -78,8 +83,10 @@ def run(args: argparse.Namespace) -> int:
 def _records(args: argparse.Namespace) -> list[Record]:
     from npuq.checks import command, interpreter
     from npuq.checks.door import check
+    from npuq.checks.law import DTYPES
     from npuq.checks.target import load
 
+    dtypes = DTYPES if args.dtypes is None else (args.dtypes,)
     if (args.target is None) == (args.program is None):
         raise NpuqError("give either a TARGET or a --command (see npuq check --help)")
     if args.program is not None:
@@ -87,8 +94,8 @@ def _records(args: argparse.Namespace) -> list[Record]:
             if value is not None:
                 raise NpuqError(f"a --command speaks for itself: leave {option} out")
         with command.running(args.program) as program:
-            return check(program, only=args.only)
+            return check(program, dtypes=dtypes, only=args.only)
     if args.python is not None:
         with interpreter.running(args.python, args.target, args.framework) as target:
-            return check(target, only=args.only)
-    return check(load(args.target), framework=args.framework, only=args.only)
+            return check(target, dtypes=dtypes, only=args.only)
+    return check(load(args.target), framework=args.framework, dtypes=dtypes, only=args.only)

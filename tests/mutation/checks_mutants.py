@@ -9,6 +9,7 @@ TESTS = "tests/unit/test_checks.py"
 REPORTS = "tests/unit/test_checks_report.py"
 SEEN = (f"{TESTS}::test_a_mistake_is_seen_by_its_law_and_named_in_all_of_its_functions",)
 THOUSANDTH = (f"{TESTS}::test_an_error_of_a_thousandth_is_seen_in_every_result",)
+PRECISION = ("tests/unit/test_checks_precision.py",)
 PASSES = (f"{TESTS}::test_npuq_passes_everything_and_lacks_nothing",)
 
 CHECKS_MUTANTS: list[Mutant] = [
@@ -214,5 +215,40 @@ CHECKS_MUTANTS: list[Mutant] = [
         "(abs(a) > 0.5).sum()) /",
         "(abs(a) > 0.7).sum()) /",
         (f"{REPORTS}::test_lines_show_what_they_say",),
+    ),
+    Mutant(
+        "checks: both precisions are asked whatever the target has",
+        "npuq/checks/law.py",
+        "if kept == self.dtypes:",
+        "if True:",
+        PRECISION,
+    ),
+    Mutant(
+        "checks: float64 is given where float32 is said to be",
+        "npuq/checks/law.py",
+        "a.astype(np.float32) if isinstance(a, np.ndarray)",
+        "a + 0 if isinstance(a, np.ndarray)",
+        PRECISION,
+    ),
+    Mutant(
+        "checks: lines of code ask in float64 where float32 was asked",
+        "npuq/checks/law.py",
+        '"(lambda a: {w}(np.float32(a)))"',
+        '"{w}"',
+        PRECISION,
+    ),
+    Mutant(
+        "checks: float32 alone has no name",
+        "npuq/checks/calls.py",
+        'answers["float64"] == "float32"',
+        'answers["float64"] == "float16"',
+        PRECISION,
+    ),
+    Mutant(
+        "checks: what fails in one precision is said to take the other",
+        "npuq/checks/calls.py",
+        "(answers[taken] or self._answered(law, taken))",
+        "True",
+        PRECISION,
     ),
 ]  # fmt: skip

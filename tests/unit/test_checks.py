@@ -457,6 +457,11 @@ def test_mistakes_that_do_not_answer_are_no_harm() -> None:
     law = next(law for law in LAWS if law.name == "gdn.values")
     assert observations(law, {"gdn": lambda x, beta: x}) is None
 
+    def ends(*arguments: Any) -> Array:
+        raise RuntimeError("as C++ does")
+
+    assert observations(law, {"gdn": ends}) is None
+
 
 def test_numpy_functions_get_arrays_of_their_own() -> None:
     y = np.zeros(2)
