@@ -10,6 +10,7 @@ import numpy as np
 from npuq.checks.diagnosis import observations
 from npuq.checks.law import DTYPES, Functions, Law
 from npuq.checks.laws.asking import WrongResultError
+from npuq.checks.patience import HungError
 
 SEVEN_DIGITS = "the digits beyond the seventh, where float64 is asked for; nothing in float32"
 REFUSED = "every check in the other precision"
@@ -30,7 +31,11 @@ class Calls:
             self.last = name, arguments
             asked = _precision(arguments)
             self._answers[name, asked] = ""
-            result = function(*arguments)
+            try:
+                result = function(*arguments)
+            except HungError:
+                del self._answers[name, asked]
+                raise
             parts = result if isinstance(result, tuple) else (result,)
             if any(np.iscomplexobj(part) for part in parts):  # as a root of something negative
                 raise WrongResultError(f"{name} returned complex numbers")

@@ -22,14 +22,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 from npuq.checks.law import DTYPES, Dtypes
+from npuq.checks.patience import PATIENCE, seconds_of
 from npuq.checks.target import Target, checked
 from npuq.checks.wire import decoded, encoded
 from npuq.errors import CheckError
 
 Ask: TypeAlias = Callable[[Any], dict[str, Any]]
 """A request, and the answer to it."""
-PATIENCE = 120.0
-"""Seconds for an answer, before a program is ended; importing a framework may take twenty."""
 
 
 class EndedError(RuntimeError):
@@ -37,21 +36,23 @@ class EndedError(RuntimeError):
 
 
 @contextlib.contextmanager
-def running(command: str) -> Iterator[Target]:
+def running(command: str, timeout: float | None = None) -> Iterator[Target]:
     """A target for `npuq.check`: the functions that a program offers, while it runs.
 
     Args:
         command: as in a shell, but for its operators: no shell reads it.
+        timeout: seconds for an answer (default: 120).
 
     Raises:
         CheckError: it cannot be started, or does not answer as it should when asked for names, or
-            has names that are not on the list, or no such precisions.
+            has names that are not on the list, or no such precisions; or the timeout is no positive
+            number.
     """
     try:
         words = shlex.split(command)
     except ValueError as error:
         raise CheckError(f"{command}: cannot be started: {error}") from error
-    with started(words, command) as ask:
+    with started(words, command, timeout=timeout) as ask:
         try:
             answer = ask({"list": True})
             names = [str(name) for name in answer["names"]]
@@ -92,24 +93,29 @@ def function_of(command: str, name: str) -> Callable[..., Any]:
 
 
 @contextlib.contextmanager
-def started(words: Sequence[str], description: str, greeting: Any = None) -> Iterator[Ask]:
+def started(
+    words: Sequence[str], description: str, greeting: Any = None, timeout: float | None = None
+) -> Iterator[Ask]:
     """A process, and what asks it; it is ended at the end.
 
-    One that ended in a call, or hung in it for longer than `PATIENCE`, has failed that call, and is
-    started again for the next one; it hears the greeting first: what comes after is not accused.
+    One that ended in a call, or gave no answer in time, has failed that call, and is started again
+    for the next one; it hears the greeting first: what comes after is not accused.
 
     Raises:
-        CheckError: it cannot be started.
+        CheckError: it cannot be started, or the timeout is no positive number of seconds.
     """
+    seconds = seconds_of(timeout)
     processes = [_process(words, description)]
 
     def ask(request: Any) -> dict[str, Any]:
         if not processes:
             processes.append(_process(words, description))
             if greeting is not None:
-                _ask(processes[0], greeting)
+                _ask(processes[0], greeting, max(seconds, PATIENCE))
         try:
-            return _ask(processes[0], request)
+            # what is no call waits for imports
+            patience = seconds if "call" in request else max(seconds, PATIENCE)
+            return _ask(processes[0], request, patience)
         except EndedError:
             _end(processes.pop())
             raise
@@ -155,7 +161,7 @@ def answered(ask: Ask, name: str, *arguments: Any) -> Any:
     return decoded(answer["result"])
 
 
-def _ask(process: subprocess.Popen[str], request: Any) -> dict[str, Any]:
+def _ask(process: subprocess.Popen[str], request: Any, seconds: float) -> dict[str, Any]:
     assert process.stdin is not None and process.stdout is not None
     hung = threading.Event()
 
@@ -163,7 +169,7 @@ def _ask(process: subprocess.Popen[str], request: Any) -> dict[str, Any]:
         hung.set()
         process.kill()
 
-    timer = threading.Timer(PATIENCE, give_up)
+    timer = threading.Timer(seconds, give_up)
     timer.start()
     try:
         process.stdin.write(_in_json(request) + "\n")
@@ -175,7 +181,7 @@ def _ask(process: subprocess.Popen[str], request: Any) -> dict[str, Any]:
         timer.cancel()
     if not line:
         if hung.is_set():
-            raise EndedError(f"the program gave no answer within {PATIENCE:g} seconds")
+            raise EndedError(f"the program gave no answer within {seconds:g} seconds")
         raise EndedError("the program has ended")
     try:
         answer = json.loads(line)

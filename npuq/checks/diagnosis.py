@@ -17,6 +17,7 @@ import numpy as np
 from npuq.checks.law import Functions, Law, Observation, distance
 from npuq.checks.mistakes.mistake import Mistake
 from npuq.checks.ours import FUNCTIONS
+from npuq.checks.patience import RAISED_BY_OTHERS
 
 Found: TypeAlias = Mapping[str, tuple[Law, Sequence[Observation]]]
 
@@ -83,7 +84,7 @@ def observations(law: Law, functions: Functions) -> list[Observation] | None:
     try:
         with np.errstate(all="ignore"):
             return list(law.observe(functions))
-    except (Exception, SystemExit):  # whatever the code of others raises
+    except RAISED_BY_OTHERS:
         return None
 
 

@@ -16,6 +16,7 @@ from npuq.checks.diagnosis import likeliest
 from npuq.checks.frameworks import SPELLINGS, Spelling
 from npuq.checks.law import DTYPES, Functions, Law, Observation
 from npuq.checks.names import DIFFERENTIABLE, EXPECTED
+from npuq.checks.patience import RAISED_BY_OTHERS, impatient
 from npuq.checks.records import Record
 from npuq.checks.target import Target, target_of
 from npuq.errors import CheckError
@@ -28,6 +29,7 @@ def check(
     dtypes: Sequence[str] = DTYPES,
     only: Sequence[str] = (),
     expected_failed_checks: Mapping[str, str] | None = None,
+    timeout: float | None = None,
 ) -> list[Record]:
     """Judge an implementation of the paper by its laws: a record for each of them.
 
@@ -44,13 +46,17 @@ def check(
             is asked in the other one alone is absent.
         only: checks whose names begin with one of these; by default all.
         expected_failed_checks: reasons, by the names of checks that are known to fail.
+        timeout: seconds after which a call that gives no answer is interrupted and has failed
+            (default: 120); a call that does not come back to Python cannot be, and outside of the
+            main thread of a POSIX system none can. The command ends them all.
 
     Returns:
         Records (`npuq.checks.records.Record`), in the order of the laws.
 
     Raises:
         CheckError: the target has no function of the list, no check has such a name, or there is
-            no such precision, or not in the target.
+            no such precision, or not in the target; or no call can be interrupted here, or not
+            after such a time.
 
     Example:
         >>> def soft_round(y, alpha):  # Eq. 10, with the bracket read as the nearest integer
@@ -62,7 +68,7 @@ def check(
     """
     expected = {} if expected_failed_checks is None else expected_failed_checks
     laws = chosen(only, expected)
-    judged, functions = prepared(target, framework)
+    judged, functions = prepared(target, framework, timeout)
     spelling = SPELLINGS[framework or judged.framework]
     precisions = chosen_dtypes(dtypes, judged)
 
@@ -82,11 +88,11 @@ def check(
     return [_with_expectation(_inherited(record, records), expected) for record in records]
 
 
-def prepared(target: Any, framework: str | None) -> tuple[Target, Functions]:
+def prepared(target: Any, framework: str | None, timeout: float | None) -> tuple[Target, Functions]:
     """A target, and its functions of NumPy arrays with the gradients that a framework takes.
 
     Raises:
-        CheckError: it cannot be judged, or not with this framework.
+        CheckError: it cannot be judged, or not with this framework, or not with this timeout.
     """
     judged = target_of(target)
     if framework in tuple(SPELLINGS) and (judged.name == "npuq" or judged.again):
@@ -95,7 +101,12 @@ def prepared(target: Any, framework: str | None) -> tuple[Target, Functions]:
         library = frameworks.load(framework)
     except (ValueError, ImportError) as error:
         raise CheckError(str(error)) from error
-    return judged, frameworks.adapted(judged.functions, library, DIFFERENTIABLE, EXPECTED)
+    functions = frameworks.adapted(judged.functions, library, DIFFERENTIABLE, EXPECTED)
+    if judged.again:  # a process, which has a timeout of its own
+        if timeout is not None:
+            raise CheckError(f"{judged.name} runs already: give the timeout to what started it")
+        return judged, functions
+    return judged, {name: impatient(function, timeout) for name, function in functions.items()}
 
 
 def chosen(only: Sequence[str], expected: Mapping[str, str]) -> list[Law]:
@@ -156,7 +167,7 @@ def _asked(
     try:
         with np.errstate(all="ignore"):  # of what a target gives, as infinity less infinity
             seen = list(law.observe(calls.functions))
-    except (Exception, SystemExit) as error:  # whatever the code of others raises is a finding
+    except RAISED_BY_OTHERS as error:  # which is a finding
         line = line_of(law, *calls.last, target, spelling) if calls.last else ""
         what = f"{type(error).__name__}: {error}"
         return record._replace(status="fail", message=what, error=math.inf, counterexample=line)

@@ -83,15 +83,3 @@ def checked(functions: Mapping[str, Any], name: str) -> Mapping[str, Callable[..
         if not callable(function):
             raise CheckError(f"{known} of {name} is no function but {function!r}")
     return functions
-
-
-def load(text: str) -> Any:
-    """The module, or what is in it, of "package.module", "package.module:name" or "file.py".
-
-    Raises:
-        CheckError: it cannot be imported.
-    """
-    try:
-        return importing.load(text)
-    except ImportError as error:
-        raise CheckError(str(error)) from error

@@ -10,6 +10,8 @@ REPORTS = "tests/unit/test_checks_report.py"
 SEEN = (f"{TESTS}::test_a_mistake_is_seen_by_its_law_and_named_in_all_of_its_functions",)
 THOUSANDTH = (f"{TESTS}::test_an_error_of_a_thousandth_is_seen_in_every_result",)
 PRECISION = ("tests/unit/test_checks_precision.py",)
+PATIENCE = ("tests/unit/test_checks_patience.py",)
+INTERPRETER = ("tests/unit/test_checks_interpreter.py",)
 PASSES = (f"{TESTS}::test_npuq_passes_everything_and_lacks_nothing",)
 
 CHECKS_MUTANTS: list[Mutant] = [
@@ -250,5 +252,61 @@ CHECKS_MUTANTS: list[Mutant] = [
         "(answers[taken] or self._answered(law, taken))",
         "True",
         PRECISION,
+    ),
+    Mutant(
+        "checks: a target that catches all errors hangs for ever",
+        "npuq/checks/patience.py",
+        "class HungError(BaseException):",
+        "class HungError(Exception):",
+        PATIENCE,
+    ),
+    Mutant(
+        "checks: one alarm, which a target may catch",
+        "npuq/checks/patience.py",
+        "seconds, 1.0)",
+        "seconds)",
+        PATIENCE,
+    ),
+    Mutant(
+        "checks: alarms of others are forgotten",
+        "npuq/checks/patience.py",
+        "        if left:",
+        "        if False:",
+        PATIENCE,
+    ),
+    Mutant(
+        "checks: what hangs in one precision is said to take the other",
+        "npuq/checks/calls.py",
+        "del self._answers[name, asked]",
+        "pass",
+        PATIENCE,
+    ),
+    Mutant(
+        "checks: what hangs where a failure is examined hangs the judge",
+        "npuq/checks/counterexample.py",
+        "except RAISED_BY_OTHERS:",
+        "except Exception:",
+        PATIENCE,
+    ),
+    Mutant(
+        "checks: the decorator waits for ever",
+        "npuq/checks/testing.py",
+        '"timeout": timeout}',
+        '"timeout": None}',
+        PATIENCE,
+    ),
+    Mutant(
+        "checks: names of the kit's files hide modules of others",
+        "npuq/checks/worker.py",
+        "del sys.path[0]",
+        "pass",
+        INTERPRETER,
+    ),
+    Mutant(
+        "checks: lines of what is in a module do not find it",
+        "npuq/checks/importing.py",
+        "    if inside:",
+        "    if False:",
+        INTERPRETER,
     ),
 ]  # fmt: skip

@@ -127,8 +127,7 @@ def test_a_program_that_ends_in_a_call_is_started_again(tmp_path: Path) -> None:
     assert odd.status == "pass"
 
 
-def test_a_program_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("npuq.checks.command.PATIENCE", 1.5)
+def test_a_program_that_hangs_is_ended(tmp_path: Path) -> None:
     (tmp_path / "hangs.py").write_text(
         "import json, sys, time\n"
         "for line in sys.stdin:\n"
@@ -140,7 +139,9 @@ def test_a_program_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.Monke
         "    else:\n"
         "        print(json.dumps({'result': request['arguments'][0]}), flush=True)\n"
     )
-    with running(f"{sys.executable} {tmp_path / 'hangs.py'}") as target:
+    with running(f"{sys.executable} {tmp_path / 'hangs.py'}", timeout=1.5) as target:
+        with pytest.raises(CheckError, match="runs already: give the timeout to what started it"):
+            npuq.check(target, timeout=1.5)
         identity, odd = npuq.check(target, only=["soft_round.identity", "soft_round.odd"])
     assert identity.message == "EndedError: the program gave no answer within 1.5 seconds"
     assert odd.status == "pass"
@@ -172,9 +173,9 @@ def test_a_program_of_one_precision_is_asked_in_that(
 def test_either_a_target_or_a_command(capsys: pytest.CaptureFixture[str]) -> None:
     for arguments in ([], ["npuq", "--command", "true"]):
         assert main(["check", *arguments]) == 2
-        assert "give either a TARGET or a --command" in capsys.readouterr().err
+        assert "give either a target or a command" in capsys.readouterr().err
     assert main(["check", "--command", "true", "--framework", "torch"]) == 2
-    assert "leave --framework out" in capsys.readouterr().err
+    assert "leave framework out" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")

@@ -87,12 +87,12 @@ def test_what_cannot_run_is_status_2(
 
 
 def test_what_a_target_prints_is_no_part_of_the_report(
-    folder: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     code = "print('loaded')\ndef round_half_up(y):\n    print('called')\n    return y"
     (folder / "loud.py").write_text(code)
     assert main(["check", "loud.py", "--only", "round_half_up", "--json"]) == 1
-    out, err = capsys.readouterr()
+    out, err = capfd.readouterr()
     assert len(json.loads(out)) == 3
     assert "loaded" in err and "called" in err
 
