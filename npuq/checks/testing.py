@@ -33,6 +33,8 @@ def parametrize_with_checks(
         def test_mine(check):
             check()
 
+    In one line, `test_mine = npuq.parametrize_with_checks(mine)(lambda check: check())`.
+
     Args:
         target, framework, dtypes, only, expected_failed_checks, timeout: as in `npuq.check`.
         python: another interpreter, in which the target lives, then given as text: the name of a
@@ -40,7 +42,7 @@ def parametrize_with_checks(
         command: in place of a target, a program that answers lines of JSON.
 
     Returns:
-        A decorator, `pytest.mark.parametrize` of one argument, `check`. Called, it does nothing if
+        A decorator that has pytest parametrize one argument, `check`. Called, it does nothing if
         the check passes, fails the test with the report, skips it where a function is absent, and
         makes it an expected failure where that was foretold.
 
@@ -59,7 +61,14 @@ def parametrize_with_checks(
     chosen_dtypes(dtypes, prepared(target, **options)[0])
     options["dtypes"] = dtypes
     checks = [functools.partial(_run, target, name, expected, options) for name in names]
-    return pytest.mark.parametrize("check", checks, ids=names)
+    mark = pytest.mark.parametrize("check", checks, ids=names)
+
+    def decorate(test: Any) -> Any:
+        if getattr(test, "__name__", "") == "<lambda>":  # which a mark takes for an argument
+            test.__name__ = "test"
+        return mark(test)
+
+    return decorate
 
 
 def _until_the_end(process: contextlib.AbstractContextManager[Target]) -> Target:

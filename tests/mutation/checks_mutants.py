@@ -309,4 +309,11 @@ CHECKS_MUTANTS: list[Mutant] = [
         "    if False:",
         INTERPRETER,
     ),
+    Mutant(
+        "checks: functions without a name are not collected",
+        "npuq/checks/testing.py",
+        'test.__name__ = "test"',
+        "pass",
+        (f"{REPORTS}::test_a_function_without_a_name_is_collected",),
+    ),
 ]  # fmt: skip

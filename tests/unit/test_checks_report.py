@@ -266,6 +266,19 @@ def test_one_line_in_a_test_file(folder: Path) -> None:
     assert "the target has no soft_round_backward" in done.stdout
 
 
+def test_a_function_without_a_name_is_collected(folder: Path) -> None:
+    """Two in one file, of which each has its own checks."""
+    (folder / "test_mine.py").write_text(
+        "import mine; from npuq import parametrize_with_checks as each\n"
+        "test_mine = each(mine, only=['round_'])(lambda check: check())\n"
+        "test_s = each(mine, only=['soft_round.v'])(lambda check: check())\n"
+    )
+    done = python("-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", "test_mine.py", cwd=folder)
+    assert "FAILED test_mine.py::test_mine[round_half_up.ties]" in done.stdout
+    assert "PASSED test_mine.py::test_s[soft_round.values.float32]" in done.stdout
+    assert "1 failed, 4 passed, 3 skipped" in done.stdout
+
+
 PAGE = (ROOT / "npuq/checks/README.md").read_text("utf-8")
 
 
