@@ -77,15 +77,20 @@ def check(
     records = [_asked(law, precisions, calls, judged, spelling, found) for law in laws]
     known: dict[tuple[int, str], list[Observation] | None] = {}  # of mistakes in this target
     for number, (law, record) in enumerate(zip(laws, records, strict=True)):
-        if record.status == "fail" and law.name in found:
-            asked, seen = found[law.name]
-            line = shrunk(asked, seen, functions, judged, spelling)
-            record = _named(record._replace(counterexample=line), asked, functions, found, known)
-        if record.status == "fail" and not record.probably:
-            probably, cost = calls.diagnosis(law)
-            record = record._replace(probably=probably, cost=cost or record.cost)
-        records[number] = record
-    return [_with_expectation(_inherited(record, records), expected) for record in records]
+        if record.status == "fail":
+            asked, seen = found.get(law.name, (law, []))
+            line = shrunk(asked, seen, functions, judged, spelling) if seen else ""
+            probably, cost = (
+                (likeliest(asked, functions, found, MISTAKES, known) if seen else None)
+                or calls.of_one_precision(asked, seen)
+                or _inherited(record, records)
+                or calls.amid_float64(asked, seen)
+                or ("", record.cost)
+            )
+            records[number] = record._replace(
+                counterexample=line or record.counterexample, probably=probably, cost=cost
+            )
+    return [_with_expectation(record, expected) for record in records]
 
 
 def prepared(target: Any, framework: str | None, timeout: float | None) -> tuple[Target, Functions]:
@@ -175,26 +180,14 @@ def _asked(
     return _measured(record, seen)
 
 
-def _named(
-    record: Record, law: Law, functions: Functions,
-    found: Mapping[str, tuple[Law, list[Observation]]],
-    known: dict[tuple[int, str], list[Observation] | None],
-) -> Record:  # fmt: skip
-    """The record with the likeliest mistake, and what that costs."""
-    mistake = likeliest(law, functions, found, MISTAKES, known)
-    return record if mistake is None else record._replace(probably=mistake.name, cost=mistake.cost)
-
-
-def _inherited(record: Record, records: Sequence[Record]) -> Record:
-    """A gradient that fails as its function does, with the function's mistake."""
+def _inherited(record: Record, records: Sequence[Record]) -> tuple[str, str] | None:
+    """The mistake of a function whose gradient fails as well, and its cost."""
     function, backward, _ = record.check.partition("_backward.")
-    if record.status != "fail" or record.probably or not backward:
-        return record
-    for other in records:
-        if other.check.startswith(f"{function}.values") and other.probably:
-            named = f"what {function} has: {other.probably}"
-            return record._replace(probably=named, cost=other.cost)
-    return record
+    if backward:
+        for other in records:
+            if other.check.startswith(f"{function}.values") and other.probably:
+                return f"what {function} has: {other.probably}", other.cost
+    return None
 
 
 def _with_expectation(record: Record, expected: Mapping[str, str]) -> Record:

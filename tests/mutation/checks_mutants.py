@@ -81,8 +81,8 @@ CHECKS_MUTANTS: list[Mutant] = [
     Mutant(
         "checks: every mistake is like every failure",
         "npuq/checks/diagnosis.py",
-        "return alike / places if places else 0.0",
-        "return 1.0",
+        "both, one_sided = alike / np.maximum(places, 1)",
+        "both, one_sided = 1.0, 1.0",
         SEEN,
     ),
     Mutant(
@@ -249,8 +249,8 @@ CHECKS_MUTANTS: list[Mutant] = [
     Mutant(
         "checks: what fails in one precision is said to take the other",
         "npuq/checks/calls.py",
-        "(answers[taken] or self._answered(law, taken))",
-        "True",
+        "if answers[taken] or self._seen(law.asked_in((taken,))) is not None:",
+        "if True:",
         PRECISION,
     ),
     Mutant(
@@ -315,5 +315,40 @@ CHECKS_MUTANTS: list[Mutant] = [
         'test.__name__ = "test"',
         "pass",
         (f"{REPORTS}::test_a_function_without_a_name_is_collected",),
+    ),
+    Mutant(
+        "checks: mistakes that are off by a half are named",
+        "npuq/checks/diagnosis.py",
+        'NEAR = 0.25',
+        'NEAR = 0.75',
+        (TESTS,),
+    ),
+    Mutant(
+        "checks: of two mistakes none is named",
+        "npuq/checks/diagnosis.py",
+        '(is_like or one_sided > HAS)',
+        'is_like',
+        PRECISION,
+    ),
+    Mutant(
+        "checks: of two mistakes any may be named",
+        "npuq/checks/diagnosis.py",
+        'HAS = 0.9',
+        'HAS = 0.0',
+        (TESTS, *PRECISION),
+    ),
+    Mutant(
+        "checks: what fails in float32 too is called a float32",
+        "npuq/checks/calls.py",
+        'return seen is not None and not any(one.wrong().any() for one in seen)',
+        'return True',
+        PRECISION,
+    ),
+    Mutant(
+        "checks: NaN is what float32 makes",
+        "npuq/checks/calls.py",
+        'bool(no_larger.all() and',
+        'bool(',
+        (TESTS, *PRECISION),
     ),
 ]  # fmt: skip

@@ -147,6 +147,15 @@ def test_a_fault_without_a_name_gets_none() -> None:
     assert record.error == pytest.approx(0.003) and record.cost
 
 
+@pytest.mark.parametrize("share", [0.5, 0.8, 1.3])
+def test_a_factor_without_a_name_is_not_called_by_that_of_another(share: float) -> None:
+    """Those of log10 and of nats are 0.30 and 0.69."""
+    name = "logistic_bits"
+    mine = {name: lambda *arguments: share * FUNCTIONS[name](*arguments)}
+    failed = [r for r in npuq.check(mine, only=[name]) if r.status == "fail"]
+    assert len(failed) >= 5 and {record.probably for record in failed} == {""}
+
+
 def test_a_gradient_that_fails_with_its_function_says_so() -> None:
     right = FUNCTIONS["gdn_backward"]
     mine = {

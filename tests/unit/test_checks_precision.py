@@ -98,6 +98,40 @@ def test_float32_alone_is_named_where_float64_is_asked() -> None:
     assert "soft_round.values.float64" in {record.check for record in failed}
 
 
+def test_float32_amid_float64_is_named_beside_other_mistakes() -> None:
+    """Of NumPy as of PyTorch: only the slope of the hyperbolic tangent is float32."""
+
+    def soft_round(y: Array, alpha: float) -> Array:
+        m = np.floor(y) + 0.5
+        return m + np.tanh((alpha * (y - m)).astype("float32")) / np.tanh(alpha / 2) / 2
+
+    def backward(d: Array, y: Array, alpha: float) -> Array:
+        return FUNCTIONS["soft_round_backward"](d, y.astype("float32"), alpha).astype(y.dtype)
+
+    def a_little(y: Array, alpha: float) -> Array:
+        return npuq.soft_round(y, alpha) + y.dtype.type(1e-4)
+
+    def named(**mine: Any) -> dict[str, str]:
+        records = npuq.check(mine, only=["soft_round.", "soft_round_backward"])
+        return {r.check: r.probably for r in records if r.status == "fail"}
+
+    found = named(soft_round=soft_round, soft_round_backward=backward)
+    assert found.pop("soft_round.identity") == "no case for alpha = 0 in Eq. 10"
+    somewhere = "float32 somewhere amid float64"
+    inherited = {name: f"what soft_round has: {somewhere}" * ("backward" in name) for name in found}
+    assert found == {name: why or somewhere for name, why in inherited.items()}
+    assert {"soft_round.values.float64", "soft_round_backward.values"} <= set(found)
+    alone = named(soft_round_backward=backward)
+    assert alone["soft_round_backward.values"] == somewhere
+    assert set(named(soft_round=a_little).values()) == {""}
+
+
+def test_no_precision_explains_a_nan() -> None:
+    mine = {"soft_round": lambda y, alpha: np.where(y > 5, np.nan, npuq.soft_round(y, alpha))}
+    record = npuq.check(casting("float32", mine), only=["soft_round.values.float64"])[0]
+    assert (record.status, record.probably) == ("fail", "")
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_what_refuses_a_precision_is_named(dtype: str) -> None:
     records = npuq.check(strict(dtype), only=["soft_round.", "round_half_up"])

@@ -53,6 +53,11 @@ def _other_unit(kind: str, bits: Array) -> Array:
     return bits * math.log(2) if kind == "bits" else -bits
 
 
+def _common_logarithm(kind: str, bits: Array) -> Array:
+    """log10 where log2 or the natural logarithm is due."""
+    return bits * math.log10(2) * (1 if kind == "bits" else -1)
+
+
 _TAILED = ("bits", "log_density")
 _VALUES, _SOFT = "logistic_bits.values.float64", "logistic_soft_rounded_bits.values.float64"
 
@@ -130,6 +135,11 @@ MISTAKES = (
         "nats for bits, or bits for nats",
         "rates that are wrong by a factor of 0.69, and lambda too",
         _VALUES, _answers(exact.bits, kinds=_TAILED, change=_other_unit),
+    ),
+    Mistake(
+        "log10 in place of the logarithm",
+        "rates that are wrong by a factor of 0.30, and lambda too",
+        _VALUES, _answers(exact.bits, kinds=_TAILED, change=_common_logarithm),
     ),
     Mistake(
         "the wrong sign of the logarithm", "a loss that asks for more bits",
