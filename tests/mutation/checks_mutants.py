@@ -10,6 +10,7 @@ REPORTS = "tests/unit/test_checks_report.py"
 SEEN = (f"{TESTS}::test_a_mistake_is_seen_by_its_law_and_named_in_all_of_its_functions",)
 THOUSANDTH = (f"{TESTS}::test_an_error_of_a_thousandth_is_seen_in_every_result",)
 PRECISION = ("tests/unit/test_checks_precision.py",)
+CODEC = ("tests/unit/test_checks_codec.py",)
 PATIENCE = ("tests/unit/test_checks_patience.py",)
 INTERPRETER = ("tests/unit/test_checks_interpreter.py",)
 PASSES = (f"{TESTS}::test_npuq_passes_everything_and_lacks_nothing",)
@@ -350,5 +351,19 @@ CHECKS_MUTANTS: list[Mutant] = [
         'bool(no_larger.all() and',
         'bool(',
         (TESTS, *PRECISION),
+    ),
+    Mutant(
+        "checks: hyper-latents are no symbols of our codec",
+        "npuq/checks/our_codec.py",
+        '[symbols.hyper_k.ravel(), symbols.k.ravel()]',
+        '[symbols.k.ravel()]',
+        CODEC,
+    ),
+    Mutant(
+        "checks: tiles of our codec are the whole image",
+        "npuq/codec/hyperprior.py",
+        'tile_size=tile_size, progress=progress',
+        'progress=progress',
+        CODEC,
     ),
 ]  # fmt: skip

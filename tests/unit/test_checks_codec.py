@@ -29,14 +29,21 @@ def test_the_hyperprior_passes_as_the_linear_model_does() -> None:
     assert statuses(our_codec.HYPERPRIOR) == {"pass": 7}
 
 
-@pytest.mark.parametrize("make", [tiny_model, tiny_hyperprior])
-def test_a_codec_of_any_model_is_judged(make: Any) -> None:
+LATENTS = 8 * 4 * 8 + 6 * 1 * 2
+"""Latents and hyper-latents of the tiny model in 64 x 128 pixels: 8 and 6 channels."""
+
+
+@pytest.mark.parametrize(
+    ("make", "count"), [(tiny_model, 192 * 8 * 12), (tiny_hyperprior, LATENTS)]
+)
+def test_a_codec_of_any_model_is_judged(make: Any, count: int) -> None:
     """Of an untrained one, which has the file's length and symbols, if no good picture."""
     functions = our_codec.codec(lambda: make(16.0))
     only = ("codec_decompress.size", "codec_decompress.repeats", "codec_estimated", "codec_symbols")
     assert statuses(functions, *only) == {"pass": 6}
     images = np.stack([picture(64, 96)] * 2)
-    assert functions["codec_symbols"](images, 0, 1).shape[0] == 2
+    for tile in (0, 16):
+        assert functions["codec_symbols"](images, tile, 1).shape == (2, count)
 
 
 def test_tiles_of_the_hyperprior_that_do_not_overlap_are_seen(
