@@ -173,6 +173,20 @@ def test_mistakes_are_named_in_float32_too() -> None:
     assert "'float32'" in failed[1].counterexample and "64" not in failed[1].counterexample
 
 
+def test_differences_of_distribution_functions_are_named_in_float32() -> None:
+    """And pass all laws but that of tails."""
+
+    def density(z: Array, loc: Array, scale: Array) -> Array:
+        high, low = ((z + np.float32(half) - loc) / scale for half in (0.5, -0.5))
+        return 1 / (1 + np.exp(-high)) - 1 / (1 + np.exp(-low))
+
+    mine = {"logistic_density": density, "logistic_bits": lambda *a: -np.log2(density(*a))}
+    records = npuq.check(strict("float32", mine), dtypes=["float32"])
+    assert [(r.check, r.probably) for r in records if r.status == "fail"] == [
+        ("logistic_bits.tails", "1 less 1 in the upper tail")
+    ]
+
+
 def test_lines_with_several_calls_ask_in_float32_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     mine = types.ModuleType("mine")
     monkeypatch.setitem(sys.modules, "mine", mine)
