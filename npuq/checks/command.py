@@ -1,6 +1,7 @@
 """Functions of a program in any language: one line of JSON asks, one answers.
 
-    {"list": true}                                     {"names": ["soft_round", ...]}
+    {"list": true}                                     {"names": ["soft_round", ...]}, and
+                                                       "dtypes": ["float32"] if there is but one
     {"call": "soft_round", "arguments": [ARRAY, 7.0]}  {"result": ARRAY}, or a list of them,
                                                        or {"error": "what went wrong"}
 
@@ -20,14 +21,14 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
+from npuq.checks.law import DTYPES, Dtypes
+from npuq.checks.patience import PATIENCE, seconds_of
 from npuq.checks.target import Target, checked
 from npuq.checks.wire import decoded, encoded
 from npuq.errors import CheckError
 
 Ask: TypeAlias = Callable[[Any], dict[str, Any]]
 """A request, and the answer to it."""
-PATIENCE = 120.0
-"""Seconds for an answer, before a program is ended; importing a framework may take twenty."""
 
 
 class EndedError(RuntimeError):
@@ -35,23 +36,26 @@ class EndedError(RuntimeError):
 
 
 @contextlib.contextmanager
-def running(command: str) -> Iterator[Target]:
+def running(command: str, timeout: float | None = None) -> Iterator[Target]:
     """A target for `npuq.check`: the functions that a program offers, while it runs.
 
     Args:
         command: as in a shell, but for its operators: no shell reads it.
+        timeout: seconds for an answer (default: 120).
 
     Raises:
         CheckError: it cannot be started, or does not answer as it should when asked for names, or
-            has names that are not on the list.
+            has names that are not on the list, or no such precisions; or the timeout is no positive
+            number.
     """
     try:
         words = shlex.split(command)
     except ValueError as error:
         raise CheckError(f"{command}: cannot be started: {error}") from error
-    with started(words, command) as ask:
+    with started(words, command, timeout=timeout) as ask:
         try:
-            names = [str(name) for name in ask({"list": True})["names"]]
+            answer = ask({"list": True})
+            names = [str(name) for name in answer["names"]]
         except (RuntimeError, KeyError, TypeError) as error:
             raise CheckError(f"{command}: does not list its functions: {error}") from error
         functions = {name: functools.partial(answered, ask, name) for name in names}
@@ -62,7 +66,20 @@ def running(command: str) -> Iterator[Target]:
             f"function_of({command!r}, {{!r}})",
             own=frozenset(names),
             again=f"npuq check --command {shlex.quote(command)}",
+            dtypes=_dtypes(answer, command),
         )
+
+
+def _dtypes(answer: dict[str, Any], command: str) -> Dtypes:
+    """The precisions in which a program says that it computes; both, if it says nothing.
+
+    Raises:
+        CheckError: these are none.
+    """
+    offered = answer.get("dtypes", list(DTYPES))
+    if not (isinstance(offered, list) and offered and all(dtype in DTYPES for dtype in offered)):
+        raise CheckError(f"{command}: its dtypes must be some of float32 and float64: {offered!r}")
+    return tuple(offered)
 
 
 def function_of(command: str, name: str) -> Callable[..., Any]:
@@ -76,24 +93,29 @@ def function_of(command: str, name: str) -> Callable[..., Any]:
 
 
 @contextlib.contextmanager
-def started(words: Sequence[str], description: str, greeting: Any = None) -> Iterator[Ask]:
+def started(
+    words: Sequence[str], description: str, greeting: Any = None, timeout: float | None = None
+) -> Iterator[Ask]:
     """A process, and what asks it; it is ended at the end.
 
-    One that ended in a call, or hung in it for longer than `PATIENCE`, has failed that call, and is
-    started again for the next one; it hears the greeting first: what comes after is not accused.
+    One that ended in a call, or gave no answer in time, has failed that call, and is started again
+    for the next one; it hears the greeting first: what comes after is not accused.
 
     Raises:
-        CheckError: it cannot be started.
+        CheckError: it cannot be started, or the timeout is no positive number of seconds.
     """
+    seconds = seconds_of(timeout)
     processes = [_process(words, description)]
 
     def ask(request: Any) -> dict[str, Any]:
         if not processes:
             processes.append(_process(words, description))
             if greeting is not None:
-                _ask(processes[0], greeting)
+                _ask(processes[0], greeting, max(seconds, PATIENCE))
         try:
-            return _ask(processes[0], request)
+            # what is no call waits for imports
+            patience = seconds if "call" in request else max(seconds, PATIENCE)
+            return _ask(processes[0], request, patience)
         except EndedError:
             _end(processes.pop())
             raise
@@ -139,7 +161,7 @@ def answered(ask: Ask, name: str, *arguments: Any) -> Any:
     return decoded(answer["result"])
 
 
-def _ask(process: subprocess.Popen[str], request: Any) -> dict[str, Any]:
+def _ask(process: subprocess.Popen[str], request: Any, seconds: float) -> dict[str, Any]:
     assert process.stdin is not None and process.stdout is not None
     hung = threading.Event()
 
@@ -147,7 +169,7 @@ def _ask(process: subprocess.Popen[str], request: Any) -> dict[str, Any]:
         hung.set()
         process.kill()
 
-    timer = threading.Timer(PATIENCE, give_up)
+    timer = threading.Timer(seconds, give_up)
     timer.start()
     try:
         process.stdin.write(_in_json(request) + "\n")
@@ -159,7 +181,7 @@ def _ask(process: subprocess.Popen[str], request: Any) -> dict[str, Any]:
         timer.cancel()
     if not line:
         if hung.is_set():
-            raise EndedError(f"the program gave no answer within {PATIENCE:g} seconds")
+            raise EndedError(f"the program gave no answer within {seconds:g} seconds")
         raise EndedError("the program has ended")
     try:
         answer = json.loads(line)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from npuq.checks import frameworks
+from npuq.checks.calls import Calls
 from npuq.checks.catalogue import LAWS, MISTAKES
 from npuq.checks.counterexample import line_of, shrunk, worst
 from npuq.checks.diagnosis import likeliest
 from npuq.checks.frameworks import SPELLINGS, Spelling
-from npuq.checks.law import Functions, Law, Observation
-from npuq.checks.laws.asking import WrongResultError
+from npuq.checks.law import DTYPES, Functions, Law, Observation
 from npuq.checks.names import DIFFERENTIABLE, EXPECTED
+from npuq.checks.patience import RAISED_BY_OTHERS, impatient
 from npuq.checks.records import Record
 from npuq.checks.target import Target, target_of
 from npuq.errors import CheckError
@@ -25,8 +26,10 @@ def check(
     target: Any,
     *,
     framework: str | None = None,
+    dtypes: Sequence[str] = DTYPES,
     only: Sequence[str] = (),
     expected_failed_checks: Mapping[str, str] | None = None,
+    timeout: float | None = None,
 ) -> list[Record]:
     """Judge an implementation of the paper by its laws: a record for each of them.
 
@@ -39,14 +42,21 @@ def check(
             `npuq.checks.names`); what it lacks is absent, which is no failure.
         framework: "torch", "jax" or "tensorflow", of whose arrays the functions are, and which
             then takes their gradients; by default they are NumPy's.
+        dtypes: ("float32",) or ("float64",) of a target that computes in one precision only; what
+            is asked in the other one alone is absent.
         only: checks whose names begin with one of these; by default all.
         expected_failed_checks: reasons, by the names of checks that are known to fail.
+        timeout: seconds after which a call that gives no answer is interrupted and has failed
+            (default: 120); a call that does not come back to Python cannot be, and outside of the
+            main thread of a POSIX system none can. The command ends them all.
 
     Returns:
         Records (`npuq.checks.records.Record`), in the order of the laws.
 
     Raises:
-        CheckError: the target has no function of the list, or no check has such a name.
+        CheckError: the target has no function of the list, no check has such a name, or there is
+            no such precision, or not in the target; or no call can be interrupted here, or not
+            after such a time.
 
     Example:
         >>> def soft_round(y, alpha):  # Eq. 10, with the bracket read as the nearest integer
@@ -58,25 +68,36 @@ def check(
     """
     expected = {} if expected_failed_checks is None else expected_failed_checks
     laws = chosen(only, expected)
-    judged, functions = prepared(target, framework)
+    judged, functions = prepared(target, framework, timeout)
     spelling = SPELLINGS[framework or judged.framework]
+    precisions = chosen_dtypes(dtypes, judged)
 
     found: dict[str, tuple[Law, list[Observation]]] = {}
-    records = [_asked(law, functions, judged, spelling, found) for law in laws]
+    calls = Calls(functions)
+    records = [_asked(law, precisions, calls, judged, spelling, found) for law in laws]
     known: dict[tuple[int, str], list[Observation] | None] = {}  # of mistakes in this target
     for number, (law, record) in enumerate(zip(laws, records, strict=True)):
-        if record.status == "fail" and law.name in found:
-            line = shrunk(law, found[law.name][1], functions, judged, spelling)
-            record = _named(record._replace(counterexample=line), law, functions, found, known)
-        records[number] = record
-    return [_with_expectation(_inherited(record, records), expected) for record in records]
+        if record.status == "fail":
+            asked, seen = found.get(law.name, (law, []))
+            line = shrunk(asked, seen, functions, judged, spelling) if seen else ""
+            probably, cost = (
+                (likeliest(asked, functions, found, MISTAKES, known) if seen else None)
+                or calls.of_one_precision(asked, seen)
+                or _inherited(record, records)
+                or calls.amid_float64(asked, seen)
+                or ("", record.cost)
+            )
+            records[number] = record._replace(
+                counterexample=line or record.counterexample, probably=probably, cost=cost
+            )
+    return [_with_expectation(record, expected) for record in records]
 
 
-def prepared(target: Any, framework: str | None) -> tuple[Target, Functions]:
+def prepared(target: Any, framework: str | None, timeout: float | None) -> tuple[Target, Functions]:
     """A target, and its functions of NumPy arrays with the gradients that a framework takes.
 
     Raises:
-        CheckError: it cannot be judged, or not with this framework.
+        CheckError: it cannot be judged, or not with this framework, or not with this timeout.
     """
     judged = target_of(target)
     if framework in tuple(SPELLINGS) and (judged.name == "npuq" or judged.again):
@@ -85,7 +106,12 @@ def prepared(target: Any, framework: str | None) -> tuple[Target, Functions]:
         library = frameworks.load(framework)
     except (ValueError, ImportError) as error:
         raise CheckError(str(error)) from error
-    return judged, frameworks.adapted(judged.functions, library, DIFFERENTIABLE, EXPECTED)
+    functions = frameworks.adapted(judged.functions, library, DIFFERENTIABLE, EXPECTED)
+    if judged.again:  # a process, which has a timeout of its own
+        if timeout is not None:
+            raise CheckError(f"{judged.name} runs already: give the timeout to what started it")
+        return judged, functions
+    return judged, {name: impatient(function, timeout) for name, function in functions.items()}
 
 
 def chosen(only: Sequence[str], expected: Mapping[str, str]) -> list[Law]:
@@ -110,50 +136,58 @@ def chosen(only: Sequence[str], expected: Mapping[str, str]) -> list[Law]:
     return [law for law in LAWS if not only or law.name.startswith(tuple(only))]
 
 
+def chosen_dtypes(dtypes: Sequence[str], target: Target) -> list[str]:
+    """Those of the precisions that the target has.
+
+    Raises:
+        CheckError: it has none of them, or they are none.
+    """
+    if isinstance(dtypes, str) or not isinstance(dtypes, Sequence) or not dtypes:
+        raise CheckError(f"dtypes must be a list, as ['float32'], not {dtypes!r}")
+    for dtype in dtypes:
+        if dtype not in DTYPES:
+            raise CheckError(f"dtypes must be float32 and float64, or one of them, not {dtype!r}")
+    kept = [dtype for dtype in target.dtypes if dtype in dtypes]
+    if not kept:
+        raise CheckError(f"{target.name} computes in {target.dtypes[0]} only, not in {dtypes[0]}")
+    return kept
+
+
 def _asked(
-    law: Law, functions: Functions, target: Target, spelling: Spelling,
+    asked: Law, dtypes: Sequence[str], calls: Calls, target: Target, spelling: Spelling,
     found: dict[str, tuple[Law, list[Observation]]],
 ) -> Record:  # fmt: skip
     """The record of one law; what it saw goes into `found`."""
     record = Record(
-        law.name, law.equation, "absent", law.statement, "", math.nan, math.nan, law.reason, "", "",
-        law.cost,
+        asked.name, asked.equation, "absent", asked.statement, "", math.nan, math.nan, asked.reason,
+        "", "", asked.cost,
     )  # fmt: skip
-    missing = [name for name in law.needs if name not in functions]
+    missing = [name for name in asked.needs if name not in calls.functions]
     if missing:
         return record._replace(message=f"the target has no {' and no '.join(missing)}")
-    calls: list[tuple[str, tuple[Any, ...]]] = []
+    law = asked.asked_in(dtypes)
+    if law is None:
+        return record._replace(message=f"it is asked in {asked.dtypes[0]}, not in {dtypes[0]}")
+    calls.last = None
     try:
         with np.errstate(all="ignore"):  # of what a target gives, as infinity less infinity
-            seen = list(law.observe(_remembering(functions, calls)))
-    except (Exception, SystemExit) as error:  # whatever the code of others raises is a finding
-        line = line_of(law, *calls[-1], target, spelling) if calls else ""
+            seen = list(law.observe(calls.functions))
+    except RAISED_BY_OTHERS as error:  # which is a finding
+        line = line_of(law, *calls.last, target, spelling) if calls.last else ""
         what = f"{type(error).__name__}: {error}"
         return record._replace(status="fail", message=what, error=math.inf, counterexample=line)
     found[law.name] = law, seen
     return _measured(record, seen)
 
 
-def _named(
-    record: Record, law: Law, functions: Functions,
-    found: Mapping[str, tuple[Law, list[Observation]]],
-    known: dict[tuple[int, str], list[Observation] | None],
-) -> Record:  # fmt: skip
-    """The record with the likeliest mistake, and what that costs."""
-    mistake = likeliest(law, functions, found, MISTAKES, known)
-    return record if mistake is None else record._replace(probably=mistake.name, cost=mistake.cost)
-
-
-def _inherited(record: Record, records: Sequence[Record]) -> Record:
-    """A gradient that fails as its function does, with the function's mistake."""
+def _inherited(record: Record, records: Sequence[Record]) -> tuple[str, str] | None:
+    """The mistake of a function whose gradient fails as well, and its cost."""
     function, backward, _ = record.check.partition("_backward.")
-    if record.status != "fail" or record.probably or not backward:
-        return record
-    for other in records:
-        if other.check.startswith(f"{function}.values") and other.probably:
-            named = f"what {function} has: {other.probably}"
-            return record._replace(probably=named, cost=other.cost)
-    return record
+    if backward:
+        for other in records:
+            if other.check.startswith(f"{function}.values") and other.probably:
+                return f"what {function} has: {other.probably}", other.cost
+    return None
 
 
 def _with_expectation(record: Record, expected: Mapping[str, str]) -> Record:
@@ -162,25 +196,6 @@ def _with_expectation(record: Record, expected: Mapping[str, str]) -> Record:
     if record.status == "fail":
         return record._replace(status="expected", message=f"expected: {expected[record.check]}")
     return record._replace(message="passes, though it was expected to fail")
-
-
-def _remembering(
-    functions: Functions, calls: list[tuple[str, tuple[Any, ...]]]
-) -> dict[str, Callable[..., Any]]:
-    """The same functions, which write down how they are called."""
-
-    def remembering(name: str) -> Callable[..., Any]:
-        def call(*arguments: Any) -> Any:
-            calls.append((name, arguments))
-            result = functions[name](*arguments)
-            parts = result if isinstance(result, tuple) else (result,)
-            if any(np.iscomplexobj(part) for part in parts):  # as a root of something negative
-                raise WrongResultError(f"{name} returned complex numbers")
-            return result
-
-        return call
-
-    return {name: remembering(name) for name in functions}
 
 
 def _measured(record: Record, found: Sequence[Observation]) -> Record:

@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 
-def load(text: str) -> Any:
-    """The module, or what is in it, of "package.module", "package.module:name" or "file.py".
+def load(text: str) -> tuple[Any, str, str]:
+    """What "package.module", "package.module:name" or "file.py" is, and how code calls it.
+
+    Returns:
+        The module or what is in it; a line that imports it; its functions after that, made of {}.
 
     Raises:
         ImportError: it cannot be imported, whatever its code raises.
@@ -21,14 +24,18 @@ def load(text: str) -> Any:
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())  # as for `python -m`: modules beside the user
     try:
-        thing: Any = _file(Path(where)) if where.endswith(".py") else importlib.import_module(where)
+        module = _file(Path(where)) if where.endswith(".py") else importlib.import_module(where)
     except (Exception, SystemExit) as error:  # whatever the code of others raises
         raise ImportError(f"{where} cannot be imported: {type(error).__name__}: {error}") from error
+    imports, prefix, name = spelling_of(module)
+    thing: Any = module
     for part in filter(None, inside.split(".")):
         if not hasattr(thing, part):
             raise ImportError(f"{where} has no {inside}")
         thing = getattr(thing, part)
-    return thing
+    if inside:
+        prefix = f"{name}.{inside}[{{!r}}]" if isinstance(thing, dict) else f"{name}.{inside}.{{}}"
+    return thing, imports, prefix
 
 
 def functions_in(thing: Any, known: Any) -> dict[str, Any]:

@@ -6,7 +6,8 @@ mistake's observations are like the target's is the likeliest (`npuq.checks.diag
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import functools
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -15,6 +16,13 @@ from npuq.backend import Array
 
 Functions: TypeAlias = Mapping[str, Callable[..., Any]]
 """Names of the list (`npuq.checks.names`) and what answers to them: NumPy in, NumPy out."""
+
+
+Dtypes: TypeAlias = tuple[str, ...]
+DTYPES: Dtypes = ("float32", "float64")
+"""Precisions in which a law asks that is about both, unless it is told others."""
+NO_FLOATS: Dtypes = ()
+"""Those of a law that asks with integers, and with probabilities, which are float64 always."""
 
 
 class Observation(NamedTuple):
@@ -55,7 +63,42 @@ class Law(NamedTuple):
     """Where its tolerance comes from."""
     cost: str
     """What is lost where it fails, whatever the mistake."""
-    observe: Callable[[Functions], Iterator[Observation]]
+    observe: Callable[..., Iterator[Observation]]
+    """Of functions; and of dtypes, if it asks in more than one."""
+    dtypes: Dtypes = ("float64",)
+    """In which it asks; empty if it gives no floats."""
+    coarse: bool = False
+    """Whether a float64 is asked for digits only that a float32 has as well."""
+
+    def asked_in(self, dtypes: Collection[str]) -> Law | None:
+        """The same law asked in these alone; None if that cannot be."""
+        kept = tuple(dtype for dtype in self.dtypes if dtype in dtypes)
+        if kept == self.dtypes:
+            return self
+        if kept:
+            return self._replace(dtypes=kept, observe=functools.partial(self.observe, dtypes=kept))
+        if self.coarse:
+            return self._replace(dtypes=DTYPES[:1], observe=functools.partial(_rounded, self))
+        return None
+
+
+def _rounded(law: Law, functions: Functions) -> Iterator[Observation]:
+    """What a law sees that asks at the same points, rounded to float32."""
+
+    def narrow(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(
+            a.astype(np.float32) if isinstance(a, np.ndarray) and a.dtype == np.float64 else a
+            for a in arguments
+        )
+
+    def of(function: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *arguments: function(*narrow(arguments))
+
+    for seen in law.observe({name: of(function) for name, function in functions.items()}):
+        yield seen._replace(
+            arguments=narrow(seen.arguments),
+            read=seen.read.replace("{w}", "(lambda a: {w}(np.float32(a)))"),
+        )
 
 
 def distance(a: Array, b: Array) -> Array:

@@ -149,8 +149,5 @@ FUNCTIONS: dict[str, Any] = {
     "entropy_decode": our_coder.entropy_decode,
     "escape_encode": our_coder.escape_encode,
     "escape_decode": our_coder.escape_decode,
-    "codec_compress": our_codec.codec_compress,
-    "codec_decompress": our_codec.codec_decompress,
-    "codec_estimated_bits": our_codec.codec_estimated_bits,
-    "codec_symbols": our_codec.codec_symbols,
+    **our_codec.LINEAR,
 }

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from npuq.checks import importing
+from npuq.checks.law import DTYPES, Dtypes
 from npuq.checks.names import ALL_NAMES, EXPECTED
 from npuq.errors import CheckError
 
@@ -30,6 +31,8 @@ class Target(NamedTuple):
     """What the whole of it is called in Python."""
     framework: str = ""
     """Whose arrays its functions take where they are: NumPy's cross over to them."""
+    dtypes: Dtypes = DTYPES
+    """In which it computes."""
 
 
 def target_of(thing: Any) -> Target:
@@ -80,15 +83,3 @@ def checked(functions: Mapping[str, Any], name: str) -> Mapping[str, Callable[..
         if not callable(function):
             raise CheckError(f"{known} of {name} is no function but {function!r}")
     return functions
-
-
-def load(text: str) -> Any:
-    """The module, or what is in it, of "package.module", "package.module:name" or "file.py".
-
-    Raises:
-        CheckError: it cannot be imported.
-    """
-    try:
-        return importing.load(text)
-    except ImportError as error:
-        raise CheckError(str(error)) from error

@@ -1,4 +1,4 @@
-"""A program that answers for a target in an interpreter without npuq: `npuq check --python PATH`.
+"""A program that answers for a target, in an interpreter that may be without npuq.
 
 It speaks as any program does that is judged (`npuq.checks.command`), but for its first line, which
 says what to import. It and the three files that it loads from beside it import nothing of npuq, and
@@ -7,6 +7,7 @@ run on Python 3.8 with any NumPy. What the target prints goes to the standard er
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -27,15 +28,16 @@ def beside(name: str) -> Any:
 
 def prepared(request: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The functions that the first line asks for, and the answer to it."""
+    if request["path"] is not None:
+        sys.path[:] = request["path"]
     beside("wire")  # which needs NumPy, as all do
     importing, frameworks = beside("importing"), beside("frameworks")
     framework = frameworks.load(request["framework"])
-    thing = importing.load(request["target"])
+    thing, imports, prefix = importing.load(request["target"])
     own = importing.functions_in(thing, request["known"])
     functions = frameworks.adapted(
         own, framework, request["differentiable"], request["with_expected_gradients"]
     )
-    imports, prefix, _ = importing.spelling_of(thing)
     answer = {"names": list(functions), "own": list(own), "imports": imports, "prefix": prefix}
     return functions, answer
 
@@ -44,6 +46,8 @@ def main() -> None:
     """Answer line after line, until there is none."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
+    if sys.path[:1] == [os.path.dirname(os.path.abspath(__file__))]:
+        del sys.path[0]  # names of files here are names of other people's modules
     functions: dict[str, Any] = {}
     for line in sys.stdin:
         request = json.loads(line)
@@ -61,4 +65,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with contextlib.suppress(KeyboardInterrupt):  # which the judge has heard as well
+        main()

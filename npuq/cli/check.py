@@ -3,15 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import sys
-from typing import TYPE_CHECKING
 
-from npuq.cli.common import JSON_LIST_HELP, print_json
-from npuq.errors import NpuqError
-
-if TYPE_CHECKING:
-    from npuq.checks.records import Record
+from npuq.cli.common import JSON_LIST_HELP, number, print_json
 
 FAILED = 1
 """The exit status if a check failed."""
@@ -37,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--python",
         metavar="PATH",
         help="the interpreter in which TARGET lives: it needs NumPy and what TARGET imports, but "
-        "not npuq (default: this one)",
+        "not npuq (default: this one, in a process of its own)",
     )
     parser.add_argument(
         "--framework",
@@ -45,11 +38,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="whose arrays the functions take (default: NumPy's)",
     )
     parser.add_argument(
+        "--dtypes",
+        choices=("float32", "float64"),
+        help="the one precision in which the functions compute (default: both)",
+    )
+    parser.add_argument(
         "--only",
         metavar="CHECK",
         action="append",
         default=[],
         help="only checks whose names begin so; may be given again",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=number,
+        metavar="SECONDS",
+        help="for a call; one that gives no answer has failed (default: 120)",
     )
     parser.add_argument("--junit", metavar="PATH", help="write a report for CI viewers as well")
     form = parser.add_mutually_exclusive_group()
@@ -60,11 +64,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Judge, and say what was found; status 1 if something failed."""
     from npuq.checks import report
+    from npuq.checks.door import check
+    from npuq.checks.interpreter import opened
+    from npuq.checks.law import DTYPES
     from npuq.checks.records import as_dict
     from npuq.io.atomic import write_bytes_atomically
 
-    with contextlib.redirect_stdout(sys.stderr):  # what a target prints is no part of the report
-        records = _records(args)
+    dtypes = DTYPES if args.dtypes is None else (args.dtypes,)
+    with opened(
+        args.target,
+        command=args.program,
+        python=args.python,
+        framework=args.framework,
+        timeout=args.timeout,
+    ) as target:
+        records = check(target, dtypes=dtypes, only=args.only)
     if args.junit:
         name = args.target or args.program
         write_bytes_atomically(args.junit, report.junit(records, name).encode())
@@ -73,22 +87,3 @@ def run(args: argparse.Namespace) -> int:
     else:
         print(report.markdown(records) if args.markdown else report.text(records))
     return FAILED if any(record.status == "fail" for record in records) else 0
-
-
-def _records(args: argparse.Namespace) -> list[Record]:
-    from npuq.checks import command, interpreter
-    from npuq.checks.door import check
-    from npuq.checks.target import load
-
-    if (args.target is None) == (args.program is None):
-        raise NpuqError("give either a TARGET or a --command (see npuq check --help)")
-    if args.program is not None:
-        for option, value in (("--framework", args.framework), ("--python", args.python)):
-            if value is not None:
-                raise NpuqError(f"a --command speaks for itself: leave {option} out")
-        with command.running(args.program) as program:
-            return check(program, only=args.only)
-    if args.python is not None:
-        with interpreter.running(args.python, args.target, args.framework) as target:
-            return check(target, only=args.only)
-    return check(load(args.target), framework=args.framework, only=args.only)

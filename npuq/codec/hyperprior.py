@@ -41,6 +41,7 @@ from npuq.codec.tiles import (
     synthesise,
     tiles_of,
 )
+from npuq.codec.tiles import TILE_SIZE as ANALYSED_AT_ONCE
 from npuq.coding.dither import dither_integers, dither_values
 from npuq.coding.tables import IntegerTables, table_bits
 from npuq.models.grey import is_grey
@@ -70,7 +71,13 @@ def decode(streams: list[bytes], header: Header, model: Model, progress: Progres
 
 
 def quantize(
-    image: Array, model: Model, method: str, seed: int, *, progress: Progress | None = None
+    image: Array,
+    model: Model,
+    method: str,
+    seed: int,
+    *,
+    tile_size: tuple[int, int] = ANALYSED_AT_ONCE,
+    progress: Progress | None = None,
 ) -> Symbols:
     """The sender's half of Eq. (24).
 
@@ -79,6 +86,7 @@ def quantize(
         model: a hyperprior model.
         method: one of METHODS.
         seed: of the dither.
+        tile_size: how many latents the analysis makes at once, down and across.
         progress: called with (tiles done, tiles in all) of the analysis.
 
     Raises:
@@ -86,7 +94,7 @@ def quantize(
         ValueError: the seed is out of range.
     """
     params, phases, device = _params(model), phases_of(model, method), device_of_model(model)
-    y = analyse(image, params, progress=progress)
+    y = analyse(image, params, tile_size=tile_size, progress=progress)
     v = hyper_analyse(y, params)
     v -= to_device(medians_of(model), device)
     hyper_n = dither_integers(v.shape, seed=seed, tensor=HYPER_LATENTS, device=device)

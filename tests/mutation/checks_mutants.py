@@ -9,6 +9,10 @@ TESTS = "tests/unit/test_checks.py"
 REPORTS = "tests/unit/test_checks_report.py"
 SEEN = (f"{TESTS}::test_a_mistake_is_seen_by_its_law_and_named_in_all_of_its_functions",)
 THOUSANDTH = (f"{TESTS}::test_an_error_of_a_thousandth_is_seen_in_every_result",)
+PRECISION = ("tests/unit/test_checks_precision.py",)
+CODEC = ("tests/unit/test_checks_codec.py",)
+PATIENCE = ("tests/unit/test_checks_patience.py",)
+INTERPRETER = ("tests/unit/test_checks_interpreter.py",)
 PASSES = (f"{TESTS}::test_npuq_passes_everything_and_lacks_nothing",)
 
 CHECKS_MUTANTS: list[Mutant] = [
@@ -78,8 +82,8 @@ CHECKS_MUTANTS: list[Mutant] = [
     Mutant(
         "checks: every mistake is like every failure",
         "npuq/checks/diagnosis.py",
-        "return alike / places if places else 0.0",
-        "return 1.0",
+        "both, one_sided = alike / np.maximum(places, 1)",
+        "both, one_sided = 1.0, 1.0",
         SEEN,
     ),
     Mutant(
@@ -214,5 +218,152 @@ CHECKS_MUTANTS: list[Mutant] = [
         "(abs(a) > 0.5).sum()) /",
         "(abs(a) > 0.7).sum()) /",
         (f"{REPORTS}::test_lines_show_what_they_say",),
+    ),
+    Mutant(
+        "checks: both precisions are asked whatever the target has",
+        "npuq/checks/law.py",
+        "if kept == self.dtypes:",
+        "if True:",
+        PRECISION,
+    ),
+    Mutant(
+        "checks: float64 is given where float32 is said to be",
+        "npuq/checks/law.py",
+        "a.astype(np.float32) if isinstance(a, np.ndarray)",
+        "a + 0 if isinstance(a, np.ndarray)",
+        PRECISION,
+    ),
+    Mutant(
+        "checks: lines of code ask in float64 where float32 was asked",
+        "npuq/checks/law.py",
+        '"(lambda a: {w}(np.float32(a)))"',
+        '"{w}"',
+        PRECISION,
+    ),
+    Mutant(
+        "checks: float32 alone has no name",
+        "npuq/checks/calls.py",
+        'answers["float64"] == "float32"',
+        'answers["float64"] == "float16"',
+        PRECISION,
+    ),
+    Mutant(
+        "checks: what fails in one precision is said to take the other",
+        "npuq/checks/calls.py",
+        "if answers[taken] or self._seen(law.asked_in((taken,))) is not None:",
+        "if True:",
+        PRECISION,
+    ),
+    Mutant(
+        "checks: a target that catches all errors hangs for ever",
+        "npuq/checks/patience.py",
+        "class HungError(BaseException):",
+        "class HungError(Exception):",
+        PATIENCE,
+    ),
+    Mutant(
+        "checks: one alarm, which a target may catch",
+        "npuq/checks/patience.py",
+        "seconds, 1.0)",
+        "seconds)",
+        PATIENCE,
+    ),
+    Mutant(
+        "checks: alarms of others are forgotten",
+        "npuq/checks/patience.py",
+        "        if left:",
+        "        if False:",
+        PATIENCE,
+    ),
+    Mutant(
+        "checks: what hangs in one precision is said to take the other",
+        "npuq/checks/calls.py",
+        "del self._answers[name, asked]",
+        "pass",
+        PATIENCE,
+    ),
+    Mutant(
+        "checks: what hangs where a failure is examined hangs the judge",
+        "npuq/checks/counterexample.py",
+        "except RAISED_BY_OTHERS:",
+        "except Exception:",
+        PATIENCE,
+    ),
+    Mutant(
+        "checks: the decorator waits for ever",
+        "npuq/checks/testing.py",
+        '"timeout": timeout}',
+        '"timeout": None}',
+        PATIENCE,
+    ),
+    Mutant(
+        "checks: names of the kit's files hide modules of others",
+        "npuq/checks/worker.py",
+        "del sys.path[0]",
+        "pass",
+        INTERPRETER,
+    ),
+    Mutant(
+        "checks: lines of what is in a module do not find it",
+        "npuq/checks/importing.py",
+        "    if inside:",
+        "    if False:",
+        INTERPRETER,
+    ),
+    Mutant(
+        "checks: functions without a name are not collected",
+        "npuq/checks/testing.py",
+        'test.__name__ = "test"',
+        "pass",
+        (f"{REPORTS}::test_a_function_without_a_name_is_collected",),
+    ),
+    Mutant(
+        "checks: mistakes that are off by a half are named",
+        "npuq/checks/diagnosis.py",
+        'NEAR = 0.25',
+        'NEAR = 0.75',
+        (TESTS,),
+    ),
+    Mutant(
+        "checks: of two mistakes none is named",
+        "npuq/checks/diagnosis.py",
+        '(is_like or one_sided > HAS)',
+        'is_like',
+        PRECISION,
+    ),
+    Mutant(
+        "checks: of two mistakes any may be named",
+        "npuq/checks/diagnosis.py",
+        'HAS = 0.9',
+        'HAS = 0.0',
+        (TESTS, *PRECISION),
+    ),
+    Mutant(
+        "checks: what fails in float32 too is called a float32",
+        "npuq/checks/calls.py",
+        'return seen is not None and not any(one.wrong().any() for one in seen)',
+        'return True',
+        PRECISION,
+    ),
+    Mutant(
+        "checks: NaN is what float32 makes",
+        "npuq/checks/calls.py",
+        'bool(no_larger.all() and',
+        'bool(',
+        (TESTS, *PRECISION),
+    ),
+    Mutant(
+        "checks: hyper-latents are no symbols of our codec",
+        "npuq/checks/our_codec.py",
+        '[symbols.hyper_k.ravel(), symbols.k.ravel()]',
+        '[symbols.k.ravel()]',
+        CODEC,
+    ),
+    Mutant(
+        "checks: tiles of our codec are the whole image",
+        "npuq/codec/hyperprior.py",
+        'tile_size=tile_size, progress=progress',
+        'progress=progress',
+        CODEC,
     ),
 ]  # fmt: skip

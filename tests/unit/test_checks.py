@@ -147,6 +147,15 @@ def test_a_fault_without_a_name_gets_none() -> None:
     assert record.error == pytest.approx(0.003) and record.cost
 
 
+@pytest.mark.parametrize("share", [0.5, 0.8, 1.3])
+def test_a_factor_without_a_name_is_not_called_by_that_of_another(share: float) -> None:
+    """Those of log10 and of nats are 0.30 and 0.69."""
+    name = "logistic_bits"
+    mine = {name: lambda *arguments: share * FUNCTIONS[name](*arguments)}
+    failed = [r for r in npuq.check(mine, only=[name]) if r.status == "fail"]
+    assert len(failed) >= 5 and {record.probably for record in failed} == {""}
+
+
 def test_a_gradient_that_fails_with_its_function_says_so() -> None:
     right = FUNCTIONS["gdn_backward"]
     mine = {
@@ -456,6 +465,11 @@ def test_objects_and_modules_are_targets() -> None:
 def test_mistakes_that_do_not_answer_are_no_harm() -> None:
     law = next(law for law in LAWS if law.name == "gdn.values")
     assert observations(law, {"gdn": lambda x, beta: x}) is None
+
+    def ends(*arguments: Any) -> Array:
+        raise RuntimeError("as C++ does")
+
+    assert observations(law, {"gdn": ends}) is None
 
 
 def test_numpy_functions_get_arrays_of_their_own() -> None:

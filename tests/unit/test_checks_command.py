@@ -69,6 +69,9 @@ def test_arrays_cross_over_and_back(value: np.ndarray) -> None:
         ("print('[]')", "answered no object"),
         ("print('{}')", "does not list its functions: 'names'"),
         ("print('{\"names\": 3}')", "does not list its functions"),
+        ('print(\'{"names": ["gdn"], "dtypes": [16]}\')', "float32 and float64: [16]"),
+        ('print(\'{"names": ["gdn"], "dtypes": []}\')', "float32 and float64: []"),
+        ('print(\'{"names": ["gdn"], "dtypes": "float32"}\')', "float32 and float64: 'float32'"),
     ],
 )
 def test_programs_that_do_not_speak_are_refused(tmp_path: Path, text: str, message: str) -> None:
@@ -124,8 +127,7 @@ def test_a_program_that_ends_in_a_call_is_started_again(tmp_path: Path) -> None:
     assert odd.status == "pass"
 
 
-def test_a_program_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("npuq.checks.command.PATIENCE", 1.5)
+def test_a_program_that_hangs_is_ended(tmp_path: Path) -> None:
     (tmp_path / "hangs.py").write_text(
         "import json, sys, time\n"
         "for line in sys.stdin:\n"
@@ -137,18 +139,43 @@ def test_a_program_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.Monke
         "    else:\n"
         "        print(json.dumps({'result': request['arguments'][0]}), flush=True)\n"
     )
-    with running(f"{sys.executable} {tmp_path / 'hangs.py'}") as target:
+    with running(f"{sys.executable} {tmp_path / 'hangs.py'}", timeout=1.5) as target:
+        with pytest.raises(CheckError, match="runs already: give the timeout to what started it"):
+            npuq.check(target, timeout=1.5)
         identity, odd = npuq.check(target, only=["soft_round.identity", "soft_round.odd"])
     assert identity.message == "EndedError: the program gave no answer within 1.5 seconds"
     assert odd.status == "pass"
 
 
+def test_a_program_of_one_precision_is_asked_in_that(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It says so, and takes nothing else."""
+    text = (
+        "import json, sys\n"
+        "for line in sys.stdin:\n"
+        "    request = json.loads(line)\n"
+        "    if 'list' in request:\n"
+        "        answer = {'names': ['soft_round'], 'dtypes': ['float32']}\n"
+        "    else:\n"
+        "        (y, alpha) = request['arguments']\n"
+        "        answer = {'result': y} if y['dtype'] == 'float32' else {'error': y['dtype']}\n"
+        "    print(json.dumps(answer), flush=True)\n"
+    )
+    only = ["--only", "soft_round.identity", "--only", "soft_round.values.float64"]
+    command = ["check", "--command", program(tmp_path, text), *only]
+    assert main(command) == 0
+    assert capsys.readouterr().out.endswith("1 passed, 0 failed, 1 absent\n")
+    assert main([*command, "--dtypes", "float64"]) == 2
+    assert "computes in float32 only, not in float64" in capsys.readouterr().err
+
+
 def test_either_a_target_or_a_command(capsys: pytest.CaptureFixture[str]) -> None:
     for arguments in ([], ["npuq", "--command", "true"]):
         assert main(["check", *arguments]) == 2
-        assert "give either a TARGET or a --command" in capsys.readouterr().err
+        assert "give either a target or a command" in capsys.readouterr().err
     assert main(["check", "--command", "true", "--framework", "torch"]) == 2
-    assert "leave --framework out" in capsys.readouterr().err
+    assert "leave framework out" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")

@@ -26,6 +26,7 @@ import numpy as np
 
 print("hello from the target")
 assert not [name for name in sys.modules if name.split(".")[0] == "npuq"]
+assert not [path for path in sys.path if path.endswith("checks")]
 
 def round_half_up(y):
     print("rounding")
@@ -74,6 +75,22 @@ def test_counterexamples_run_there(mine: Path) -> None:
     )
     assert done.stdout.splitlines()[-1] == "[0.]", done.stderr
     assert record.counterexample.endswith("# should be 1.0")
+
+
+@pytest.mark.parametrize("inside", ["Mine", "MINE", "Mine.part"])
+def test_counterexamples_of_what_is_in_a_module_run_there(mine: Path, inside: str) -> None:
+    (mine / "mine.py").write_text(
+        "import types\nimport numpy as np\n"
+        "class Mine:\n    round_half_up = staticmethod(np.round)\n"
+        "    part = types.SimpleNamespace(round_half_up=np.round)\n"
+        "MINE = {'round_half_up': np.round}\n"
+    )
+    with interpreter.running(sys.executable, f"mine.py:{inside}") as target:
+        (record,) = npuq.check(target, only=["round_half_up.ties"])
+    done = subprocess.run(
+        [sys.executable, "-c", record.counterexample], cwd="/", capture_output=True, text=True
+    )
+    assert done.stdout == "[0.]\n", (done.stderr, record.counterexample)
 
 
 def test_what_is_too_long_for_a_line_is_shown_by_the_command(mine: Path) -> None:

@@ -87,12 +87,12 @@ def test_what_cannot_run_is_status_2(
 
 
 def test_what_a_target_prints_is_no_part_of_the_report(
-    folder: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     code = "print('loaded')\ndef round_half_up(y):\n    print('called')\n    return y"
     (folder / "loud.py").write_text(code)
     assert main(["check", "loud.py", "--only", "round_half_up", "--json"]) == 1
-    out, err = capsys.readouterr()
+    out, err = capfd.readouterr()
     assert len(json.loads(out)) == 3
     assert "loaded" in err and "called" in err
 
@@ -264,6 +264,19 @@ def test_one_line_in_a_test_file(folder: Path) -> None:
     assert "PASSED test_mine.py::test_mine[soft_round.values.float32]" in done.stdout
     assert "XFAIL test_mine.py::test_mine[round_half_up.ties]" in done.stdout
     assert "the target has no soft_round_backward" in done.stdout
+
+
+def test_a_function_without_a_name_is_collected(folder: Path) -> None:
+    """Two in one file, of which each has its own checks."""
+    (folder / "test_mine.py").write_text(
+        "import mine; from npuq import parametrize_with_checks as each\n"
+        "test_mine = each(mine, only=['round_'])(lambda check: check())\n"
+        "test_s = each(mine, only=['soft_round.v'])(lambda check: check())\n"
+    )
+    done = python("-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", "test_mine.py", cwd=folder)
+    assert "FAILED test_mine.py::test_mine[round_half_up.ties]" in done.stdout
+    assert "PASSED test_mine.py::test_s[soft_round.values.float32]" in done.stdout
+    assert "1 failed, 4 passed, 3 skipped" in done.stdout
 
 
 PAGE = (ROOT / "npuq/checks/README.md").read_text("utf-8")

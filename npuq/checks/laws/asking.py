@@ -10,8 +10,6 @@ import numpy.typing as npt
 from npuq.backend import Array
 from npuq.checks.law import Functions, Observation
 
-DTYPES: tuple[str, str] = ("float32", "float64")
-
 
 class WrongResultError(ValueError):
     """A function of the target returned something of another shape, or no numbers."""

@@ -64,6 +64,7 @@ def _laws() -> Iterator[Law]:
             f"a thousandth: {NOISE} values of the noise, across spikes",
             "training follows another slope than that of the loss it reports",
             functools.partial(_mean if of_mean else _bits, name=name, sampled=sampled),
+            coarse=True,
         )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from npuq.backend import Array
-from npuq.checks.law import Functions, Law, Observation
+from npuq.checks.law import NO_FLOATS, Functions, Law, Observation
 from npuq.checks.laws.asking import WrongResultError, beside
 
 SIZES = ((1, 1), (17, 5), (64, 100), (8, 130))
@@ -142,11 +142,12 @@ def _laws() -> Iterator[Law]:
          "noise that changes from one look to the next; a dither that the file does not know",
          _repeats),
     ):  # fmt: skip
-        yield Law(f"codec_decompress.{name}", "Sec. 3.2", both, statement, reason, cost, observe)
+        yield Law(f"codec_decompress.{name}", "Sec. 3.2", both, statement, reason, cost, observe,
+                  NO_FLOATS)  # fmt: skip
     yield Law(
         "codec_estimated_bits.file", "Eq. 21", ("codec_estimated_bits", "codec_compress"),
         "the file is as long as was estimated", f"a hundredth, and {HEADER} bits of a header",
-        "rates of a training, or of a paper, that no file has", _file,
+        "rates of a training, or of a paper, that no file has", _file, NO_FLOATS,
     )  # fmt: skip
     reason = f"{EXCHANGED:g} of the symbols: sums of floats in another order meet ties"
     cases: dict[str, tuple[str, Any]] = {
@@ -159,7 +160,7 @@ def _laws() -> Iterator[Law]:
             f"codec_symbols.{name}", "Sec. 3.2", ("codec_symbols",),
             f"an image has the same symbols {statement}", reason,
             "files that depend on the machine, and that others cannot make again",
-            functools.partial(_symbols, pieces=pieces),
+            functools.partial(_symbols, pieces=pieces), NO_FLOATS,
         )  # fmt: skip
 
 

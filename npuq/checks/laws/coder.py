@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from npuq.backend import Array
-from npuq.checks.law import Functions, Law, Observation
+from npuq.checks.law import NO_FLOATS, Functions, Law, Observation
 from npuq.checks.laws.asking import WrongResultError, beside
 
 EQUATION = "Sec. 3.2"
@@ -155,14 +155,15 @@ def _laws() -> Iterator[Law]:
         ("certain", both, "thousands of nearly certain symbols, and rare ones after them",
          "files of smooth images that cannot be read", _certain),
     ):  # fmt: skip
-        yield Law(f"entropy_decode.{name}", EQUATION, needs, statement, EXACTLY, cost, observe)
+        yield Law(f"entropy_decode.{name}", EQUATION, needs, statement, EXACTLY, cost, observe,
+                  NO_FLOATS)  # fmt: skip
     for kind in ("entropy", "escape"):
         yield Law(
             f"{kind}_encode.length", EQUATION, (f"{kind}_encode",),
             "as many bits as the information, the sum of -log2 p",
             "64 bits a message, 0.005 a symbol and a thousandth: what tables of 16 bits cost",
             "longer files than the density promises",
-            functools.partial(_length, kind=kind),
+            functools.partial(_length, kind=kind), NO_FLOATS,
         )  # fmt: skip
     both = "escape_decode", "escape_encode"
     far: dict[str, Any] = {"near": (3, -1, 4, -2, 10, -9), "far": (2**15, -(2**15) - 1, 10**6)}
@@ -171,7 +172,7 @@ def _laws() -> Iterator[Law]:
             f"escape_decode.{name}", EQUATION, both,
             f"integers outside of the table: {', '.join(map(str, values))}", EXACTLY,
             "a coefficient that comes back as another, or a file that cannot be read",
-            functools.partial(_escapes, far=values),
+            functools.partial(_escapes, far=values), NO_FLOATS,
         )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import scipy.special
 
 from npuq.backend import Array
 from npuq.checks import exact
-from npuq.checks.law import Functions, Law, Observation
+from npuq.checks.law import DTYPES, Functions, Law, Observation
 from npuq.checks.laws.asking import ask, beside
 from npuq.checks.names import DISTRIBUTIONS, KINDS
 
@@ -141,14 +141,14 @@ def _laws() -> Iterator[Law]:
             for kind in KINDS:
                 name = f"{stem}_{kind}"
                 same: Any = {"name": name, "distribution": distribution, "soft": soft, "kind": kind}
-                for dtype in ("float32", "float64"):
+                for dtype in DTYPES:
                     least = SMALLEST_BITS[dtype]
                     yield Law(
                         f"{name}.values.{dtype}", equation, (name,),
                         f"the density of {'s(Y)' if soft else 'Y'} + U, in its body, in {dtype}",
                         f"{least:g} bit, and as much of every bit: what a file cannot tell",
                         "bits of every coefficient: the divergence of the two densities",
-                        functools.partial(_values, **same, dtype=dtype),
+                        functools.partial(_values, **same, dtype=dtype), (dtype,),
                     )  # fmt: skip
                 yield Law(
                     f"{name}.entries", equation, (name,),
@@ -162,7 +162,7 @@ def _laws() -> Iterator[Law]:
                         f"{name}.tails", equation, (name,),
                         "both tails, up to 100 scales out", "a thousandth of the value",
                         "wrong rates of outliers, and no gradient that brings them back",
-                        functools.partial(_tails, **same),
+                        functools.partial(_tails, **same), coarse=True,
                     )  # fmt: skip
             backward = f"{stem}_bits_backward"
             yield Law(

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from npuq.backend import Array
-from npuq.checks.law import Functions, Law, Observation
-from npuq.checks.laws.asking import DTYPES, ask, beside
+from npuq.checks.law import DTYPES, Dtypes, Functions, Law, Observation
+from npuq.checks.laws.asking import ask, beside
 
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
 SUMS = "1e-12 (1e-5 in float32) of the largest value: sums of some ten products"
@@ -100,8 +100,8 @@ def _flat(arrays: Any) -> Array:
     return np.concatenate([np.ravel(np.asarray(a, np.float64)) for a in arrays])
 
 
-def _values(functions: Functions, *, name: str) -> Iterator[Observation]:
-    for dtype in DTYPES:
+def _values(functions: Functions, *, name: str, dtypes: Dtypes = DTYPES) -> Iterator[Observation]:
+    for dtype in dtypes:
         for arguments in arguments_of(name, dtype):
             wide = [np.asarray(a, float) if isinstance(a, np.ndarray) else a for a in arguments]
             expected = LAYERS[name][0](*wide)
@@ -138,7 +138,7 @@ def _laws() -> Iterator[Law]:
         yield Law(
             f"{name}.values", equation, (name,), "values at random arguments without symmetry",
             SUMS, "other models: weights of others compute something else",
-            functools.partial(_values, name=name),
+            functools.partial(_values, name=name), DTYPES,
         )  # fmt: skip
         yield Law(
             f"{name}_backward.values", equation, (f"{name}_backward",),

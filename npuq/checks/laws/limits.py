@@ -79,6 +79,7 @@ def _laws() -> Iterator[Law]:
                 f"{SMALL_SCALES[-1]:g}, within 0.4 of the location",
                 "1e-6 bit", "bits for what everybody knows: a floor under the rate of every zero",
                 functools.partial(_small_scale, name=name, distribution=distribution, kind=kind),
+                coarse=True,
             )  # fmt: skip
             yield Law(
                 f"{soft}.small_alpha", "Eqs. 11, 22", (soft,),
@@ -104,6 +105,7 @@ def _laws() -> Iterator[Law]:
                 functools.partial(
                     _tail_gradients, name=name, distribution=distribution, soft=is_soft
                 ),
+                coarse=True,
             )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from npuq.backend import Array
-from npuq.checks.law import Functions, Law, Observation
+from npuq.checks.law import NO_FLOATS, Functions, Law, Observation
 from npuq.checks.laws.asking import beside
 
 SHAPE = (6, 64, 96)
@@ -122,11 +122,11 @@ def _laws() -> Iterator[Law]:
              "an error that is uniform on a grid only", _resolution),
         ):  # fmt: skip
             yield Law(f"{name}.{what}", equation, (name,), statement, reason, cost,
-                      functools.partial(observe, name=name))  # fmt: skip
+                      functools.partial(observe, name=name), NO_FLOATS)  # fmt: skip
     yield Law(
         "dither.repeats", "Sec. 3.2", ("dither",), "the same seed gives the same dither", "0",
         "the receiver adds another u than was subtracted: twice the noise",
-        functools.partial(_repeats, name="dither"),
+        functools.partial(_repeats, name="dither"), NO_FLOATS,
     )  # fmt: skip
 
 

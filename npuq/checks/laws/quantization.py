@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 
 import numpy as np
 
 from npuq.backend import Array
 from npuq.checks import exact
-from npuq.checks.law import Functions, Law, Observation
-from npuq.checks.laws.asking import DTYPES, ask, beside
+from npuq.checks.law import DTYPES, Dtypes, Functions, Law, Observation
+from npuq.checks.laws.asking import ask, beside
 from npuq.checks.laws.noise import DEVIATIONS
 
 EXACTLY = "0: integers"
@@ -24,28 +25,27 @@ def coefficients(dtype: str) -> Array:
     return y[abs(y - np.floor(y) - 0.5) > 1e-3]
 
 
-def _round_values(functions: Functions, name: str = "round_half_up") -> Iterator[Observation]:
-    for dtype in DTYPES:
+def _round_values(
+    functions: Functions, *, name: str = "round_half_up", dtypes: Dtypes = DTYPES
+) -> Iterator[Observation]:
+    for dtype in dtypes:
         y = coefficients(dtype)
         yield ask(functions, name, (y,), exact.round_half_up(y), 0)
 
 
-def _round_ties(functions: Functions) -> Iterator[Observation]:
-    for dtype in DTYPES:
+def _round_ties(functions: Functions, *, dtypes: Dtypes = DTYPES) -> Iterator[Observation]:
+    for dtype in dtypes:
         n = np.arange(-6, 7).astype(dtype)
         yield ask(functions, "round_half_up", (n - n.dtype.type(0.5),), n, 0)
 
 
-def _round_neighbours(functions: Functions) -> Iterator[Observation]:
-    for dtype, bits in (("float32", 24), ("float64", 53)):
+def _round_neighbours(functions: Functions, *, dtypes: Dtypes = DTYPES) -> Iterator[Observation]:
+    for dtype in dtypes:
+        bits = np.finfo(dtype).nmant + 1
         below_half = np.nextafter(np.array([0.5], dtype), np.array([0.0], dtype))
         odd = np.array([2.0 ** (bits - 1) + 1, -(2.0 ** (bits - 1)) - 1], dtype)
         y = np.concatenate([below_half, odd])
         yield ask(functions, "round_half_up", (y,), exact.round_half_up(y), 0)
-
-
-def _straight_values(functions: Functions) -> Iterator[Observation]:
-    yield from _round_values(functions, "round_straight_through")
 
 
 def _straight_gradient(functions: Functions) -> Iterator[Observation]:
@@ -54,8 +54,8 @@ def _straight_gradient(functions: Functions) -> Iterator[Observation]:
     yield ask(functions, "round_straight_through_backward", (d, y), d, 1e-12)
 
 
-def _quantize_values(functions: Functions) -> Iterator[Observation]:
-    for dtype in DTYPES:
+def _quantize_values(functions: Functions, *, dtypes: Dtypes = DTYPES) -> Iterator[Observation]:
+    for dtype in dtypes:
         y = coefficients(dtype)
         u = (np.random.default_rng(6).random(len(y)) - 0.5).astype(dtype)
         difference = y.astype(np.float64) - u
@@ -64,22 +64,22 @@ def _quantize_values(functions: Functions) -> Iterator[Observation]:
         yield ask(functions, "universal_quantize", (y, u), exact.round_half_up(difference), 0)
 
 
-def _quantize_ties(functions: Functions) -> Iterator[Observation]:
-    for dtype in DTYPES:
+def _quantize_ties(functions: Functions, *, dtypes: Dtypes = DTYPES) -> Iterator[Observation]:
+    for dtype in dtypes:
         y = np.arange(-6, 7).astype(dtype)
         yield ask(functions, "universal_quantize", (y, np.full_like(y, -0.5)), y + 1, 0)
 
 
-def _dequantize_values(functions: Functions) -> Iterator[Observation]:
-    for dtype in DTYPES:
+def _dequantize_values(functions: Functions, *, dtypes: Dtypes = DTYPES) -> Iterator[Observation]:
+    for dtype in dtypes:
         k = np.array([0, 1, -1, 5, -40, 1000], dtype)
         u = np.array([-0.5, 0.25, 0.1, -0.3, 0.49, 0.0], dtype)
         z = k.astype(np.float64) + u
         yield ask(functions, "universal_dequantize", (k, u), z, np.finfo(dtype).eps * abs(z))
 
 
-def _about(functions: Functions) -> Iterator[Observation]:
-    for dtype in DTYPES:
+def _about(functions: Functions, *, dtypes: Dtypes = DTYPES) -> Iterator[Observation]:
+    for dtype in dtypes:
         y = coefficients(dtype)
         loc = np.random.default_rng(8).uniform(-2, 2, len(y)).astype(dtype)
         difference = y.astype(np.float64) - loc
@@ -133,22 +133,24 @@ def _channel(functions: Functions) -> Iterator[Observation]:
 LAWS = (
     Law(
         "round_half_up.values", "Eq. 8", ("round_half_up",),
-        "the nearest integer, away from ties", EXACTLY, "other symbols", _round_values,
+        "the nearest integer, away from ties", EXACTLY, "other symbols", _round_values, DTYPES,
     ),
     Law(
         "round_half_up.ties", "Eq. 8", ("round_half_up",),
         "ties go up: round(n - 1/2) = n, or round(round(y) + u) = round(y) fails at u = -1/2",
         EXACTLY, "nothing on a continuum; other symbols wherever y or u lie on a grid", _round_ties,
+        DTYPES,
     ),
     Law(
         "round_half_up.neighbours", "Eq. 8", ("round_half_up",),
         "the number just below 1/2 is rounded to 0, and large odd integers to themselves",
         EXACTLY, "one coefficient in 2^24 of float32, and those beyond 2^23", _round_neighbours,
+        DTYPES,
     ),
     Law(
         "round_straight_through.values", "Sec. 2", ("round_straight_through",),
         "the nearest integer, away from ties", EXACTLY, "training of another quantizer",
-        _straight_values,
+        functools.partial(_round_values, name="round_straight_through"), DTYPES,
     ),
     Law(
         "round_straight_through_backward.values", "Sec. 2", ("round_straight_through_backward",),
@@ -159,26 +161,29 @@ LAWS = (
         "universal_quantize.values", "Eq. 5", ("universal_quantize",),
         "k = round(y - u), away from ties", EXACTLY,
         "an error that is not uniform, and other symbols than the density's", _quantize_values,
+        DTYPES,
     ),
     Law(
         "universal_quantize.ties", "Eqs. 5 and 8", ("universal_quantize",),
         "ties go up: k = y + 1 at u = -1/2 for integers y", EXACTLY,
         "nothing on a continuum; other symbols wherever y and u lie on a grid", _quantize_ties,
+        DTYPES,
     ),
     Law(
         "universal_dequantize.values", "Eq. 5", ("universal_dequantize",), "z = k + u",
-        "eps, relative", "distortion of every coefficient", _dequantize_values,
+        "eps, relative", "distortion of every coefficient", _dequantize_values, DTYPES,
     ),
     Law(
         "round_about.values", "Eq. 24", ("round_about",),
         "round(y - loc) + loc, away from ties", "2 eps of z and of loc",
         "symbols that the density, which is about its location, does not expect", _about,
+        DTYPES,
     ),
     Law(
         "universal_quantize.variance", "Eq. 6", ("universal_quantize", "universal_dequantize"),
         "for fixed y the error k + u - y has the mean square 1/12",
         f"{DEVIATIONS} standard deviations: a false alarm in 1e7 runs; the draws are seeded",
-        "a distortion that is not that of training", _variance,
+        "a distortion that is not that of training", _variance, coarse=True,
     ),
     Law(
         "universal_quantize.channel", "Eq. 6", ("universal_quantize", "universal_dequantize"),

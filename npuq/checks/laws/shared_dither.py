@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from npuq.backend import Array
-from npuq.checks.law import Functions, Law, Observation
+from npuq.checks.law import NO_FLOATS, Functions, Law, Observation
 from npuq.checks.laws.asking import beside
 from npuq.checks.laws.noise import BOUND, DEVIATIONS
 
@@ -72,14 +72,17 @@ LAWS = (
         f"{NAME}.position", "Sec. 3.2", (NAME,),
         "the dither of an image does not depend on its place in a batch, nor on the others", "0",
         "a file that decodes in the batch that it was made in, and nowhere else", _position,
+        NO_FLOATS,
     ),
     Law(
         f"{NAME}.images", "Sec. 3.2", (NAME,), "no correlation between images of two seeds", BOUND,
         "one pattern of errors in all images, which is seen as a film goes on", _images,
+        NO_FLOATS,
     ),
     Law(
         f"{NAME}.tensors", "Sec. 3.2", (NAME,),
         "no correlation between two tensors of one image, nor between neighbouring seeds", BOUND,
         "latents and hyper-latents tell each other's noise: less of a bottleneck", _tensors,
+        NO_FLOATS,
     ),
 )  # fmt: skip

@@ -11,8 +11,8 @@ import numpy as np
 
 from npuq.backend import Array
 from npuq.checks import exact
-from npuq.checks.law import Functions, Law, Observation
-from npuq.checks.laws.asking import DTYPES, ask, points
+from npuq.checks.law import DTYPES, Dtypes, Functions, Law, Observation
+from npuq.checks.laws.asking import ask, points
 
 ALPHAS = (0.01, 0.5, 1.0, 4.0, 7.0, 13.0, 16.0)
 """Up to the last of the paper's schedules (Sec. 5.2)."""
@@ -65,7 +65,7 @@ def tolerance_of(name: str, z: Array, slope: Array) -> Array:
 
 
 def _values(
-    functions: Functions, *, name: str, alphas: tuple[float, ...], dtypes: tuple[str, ...]
+    functions: Functions, *, name: str, alphas: tuple[float, ...], dtypes: Dtypes
 ) -> Iterator[Observation]:
     function, slope = EXACT[name]
     for dtype in dtypes:
@@ -123,9 +123,9 @@ def _large_slopes(functions: Functions, *, name: str) -> Iterator[Observation]:
     yield from _slopes(functions, name=name, alphas=LARGE_ALPHAS, dtype="float64")
 
 
-def _infinite(functions: Functions, *, name: str) -> Iterator[Observation]:
+def _infinite(functions: Functions, *, name: str, dtypes: Dtypes = DTYPES) -> Iterator[Observation]:
     """Between the places where rounding, its inverse and r jump."""
-    for dtype in DTYPES:
+    for dtype in dtypes:
         y = points(dtype).astype(np.float64)
         y = y[abs(2 * y - np.rint(2 * y)) > 1e-3].astype(dtype)
         floor, nearest = np.floor(y), exact.round_half_up(y)
@@ -133,10 +133,10 @@ def _infinite(functions: Functions, *, name: str) -> Iterator[Observation]:
         yield ask(functions, name, (y, math.inf), expected, 4 * float(np.finfo(dtype).eps) * abs(y))
 
 
-def _identity(functions: Functions, *, name: str) -> Iterator[Observation]:
+def _identity(functions: Functions, *, name: str, dtypes: Dtypes = DTYPES) -> Iterator[Observation]:
     """r is allowed what z - 1/2, of which Eq. 14 makes it, has lost."""
     half = 0.5 if name.endswith("mean") else 0.0
-    for dtype in DTYPES:
+    for dtype in dtypes:
         y = points(dtype)
         yield ask(functions, name, (y, 0.0), y, 4 * float(np.finfo(dtype).eps) * (abs(y) + half))
 
@@ -156,18 +156,20 @@ def _laws() -> Iterator[Law]:
                 f"{name}.values.{dtype}", equation, (name,),
                 f"values for alpha from {ALPHAS[0]:g} to {ALPHAS[-1]:g}, in {dtype}", reason, cost,
                 functools.partial(_values, name=name, alphas=ALPHAS, dtypes=(dtype,)),
+                (dtype,),
             )  # fmt: skip
         yield Law(
             f"{name}.large_alpha", "Eq. 11", (name,),
             f"values, and no NaN, for alpha from {LARGE_ALPHAS[0]:g} to {LARGE_ALPHAS[-1]:g}",
             reason, "nothing up to where it fails: a schedule must stop there",
             functools.partial(_values, name=name, alphas=LARGE_ALPHAS, dtypes=DTYPES),
+            DTYPES,
         )  # fmt: skip
         yield Law(
             f"{name}.identity", "Eq. 11", (name,), "the identity at alpha = 0",
             "4 eps, relative; r is s^-1 of z - 1/2" if name.endswith("mean") else "4 eps, relative",
             "nothing in training that starts above 0; plain noise needs it",
-            functools.partial(_identity, name=name),
+            functools.partial(_identity, name=name), DTYPES,
         )  # fmt: skip
         yield Law(
             f"{backward}.values", "Appendix D", (backward,),
@@ -181,12 +183,13 @@ def _laws() -> Iterator[Law]:
             "sqrt(eps), relative, what 1 - tanh^2 loses, and what rounding z makes where it bends",
             "wrong gradients in training",
             functools.partial(_slopes, name=name, alphas=ALPHAS, dtype="float32"),
+            ("float32",),
         )  # fmt: skip
         yield Law(
             f"{name}.infinite", "Eq. 11", (name,),
             "the limit at alpha = infinity, between its jumps", "4 eps, relative",
             "nothing in training; rounding is asked for by another function",
-            functools.partial(_infinite, name=name),
+            functools.partial(_infinite, name=name), DTYPES,
         )  # fmt: skip
     yield Law(
         "soft_round_backward.large_alpha", "Appendix D", ("soft_round_backward",),

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from npuq.backend import Array
-from npuq.checks.law import Functions, Law, Observation
-from npuq.checks.laws.asking import DTYPES, ask, beside
+from npuq.checks.law import DTYPES, Dtypes, Functions, Law, Observation
+from npuq.checks.laws.asking import ask, beside
 from npuq.checks.laws.soft_rounding import (
     ALPHAS,
     COSTS,
@@ -35,8 +35,8 @@ def places(dtype: str) -> Array:
     return (steps[steps % 32 != 0] / 64).astype(dtype)
 
 
-def _periodic(functions: Functions, *, name: str) -> Iterator[Observation]:
-    for dtype in DTYPES:
+def _periodic(functions: Functions, *, name: str, dtypes: Dtypes = DTYPES) -> Iterator[Observation]:
+    for dtype in dtypes:
         for alpha in FEW_ALPHAS:
             for shift in SHIFTS:
                 y = places(dtype)
@@ -44,8 +44,8 @@ def _periodic(functions: Functions, *, name: str) -> Iterator[Observation]:
                 yield _as_well(functions, name, y + y.dtype.type(shift), alpha, expected)
 
 
-def _odd(functions: Functions, *, name: str) -> Iterator[Observation]:
-    for dtype in DTYPES:
+def _odd(functions: Functions, *, name: str, dtypes: Dtypes = DTYPES) -> Iterator[Observation]:
+    for dtype in dtypes:
         for alpha in FEW_ALPHAS:
             y = places(dtype)
             yield _as_well(functions, name, y, alpha, -np.asarray(functions[name](-y, alpha)))
@@ -57,9 +57,9 @@ def _as_well(functions: Functions, name: str, y: Array, alpha: float, due: Array
     return ask(functions, name, (y, alpha), due, tolerance)
 
 
-def _monotone(functions: Functions, *, name: str) -> Iterator[Observation]:
+def _monotone(functions: Functions, *, name: str, dtypes: Dtypes = DTYPES) -> Iterator[Observation]:
     """How far values fall where arguments rise: 0, but for what the last digits do."""
-    for dtype in DTYPES:
+    for dtype in dtypes:
         for alpha in ALPHAS:
             z = np.arange(-96, 160).astype(dtype) / 64
             values = np.asarray(functions[name](z, alpha), np.float64)
@@ -75,9 +75,9 @@ def _falls(name: str, dtype: str) -> float:
     return 16 * eps if name == "soft_round" else float(np.sqrt(eps))
 
 
-def _inverts(functions: Functions) -> Iterator[Observation]:
+def _inverts(functions: Functions, *, dtypes: Dtypes = DTYPES) -> Iterator[Observation]:
     name = "soft_round_inverse"
-    for dtype in DTYPES:
+    for dtype in dtypes:
         for alpha in ALPHAS:
             y = places(dtype)
             z = np.asarray(functions["soft_round"](y, alpha)).astype(dtype)
@@ -93,21 +93,23 @@ def _laws() -> Iterator[Law]:
         yield Law(
             f"{name}.periodic", equation, (name,), "f(y + n) = f(y) + n for integers n",
             "twice those of values", cost, functools.partial(_periodic, name=name),
+            DTYPES,
         )  # fmt: skip
         yield Law(
             f"{name}.odd", equation, (name,), "f(-y) = -f(y), away from ties",
-            "twice those of values", cost, functools.partial(_odd, name=name),
+            "twice those of values", cost, functools.partial(_odd, name=name), DTYPES,
         )  # fmt: skip
         yield Law(
             f"{name}.monotone", equation, (name,),
             "f never falls, for alpha from 0.01 to 16, in both precisions",
             "16 eps" if name == "soft_round" else "sqrt(eps), half of the digits",
             "two coefficients change places", functools.partial(_monotone, name=name),
+            DTYPES,
         )  # fmt: skip
     yield Law(
         "soft_round_inverse.inverts", "Eq. 10, inverted", ("soft_round_inverse", "soft_round"),
         "s^-1(s(y)) = y", f"{HALF_THE_DIGITS}; and the last digits of s(y), times the slope",
-        "a density of other coefficients than those sent", _inverts,
+        "a density of other coefficients than those sent", _inverts, DTYPES,
     )  # fmt: skip
 
 

@@ -112,7 +112,7 @@ def _laws() -> Iterator[Law]:
                     "the sum over k of P(k | u) = p(k + u) is 1 for every u",
                     "1e-6: some sixty terms with six digits each",
                     "rates that no code reaches, or that a better code undercuts",
-                    functools.partial(_sums, **same),
+                    functools.partial(_sums, **same), coarse=True,
                 )  # fmt: skip
                 yield Law(
                     f"{name}.entropy", "Sec. 3.1", (name,),
@@ -120,6 +120,7 @@ def _laws() -> Iterator[Law]:
                     f"2e-5 bit: u has {PHASES} values, where the density has spikes",
                     "a rate in training that is not that of files",
                     functools.partial(_entropy, distribution=distribution, **same),
+                    coarse=True,
                 )  # fmt: skip
                 if soft:
                     yield Law(
@@ -131,6 +132,7 @@ def _laws() -> Iterator[Law]:
                         functools.partial(
                             _histogram, name=name, distribution=distribution, kind=kind
                         ),
+                        coarse=True,
                     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -30,10 +31,10 @@ def _with(change: Callable[[Array], Any]) -> dict[str, Callable[..., Any]]:
     return {"codec_decompress": lambda data: change(decompress(data))}
 
 
-def padded(image: Array) -> Array:
-    """Both sides in whole sixteens."""
+def padded(image: Array, grid: int) -> Array:
+    """Both sides in whole steps of a grid."""
     height, width = image.shape[:2]
-    return np.pad(image, ((0, -height % 16), (0, -width % 16), (0, 0)), "edge")
+    return np.pad(image, ((0, -height % grid), (0, -width % grid), (0, 0)), "edge")
 
 
 def fresh_noise(image: Array) -> Array:
@@ -77,9 +78,12 @@ def noise_of_threads(images: Array, tile: int, threads: int) -> Array:
 COMPRESS = {"codec_compress": compress}
 
 MISTAKES = (
-    Mistake(
-        "a picture that is not cut to its size", "images with borders that nobody sent",
-        "codec_decompress.size", _with(padded), COMPRESS,
+    *(
+        Mistake(
+            "a picture that is not cut to its size", "images with borders that nobody sent",
+            "codec_decompress.size", _with(functools.partial(padded, grid=grid)), COMPRESS,
+        )
+        for grid in (8, 16, 32, 64)
     ),
     *(
         Mistake(name, "pictures that are not what they were", "codec_decompress.resembles",

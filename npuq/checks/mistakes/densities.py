@@ -33,11 +33,13 @@ from npuq.checks.names import DISTRIBUTIONS, KINDS
 def _answers(
     bits: Bits, *, plain: bool = True, soft: bool = True, laws: tuple[str, ...] = DISTRIBUTIONS,
     kinds: tuple[str, ...] = tuple(KINDS), change: Callable[[str, Array], Array] = exact.of_kind,
+    widened: bool = True,
 ) -> dict[str, Callable[..., Any]]:  # fmt: skip
     """The mistake in every function that can have it."""
 
     def answer(law: str, kind: str, z: Array, loc: Array, scale: Array, alpha: float = 0.0) -> Any:
-        z, loc, scale = (np.asarray(a, np.float64) for a in (z, loc, scale))
+        if widened:
+            z, loc, scale = (np.asarray(a, np.float64) for a in (z, loc, scale))
         return change(kind, bits(law, z, loc, scale, alpha))
 
     return {
@@ -51,6 +53,11 @@ def _answers(
 def _other_unit(kind: str, bits: Array) -> Array:
     """Nats where bits are due, and the other way round."""
     return bits * math.log(2) if kind == "bits" else -bits
+
+
+def _common_logarithm(kind: str, bits: Array) -> Array:
+    """log10 where log2 or the natural logarithm is due."""
+    return bits * math.log10(2) * (1 if kind == "bits" else -1)
 
 
 _TAILED = ("bits", "log_density")
@@ -132,6 +139,11 @@ MISTAKES = (
         _VALUES, _answers(exact.bits, kinds=_TAILED, change=_other_unit),
     ),
     Mistake(
+        "log10 in place of the logarithm",
+        "rates that are wrong by a factor of 0.30, and lambda too",
+        _VALUES, _answers(exact.bits, kinds=_TAILED, change=_common_logarithm),
+    ),
+    Mistake(
         "the wrong sign of the logarithm", "a loss that asks for more bits",
         _VALUES,
         _answers(exact.bits, kinds=_TAILED, change=lambda kind, b: -exact.of_kind(kind, b)),
@@ -148,8 +160,9 @@ MISTAKES = (
     ),
     Mistake(
         "1 less 1 in the upper tail",
-        "infinite bits from some 37 scales out (8 of a normal distribution), on one side only",
-        "logistic_bits.tails", _answers(upper_tail, kinds=_TAILED),
+        "infinite bits from some 37 scales out (8 of a normal distribution), in float32 from 17 "
+        "(5), on one side only",
+        "logistic_bits.tails", _answers(upper_tail, kinds=_TAILED, widened=False),
     ),
     *(
         Mistake(

@@ -93,6 +93,6 @@ def stopped_in_tails(
 
 def upper_tail(law: str, z: Array, loc: Array, scale: Array, alpha: float) -> Array:
     """c(b) - c(a) by itself: in the upper tail 1 less 1."""
-    m = exact.soft_round_conditional_mean(z, alpha)
+    m = exact.soft_round_conditional_mean(z, alpha).astype(z.dtype)
     high, low = _cdf(law, (m + 0.5 - loc) / scale), _cdf(law, (m - 0.5 - loc) / scale)
     return np.asarray(-np.log2(high - low))
