@@ -93,7 +93,7 @@ if TYPE_CHECKING:
     from npuq.paper.soft_round import soft_round_inverse_backward as soft_round_inverse_backward
     from npuq.trained.model_file import load_model as load_model
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _MODULE_OF = {
     "compress": "npuq.codec.files",

@@ -66,7 +66,7 @@ def test_a_model_that_is_left_out_is_named(
     command = ["demo", f"{tmp_path}/a.png", f"--out={tmp_path}/out.png", "--json"]
     assert main([*command, "--quality=3"]) == 0
     printed = capsys.readouterr()
-    assert "the hyperprior model is left out: it comes with qualities 1, 2, 4" in printed.err
+    assert "the hyperprior model is left out: it comes with qualities 1, 2, 4, 6" in printed.err
     assert len(json.loads(printed.out)) == 3
     assert main([*command, "--quality=3", "--model=linear"]) == 0  # nobody asked for the other
     assert capsys.readouterr().err == ""
