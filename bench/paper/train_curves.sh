@@ -1,19 +1,21 @@
 #!/usr/bin/env bash
 # The training curves behind Figs. 2B, 3B (expected gradients) and 5A (initialisation by JPEG).
 #
-#     bench/paper/train_curves.sh PHOTOGRAPHS RUNS
+#     bench/paper/train_curves.sh PHOTOGRAPHS RUNS [PREFIX]
 #
+# With a PREFIX, such as fig3b, only the runs whose names begin so.
 # Each run leaves its history in bench/results/curves, which `python bench/paper/figure.py 2 3 5 6`
 # draws. On two cores a run takes 2 minutes. Those of the hyperprior model branch off RUNS/trunk, a
 # run of bench/trunk.py; for Fig. 6C `bench/held_out.py` then compresses photographs by their models.
 set -euo pipefail
-photographs=$1 runs=$2
+photographs=$1 runs=$2 prefix=${3-}
 curves=$(dirname "$0")/../results/curves
 mkdir -p "$runs" "$curves"
 
 run() {
     local name=$1
     shift
+    if [[ $name != "$prefix"* ]]; then return; fi
     local start=()
     if [[ -e $runs/$name/checkpoint.npz ]]; then
         start=(--resume)
