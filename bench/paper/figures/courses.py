@@ -28,6 +28,7 @@ EVALUATE = (
     "python bench/held_out.py PHOTOGRAPHS MODEL [MODEL ...] --method un+uq+sr --json > {path}"
 )
 SETTLED = 0.1  # of a training, after which its curves fit between the axes
+SPIKE = 3.0
 LOSSES = {"held-out": "validation_loss", "training": "loss"}
 """Columns of a history."""
 
@@ -80,8 +81,9 @@ def draw_courses(
     """Loss against the step, in panels that share one scale.
 
     What falls fast at first is not to flatten all that follows, nor is a training that is not
-    stable: the top is what 95 % of losses stay below once a run has settled, and at most three
-    times as far up as that of the panel in which it is lowest.
+    stable: the top is what 95 % of losses stay below once a run has settled, those of more than
+    SPIKE times the lowest left out, and at most three times as far up as that of the panel in which
+    it is lowest.
     """
     lowest, highest = [], []
     for panel, runs in zip(axes, panels, strict=True):
@@ -90,7 +92,8 @@ def draw_courses(
             steps, values = np.array(read_course(results, run.name, losses)).T
             style = {"ls": (0, (4, 2)) if run.dashed else "-", "color": run.colour}
             panel.plot(steps, values, label=run.label, **style)
-            settled = values[(steps >= SETTLED * steps[-1]) & np.isfinite(values)]
+            is_spike = ~(values <= SPIKE * np.nanmin(values))  # also what is not finite
+            settled = values[(steps >= SETTLED * steps[-1]) & ~is_spike]
             if settled.size:
                 lowest.append(float(settled.min()))
                 tops.append(float(np.quantile(settled, 0.95)))
@@ -131,4 +134,4 @@ def draw_gradients(axes: Any, rows: Sequence[dict[str, Any]]) -> None:
             axes.plot(*zip(*sorted(points), strict=True), marker="o", label=label, **style)
     axes.set(xlabel="bits per pixel", ylabel="PSNR [dB]")
     axes.set_xlim(left=0)
-    axes.legend(loc="lower right")
+    axes.legend(loc="upper left")
