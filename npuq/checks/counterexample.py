@@ -56,8 +56,10 @@ def _can_be_spelled(observation: Observation, target: Target) -> bool:
 def _by_check(law: Law, target: Target, spelling: Spelling) -> str:
     """The line that makes the check again."""
     if target.again:
-        return f"{target.again} --only {law.name}"
+        scale = f" --tolerance-scale {law.scale!r}" * (law.scale != 1)
+        return f"{target.again} --only {law.name}{scale}"
     options = f", framework={spelling.name!r}" * bool(spelling.name)
+    options += f", tolerance_scale={law.scale!r}" * (law.scale != 1)
     imports = "; ".join(filter(None, ("import npuq", target.imports)))
     return f"{imports}; print(npuq.check({target.itself}{options}, only=[{law.name!r}]))"
 

@@ -13,7 +13,7 @@ from npuq.checks.catalogue import LAWS, MISTAKES
 from npuq.checks.counterexample import line_of, shrunk, worst
 from npuq.checks.diagnosis import likeliest
 from npuq.checks.frameworks import SPELLINGS, Spelling
-from npuq.checks.law import Functions, Law, Observation
+from npuq.checks.law import Functions, Law, Observation, scaled
 from npuq.checks.laws.asking import WrongResultError
 from npuq.checks.names import DIFFERENTIABLE, EXPECTED
 from npuq.checks.records import Record
@@ -27,6 +27,7 @@ def check(
     framework: str | None = None,
     only: Sequence[str] = (),
     expected_failed_checks: Mapping[str, str] | None = None,
+    tolerance_scale: float = 1.0,
 ) -> list[Record]:
     """Judge an implementation of the paper by its laws: a record for each of them.
 
@@ -41,12 +42,17 @@ def check(
             then takes their gradients; by default they are NumPy's.
         only: checks whose names begin with one of these; by default all.
         expected_failed_checks: reasons, by the names of checks that are known to fail.
+        tolerance_scale: what tolerances are multiplied by, above 0 and up to 1, for who asks more
+            of their own code than is fair to ask of everybody's: at 0.01 it may be off by a
+            hundredth of what is usual, at 1e-300 by nothing. What bounds chance, or says how
+            coarse a dither may be, stays as it is, and false alarms as rare.
 
     Returns:
         Records (`npuq.checks.records.Record`), in the order of the laws.
 
     Raises:
-        CheckError: the target has no function of the list, or no check has such a name.
+        CheckError: the target has no function of the list, no check has such a name, or the
+            tolerances cannot be multiplied by that.
 
     Example:
         >>> def soft_round(y, alpha):  # Eq. 10, with the bracket read as the nearest integer
@@ -57,7 +63,7 @@ def check(
         ('fail', 'the nearest integer in place of the floor in Eq. 10 (erratum E5)')
     """
     expected = {} if expected_failed_checks is None else expected_failed_checks
-    laws = chosen(only, expected)
+    laws = [scaled(law, tolerance_scale) for law in chosen(only, expected)]
     judged, functions = prepared(target, framework)
     spelling = SPELLINGS[framework or judged.framework]
 

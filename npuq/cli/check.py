@@ -7,7 +7,7 @@ import contextlib
 import sys
 from typing import TYPE_CHECKING
 
-from npuq.cli.common import JSON_LIST_HELP, print_json
+from npuq.cli.common import JSON_LIST_HELP, number, print_json
 from npuq.errors import NpuqError
 
 if TYPE_CHECKING:
@@ -51,6 +51,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="only checks whose names begin so; may be given again",
     )
+    parser.add_argument(
+        "--tolerance-scale",
+        metavar="FACTOR",
+        type=number,
+        default=1.0,
+        help="what tolerances are multiplied by, above 0 and up to 1; what bounds chance stays as "
+        "it is (default: 1)",
+    )
     parser.add_argument("--junit", metavar="PATH", help="write a report for CI viewers as well")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help=JSON_LIST_HELP)
@@ -80,6 +88,7 @@ def _records(args: argparse.Namespace) -> list[Record]:
     from npuq.checks.door import check
     from npuq.checks.target import load
 
+    options = {"only": args.only, "tolerance_scale": args.tolerance_scale}
     if (args.target is None) == (args.program is None):
         raise NpuqError("give either a TARGET or a --command (see npuq check --help)")
     if args.program is not None:
@@ -87,8 +96,8 @@ def _records(args: argparse.Namespace) -> list[Record]:
             if value is not None:
                 raise NpuqError(f"a --command speaks for itself: leave {option} out")
         with command.running(args.program) as program:
-            return check(program, only=args.only)
+            return check(program, **options)
     if args.python is not None:
         with interpreter.running(args.python, args.target, args.framework) as target:
-            return check(target, only=args.only)
-    return check(load(args.target), framework=args.framework, only=args.only)
+            return check(target, **options)
+    return check(load(args.target), framework=args.framework, **options)

@@ -122,7 +122,7 @@ def _laws() -> Iterator[Law]:
              "an error that is uniform on a grid only", _resolution),
         ):  # fmt: skip
             yield Law(f"{name}.{what}", equation, (name,), statement, reason, cost,
-                      functools.partial(observe, name=name))  # fmt: skip
+                      functools.partial(observe, name=name), of_digits=False)  # fmt: skip
     yield Law(
         "dither.repeats", "Sec. 3.2", ("dither",), "the same seed gives the same dither", "0",
         "the receiver adds another u than was subtracted: twice the noise",

@@ -178,12 +178,13 @@ LAWS = (
         "universal_quantize.variance", "Eq. 6", ("universal_quantize", "universal_dequantize"),
         "for fixed y the error k + u - y has the mean square 1/12",
         f"{DEVIATIONS} standard deviations: a false alarm in 1e7 runs; the draws are seeded",
-        "a distortion that is not that of training", _variance,
+        "a distortion that is not that of training", _variance, of_digits=False,
     ),
     Law(
         "universal_quantize.channel", "Eq. 6", ("universal_quantize", "universal_dequantize"),
         "for fixed y the error k + u - y is uniform on [-1/2, 1/2]",
         f"{DEVIATIONS} standard deviations: a false alarm in 1e7 runs; the draws are seeded",
         "not the channel of training: both rate and distortion are others", _channel,
+        of_digits=False,
     ),
 )  # fmt: skip

@@ -131,6 +131,7 @@ def _laws() -> Iterator[Law]:
                         functools.partial(
                             _histogram, name=name, distribution=distribution, kind=kind
                         ),
+                        of_digits=False,
                     )  # fmt: skip
 
 
