@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from npuq.checks.laws import (
     averages,
+    channel,
     codec,
     coder,
     densities,
@@ -26,8 +27,8 @@ from npuq.checks.mistakes import shared as wrong_shared
 from npuq.checks.mistakes import soft_rounding as wrong_soft_rounding
 
 LAWS = (
-    *soft_rounding.LAWS, *symmetries.LAWS, *quantization.LAWS, *noise.LAWS, *shared_dither.LAWS,
-    *densities.LAWS,
+    *soft_rounding.LAWS, *symmetries.LAWS, *quantization.LAWS, *channel.LAWS,
+    *noise.LAWS, *shared_dither.LAWS, *densities.LAWS,
     *whole_densities.LAWS, *limits.LAWS, *averages.LAWS, *nonparametric.LAWS, *layers.LAWS,
     *coder.LAWS, *codec.LAWS,
 )  # fmt: skip

@@ -87,7 +87,8 @@ def scaled(law: Law, tolerance_scale: float) -> Law:
         for seen in law.observe(functions):
             yield seen._replace(tolerance=scale * seen.tolerance)
 
-    return law._replace(observe=observe, scale=scale, reason=f"{scale:g} of the usual: {law.reason}")
+    reason = f"{scale:g} of the usual: {law.reason}"
+    return law._replace(observe=observe, scale=scale, reason=reason)
 
 
 def distance(a: Array, b: Array) -> Array:
