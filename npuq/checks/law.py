@@ -87,8 +87,7 @@ def scaled(law: Law, tolerance_scale: float) -> Law:
         for seen in law.observe(functions):
             yield seen._replace(tolerance=scale * seen.tolerance)
 
-    reason = f"{scale:g} of the usual: {law.reason}"
-    return law._replace(observe=observe, scale=scale, reason=reason)
+    return law._replace(observe=observe, scale=scale, reason=f"{scale:g} times ({law.reason})")
 
 
 def distance(a: Array, b: Array) -> Array:
