@@ -146,6 +146,8 @@ def _named(
     known: dict[tuple[int, str], list[Observation] | None],
 ) -> Record:  # fmt: skip
     """The record with the likeliest mistake, and what that costs."""
+    if record.error <= record.tolerance / law.scale:
+        return record  # as usual; a mistake of the catalogue is more than that
     mistake = likeliest(law, functions, found, MISTAKES, known)
     return record if mistake is None else record._replace(probably=mistake.name, cost=mistake.cost)
 

@@ -394,6 +394,13 @@ def test_tolerances_are_multiplied_but_not_those_of_chance_or_of_rules() -> None
     assert records[1][1:] == records[1e-3][1:]
 
 
+def test_what_passes_as_usual_has_no_mistake_of_the_catalogue() -> None:
+    """The interval from z to z + 1 has the right entropy, and the same last digits as ours."""
+    ours = {"normal_bits": FUNCTIONS["normal_bits"]}
+    (record,) = npuq.check(ours, only=["normal_bits.entropy"], tolerance_scale=1e-9)
+    assert (record.status, record.probably) == ("fail", "")
+
+
 def test_a_line_that_makes_the_check_again_has_its_tolerance() -> None:
     def unnamed(symbols: Array, p: Array) -> Array:
         return np.append(FUNCTIONS["entropy_encode"](symbols, p), np.zeros(4, np.uint8))
