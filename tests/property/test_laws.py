@@ -31,7 +31,7 @@ OF_SOFT_ROUNDING = "^soft_round(_inverse|_conditional_mean)?"
 SCALES = {
     r"\.(odd|between|shape\.large_alpha|identity|infinite|moved|finite)$": EXACTLY,
     # tolerances of some eps, or of the last digits of a sum
-    r"^soft_round\.(values|large_alpha|periodic|sharpens|monotone)": 0.15,
+    r"^soft_round\.(values|large_alpha|vanishing|periodic|sharpens|monotone)": 0.15,
     r"^(universal_dequantize|round_about)\.values$|\.circle$": 0.5,
     r"\.periodic$": 0.06,
     # the last digits of s(y), which its inverse multiplies
@@ -39,7 +39,7 @@ SCALES = {
     r"\.undone$": 0.002,
     # half of the digits of float32, and of float64
     rf"{OF_SOFT_ROUNDING}(_backward)?\.(values\.float32|monotone|sharpens)$": 0.004,
-    r"^soft_round_(inverse|conditional_mean)\.large_alpha$": 0.004,
+    r"^soft_round_(inverse|conditional_mean)\.(large|vanishing)_alpha$": 0.004,
     rf"{OF_SOFT_ROUNDING}(_backward)?\.(values(\.float64)?|large_alpha)$": 2e-7,
     # densities: three digits in float32, and six
     r"(bits|density)\.values\.float32$|^nonparametric_bits\.values$": 5e-4,

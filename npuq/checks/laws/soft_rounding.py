@@ -20,6 +20,8 @@ LARGE_ALPHAS = (40.0, 100.0, 1e3, 1e6)
 EDGES = (18.0, 64.0, 88.7, 700.0, 1420.0)
 """Where e^alpha, or its root, leaves float32 or float64, and what artanh takes rounds to 1."""
 
+TINY_ALPHAS = (1e-12, 1e-6, 1e-4, 1e-3)
+
 EQUATIONS = {
     "soft_round": "Eq. 10",
     "soft_round_inverse": "Eq. 10, inverted",
@@ -108,6 +110,15 @@ def _shifted(z: Array, alpha: float) -> Array:
     return np.sqrt(eps) + np.maximum(above - there, there - below)
 
 
+def _vanishing(functions: Functions, *, name: str) -> Iterator[Observation]:
+    """Who takes these alphas for 0 is off by 0.0161 alpha^2 at most (Eq. 11)."""
+    for dtype in DTYPES:
+        for alpha in TINY_ALPHAS:
+            z = anywhere(dtype, 43)
+            tolerance = allowed(name, z, alpha) + alpha**2 / 50
+            yield ask(functions, name, (z, alpha), EXACT[name][0](z, alpha), tolerance)
+
+
 def _slopes(
     functions: Functions, *, name: str, alphas: tuple[float, ...], dtype: str
 ) -> Iterator[Observation]:
@@ -192,6 +203,13 @@ def _laws() -> Iterator[Law]:
             "4 eps, relative; r is s^-1 of z - 1/2" if name.endswith("mean") else "4 eps, relative",
             "nothing in training that starts above 0; plain noise needs it",
             functools.partial(_identity, name=name),
+        )  # fmt: skip
+        yield Law(
+            f"{name}.vanishing_alpha", "Eq. 11", (name,),
+            f"nearly the identity for alpha from {TINY_ALPHAS[0]:g} to {TINY_ALPHAS[-1]:g}",
+            f"alpha^2 / 50, for who takes alpha for 0; {reason}",
+            "NaN, or noise, where a schedule of alpha begins",
+            functools.partial(_vanishing, name=name),
         )  # fmt: skip
         yield Law(
             f"{backward}.values", "Appendix D", (backward,),
