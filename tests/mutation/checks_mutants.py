@@ -7,6 +7,7 @@ from mutant import Mutant
 LAWS = "npuq/checks/laws"
 TESTS = "tests/unit/test_checks.py"
 REPORTS = "tests/unit/test_checks_report.py"
+SLIPS = "tests/unit/test_checks_small_slips.py"
 SEEN = (f"{TESTS}::test_a_mistake_is_seen_by_its_law_and_named_in_all_of_its_functions",)
 THOUSANDTH = (f"{TESTS}::test_an_error_of_a_thousandth_is_seen_in_every_result",)
 PASSES = (f"{TESTS}::test_npuq_passes_everything_and_lacks_nothing",)
@@ -141,8 +142,8 @@ CHECKS_MUTANTS: list[Mutant] = [
     Mutant(
         "checks: probabilities may sum to anything",
         f"{LAWS}/whole_densities.py",
-        "np.ones(PHASES), 1e-6",
-        "np.ones(PHASES), 1e6",
+        "OFF = 1e-6",
+        "OFF = 1e6",
         (f"{TESTS}::test_probabilities_that_sum_to_a_little_more_are_seen",),
     ),
     Mutant(
@@ -214,5 +215,47 @@ CHECKS_MUTANTS: list[Mutant] = [
         "(abs(a) > 0.5).sum()) /",
         "(abs(a) > 0.7).sum()) /",
         (f"{REPORTS}::test_lines_show_what_they_say",),
+    ),
+    Mutant(
+        "checks: tolerances are not multiplied",
+        "npuq/checks/law.py",
+        "tolerance=scale * seen.tolerance",
+        "tolerance=seen.tolerance",
+        (f"{TESTS}::test_tolerances_are_multiplied_but_not_those_of_chance_or_of_rules",),
+    ),
+    Mutant(
+        "checks: bounds of chance are multiplied as well",
+        "npuq/checks/law.py",
+        "if scale == 1 or not law.of_digits:",
+        "if scale == 1:",
+        (f"{TESTS}::test_tolerances_are_multiplied_but_not_those_of_chance_or_of_rules",),
+    ),
+    Mutant(
+        "checks: last digits are called by the name of a mistake",
+        "npuq/checks/door.py",
+        "if record.error <= record.tolerance / law.scale:",
+        "if False:",
+        (f"{TESTS}::test_what_passes_as_usual_has_no_mistake_of_the_catalogue",),
+    ),
+    Mutant(
+        "checks: errors on a circle may lie anywhere",
+        f"{LAWS}/channel.py",
+        "due, 2 * rounding,",
+        "due, 200 * rounding,",
+        (f"{SLIPS}::test_a_small_slip_of_whole_arrays_or_of_chance_is_seen",),
+    ),
+    Mutant(
+        "checks: rates may be infinite",
+        f"{LAWS}/relations.py",
+        "np.where(np.isfinite(value), np.maximum(value, 0), right)",
+        "np.where(np.isfinite(value), np.maximum(value, 0), value)",
+        (f"{TESTS}::test_textbook_forms_pass_where_they_hold",),
+    ),
+    Mutant(
+        "checks: values may cross a half-integer",
+        f"{LAWS}/symmetries.py",
+        "due = np.where(np.isnan(value), y, np.clip(value, below, above))",
+        "due = np.where(np.isnan(value), y, value)",
+        (f"{SLIPS}::test_one_entry_that_is_five_tolerances_off_is_seen",),
     ),
 ]  # fmt: skip

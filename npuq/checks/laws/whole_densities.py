@@ -28,6 +28,8 @@ WIDTHS = ((-3.0, 1e-3), (0.5, 0.3), (0.25, 4.0))
 PLACES_OF_U = (-0.5, -255 / 512, -(2.0**-24), 0.0, 0.137451171875, 0.5 - 2.0**-20, 0.5)
 """Both ends and beside them; of few digits, so that k + u is exact: near 1/2, r is steep."""
 SOFTNESS = (1.0, 7.0, 16.0)
+OFF = 1e-6
+"""How much a sum may be."""
 
 ENTROPY_BITS = {
     ("logistic", False): 1.678185606927,
@@ -69,7 +71,7 @@ def _sums(functions: Functions, *, name: str, soft: bool, kind: str) -> Iterator
     read = DENSITY[kind].format("np.asarray({})")
     arguments, values = _asked(functions, name, grid(PHASES, REACH), soft)
     sums = _both(kind, values)[0].reshape(-1, PHASES).sum(0)
-    yield beside(name, arguments, sums, np.ones(PHASES), 1e-6, pointwise=False,
+    yield beside(name, arguments, sums, np.ones(PHASES), OFF, pointwise=False,
                  read=f"({read}).reshape(-1, {PHASES}).sum(0)")  # fmt: skip
     for loc, scale in WIDTHS:
         reach = round(40 * scale) + 6
@@ -78,7 +80,7 @@ def _sums(functions: Functions, *, name: str, soft: bool, kind: str) -> Iterator
             at = z, np.full_like(z, loc), np.full_like(z, scale), *[alpha] * soft
             values = beside(name, at, functions[name](*at), z, 0).observed
             sums = _both(kind, values)[0].reshape(-1, len(PLACES_OF_U)).sum(0)
-            yield beside(name, at, sums, np.ones(len(PLACES_OF_U)), 1e-6, pointwise=False,
+            yield beside(name, at, sums, np.ones(len(PLACES_OF_U)), OFF, pointwise=False,
                          read=f"({read}).reshape(-1, {len(PLACES_OF_U)}).sum(0)")  # fmt: skip
 
 
