@@ -93,7 +93,7 @@ def test_what_a_target_prints_is_no_part_of_the_report(
     (folder / "loud.py").write_text(code)
     assert main(["check", "loud.py", "--only", "round_half_up", "--json"]) == 1
     out, err = capfd.readouterr()
-    assert len(json.loads(out)) == 3
+    assert len(json.loads(out)) == 4
     assert "loaded" in err and "called" in err
 
 
@@ -125,6 +125,19 @@ def test_counterexamples_stand_alone(folder: Path, capsys: pytest.CaptureFixture
         shown = float(done.stdout.strip("[]\n"))
         assert abs(shown - float(line.rpartition("should be ")[2])) > 1e-4
         assert "np.array([" in line and len(line) < 250
+
+
+def test_tolerances_are_multiplied_and_said(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As printed, Eq. 10 is good to a hundredth of what is allowed, but not to a millionth."""
+    only = ["--only", "soft_round.values.float64"]
+    assert main(["check", "mine.py", *only, "--tolerance-scale", "1"]) == 0
+    assert main(["check", "mine.py", *only, "--tolerance-scale", "1e-6"]) == 1
+    out = capsys.readouterr().out
+    assert "allowed is: 1e-06 times (8 eps (1 + |y|)" in out
+    assert main(["check", "mine.py", *only, "--tolerance-scale", "0"]) == 2
+    assert "tolerance_scale must be a number above 0 and up to 1" in capsys.readouterr().err
 
 
 UNREPEATABLE = ("a dither that is drawn anew", "a decoder that draws its own noise")
@@ -297,5 +310,5 @@ def test_the_block_of_the_page_names_the_mistake(capsys: pytest.CaptureFixture[s
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(" | ")[:2] for line in lines] == [
         [f"soft_round_inverse.{law}", "the textbook artanh inverse"]
-        for law in ("values.float32", "large_alpha", "identity")
+        for law in ("values.float32", "large_alpha", "identity", "odd", "shape.large_alpha")
     ]
