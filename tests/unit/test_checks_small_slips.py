@@ -15,15 +15,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-import npuq
 from npuq.backend import Array
+from npuq.checks import frameworks
 from npuq.checks.catalogue import LAWS, MISTAKES
-from npuq.checks.door import prepared
 from npuq.checks.law import Functions, Law, Observation
 from npuq.checks.laws import noise, whole_densities
 from npuq.checks.laws.symmetries import every_alpha
+from npuq.checks.ours import FUNCTIONS
 
-OURS = prepared(npuq, None)[1]
+OURS = frameworks.adapted(FUNCTIONS, frameworks.load(None), (), ())
 TIMES, LITTLE = 5.0, 0.05
 BOUNDED = ("between", "sharpens", "shape.large_alpha")
 """Laws that give room on both sides, but none where y is a multiple of one half, or an integer."""
