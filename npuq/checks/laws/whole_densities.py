@@ -25,8 +25,8 @@ REACH, PHASES = 16, 32
 
 WIDTHS = ((-3.0, 1e-3), (0.5, 0.3), (0.25, 4.0))
 """Locations and scales of other sums."""
-PLACES_OF_U = (-0.5, -255 / 512, -(2.0**-24), 0.0, 0.137451171875, 0.5 - 2.0**-20, 0.5)
-"""Both ends and beside them; of few digits, so that k + u is exact: near 1/2, r is steep."""
+PLACES_OF_U = (-0.5, -255 / 512, -1 / 512, 0.0, 563 / 4096, 255 / 512, 0.5)
+"""Both ends and beside them; of few digits, so that k + u is exact in float32: r may be steep."""
 SOFTNESS = (1.0, 7.0, 16.0)
 OFF = 1e-6
 """How much a sum may be."""
