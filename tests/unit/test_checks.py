@@ -410,7 +410,7 @@ def test_what_passes_as_usual_has_no_mistake_of_the_catalogue() -> None:
     assert (record.status, record.probably) == ("fail", "")
 
 
-def test_a_line_that_makes_the_check_again_has_its_tolerance() -> None:
+def test_a_line_that_makes_the_check_again_has_its_tolerance_and_its_precision() -> None:
     def unnamed(symbols: Array, p: Array) -> Array:
         return np.append(FUNCTIONS["entropy_encode"](symbols, p), np.zeros(4, np.uint8))
 
@@ -419,6 +419,13 @@ def test_a_line_that_makes_the_check_again_has_its_tolerance() -> None:
     target = target_of(mine)._replace(again="npuq check --command ./mine")
     line = _by_check(scaled(law, 0.25), target, frameworks.SPELLINGS[""])
     assert line.endswith("--only entropy_encode.length --tolerance-scale 0.25")
+    both = next(law for law in LAWS if law.name == "soft_round.periodic")
+    one = scaled(both, 0.25).asked_in(("float32",))
+    assert one is not None
+    line = _by_check(one, target, frameworks.SPELLINGS[""])
+    assert line.endswith("--only soft_round.periodic --dtypes float32 --tolerance-scale 0.25")
+    line = _by_check(one, target_of(mine), frameworks.SPELLINGS[""])
+    assert "dtypes=('float32',), tolerance_scale=0.25, only=" in line
     line = _by_check(scaled(law, 0.25), target_of(mine), frameworks.SPELLINGS[""])
     assert line.endswith("only=['entropy_encode.length']))") and "tolerance_scale=0.25" in line
 

@@ -137,7 +137,11 @@ def test_tolerances_are_multiplied_and_said(
     out = capsys.readouterr().out
     assert "allowed is: 1e-06 times (8 eps (1 + |y|)" in out
     assert main(["check", "mine.py", *only, "--tolerance-scale", "0"]) == 2
-    assert "tolerance_scale must be a number above 0 and up to 1" in capsys.readouterr().err
+    one = ["--dtypes", "float32", "--tolerance-scale", "1e-6"]
+    assert main(["check", "mine.py", "--only", "soft_round.values", *one]) == 1
+    out, err = capsys.readouterr()
+    assert "tolerance_scale must be a number above 0 and up to 1" in err
+    assert out.endswith("0 passed, 1 failed, 1 absent\n")
 
 
 UNREPEATABLE = ("a dither that is drawn anew", "a decoder that draws its own noise")
