@@ -136,10 +136,13 @@ def test_smaller_tolerances_leave_a_float32_its_name_and_give_it_to_nothing_else
     def last_digits(z: Array, alpha: float) -> Array:
         return npuq.soft_round_inverse(z, alpha) + z.dtype.type(1e-8)
 
-    for wrong, name in ((soft_round, "float32 somewhere amid float64"), (last_digits, "")):
-        function = "soft_round" if name else "soft_round_inverse"
-        only = [f"{function}.values.float64"]
-        (record,) = npuq.check({function: wrong}, only=only, tolerance_scale=0.01)
+    for wrong, law, name in (
+        (soft_round, "soft_round.values.float64", "float32 somewhere amid float64"),
+        (soft_round, "soft_round.vanishing_alpha", "float32 somewhere amid float64"),
+        (last_digits, "soft_round_inverse.values.float64", ""),
+    ):
+        mine = {law.partition(".")[0]: wrong}
+        (record,) = npuq.check(mine, only=[law], tolerance_scale=0.01)
         assert (record.status, record.probably) == ("fail", name)
 
 
