@@ -66,6 +66,8 @@ def soft_round_inverse(z: Array, alpha: float) -> Array:
         return z
     n, decay = jnp.floor(z), math.exp(-alpha)
     f, g = z - n, n + 1 - z  # both exact where they are small
+    if alpha < 1:  # small logarithms have few digits, and would be divided by alpha
+        return n + 0.5 + jnp.arctanh(math.tanh(alpha / 2) * (f - g)) / alpha
     r = (jnp.log(f + g * decay) - jnp.log(g + f * decay)) / (2 * alpha)
     return n + 0.5 + jnp.nan_to_num(r, posinf=0.5, neginf=-0.5)  # where decay is 0
 

@@ -63,6 +63,8 @@ def soft_round_inverse(z: Tensor, alpha: float) -> Tensor:
         return z
     n, decay = torch.floor(z), math.exp(-alpha)
     f, g = z - n, n + 1 - z  # both exact where they are small
+    if alpha < 1:  # small logarithms have few digits, and would be divided by alpha
+        return n + 0.5 + torch.atanh(math.tanh(alpha / 2) * (f - g)) / alpha
     r = (torch.log(f + g * decay) - torch.log(g + f * decay)) / (2 * alpha)
     return n + 0.5 + torch.nan_to_num(r, posinf=0.5, neginf=-0.5)  # where decay is 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from npuq.checks.laws import (
     averages,
+    channel,
     codec,
     coder,
     densities,
@@ -12,6 +13,7 @@ from npuq.checks.laws import (
     noise,
     nonparametric,
     quantization,
+    relations,
     shared_dither,
     soft_rounding,
     symmetries,
@@ -26,10 +28,9 @@ from npuq.checks.mistakes import shared as wrong_shared
 from npuq.checks.mistakes import soft_rounding as wrong_soft_rounding
 
 LAWS = (
-    *soft_rounding.LAWS, *symmetries.LAWS, *quantization.LAWS, *noise.LAWS, *shared_dither.LAWS,
-    *densities.LAWS,
-    *whole_densities.LAWS, *limits.LAWS, *averages.LAWS, *nonparametric.LAWS, *layers.LAWS,
-    *coder.LAWS, *codec.LAWS,
+    *soft_rounding.LAWS, *symmetries.LAWS, *quantization.LAWS, *channel.LAWS,
+    *noise.LAWS, *shared_dither.LAWS, *densities.LAWS, *whole_densities.LAWS, *limits.LAWS,
+    *relations.LAWS, *averages.LAWS, *nonparametric.LAWS, *layers.LAWS, *coder.LAWS, *codec.LAWS,
 )  # fmt: skip
 
 MISTAKES = (

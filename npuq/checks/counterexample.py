@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from npuq.backend import Array
+from npuq.checks.catalogue import LAWS
 from npuq.checks.frameworks import Spelling
 from npuq.checks.law import Functions, Law, Observation
 from npuq.checks.patience import RAISED_BY_OTHERS
@@ -56,9 +57,14 @@ def _can_be_spelled(observation: Observation, target: Target) -> bool:
 
 def _by_check(law: Law, target: Target, spelling: Spelling) -> str:
     """The line that makes the check again."""
+    all_dtypes = next((known.dtypes for known in LAWS if known.name == law.name), law.dtypes)
     if target.again:
-        return f"{target.again} --only {law.name}"
+        options = f" --dtypes {law.dtypes[0]}" if law.dtypes != all_dtypes else ""
+        options += f" --tolerance-scale {law.scale!r}" * (law.scale != 1)
+        return f"{target.again} --only {law.name}{options}"
     options = f", framework={spelling.name!r}" * bool(spelling.name)
+    options += f", dtypes={law.dtypes!r}" * (law.dtypes != all_dtypes)
+    options += f", tolerance_scale={law.scale!r}" * (law.scale != 1)
     imports = "; ".join(filter(None, ("import npuq", target.imports)))
     return f"{imports}; print(npuq.check({target.itself}{options}, only=[{law.name!r}]))"
 

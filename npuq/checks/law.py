@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Collection, Iterator, Mapping
+from numbers import Real
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from npuq.backend import Array
+from npuq.errors import CheckError
 
 Functions: TypeAlias = Mapping[str, Callable[..., Any]]
 """Names of the list (`npuq.checks.names`) and what answers to them: NumPy in, NumPy out."""
@@ -41,6 +43,8 @@ class Observation(NamedTuple):
     read: str = "{}"
     """How a line of code gets `observed` of a call, as "{}.std()"; {f} is the function's name,
     {of[NAME]} that of another one, {w} what makes an array of the target's framework."""
+    since: int = 1
+    """The version of golden vectors (`npuq.checks.vectors`) that it came with, where it is one."""
 
     def errors(self) -> Array:
         """|observed - expected|, 0 where both are the same infinity, infinite where one is NaN."""
@@ -69,6 +73,11 @@ class Law(NamedTuple):
     """In which it asks; empty if it gives no floats."""
     coarse: bool = False
     """Whether a float64 is asked for digits only that a float32 has as well."""
+    of_digits: bool = True
+    """Whether its tolerance is about digits, which `tolerance_scale` multiplies; else it bounds
+    chance, with a rate of false alarms, or is a rule, as that a dither has 256 levels."""
+    scale: float = 1.0
+    """What its tolerances have been multiplied by."""
 
     def asked_in(self, dtypes: Collection[str]) -> Law | None:
         """The same law asked in these alone; None if that cannot be."""
@@ -99,6 +108,29 @@ def _rounded(law: Law, functions: Functions) -> Iterator[Observation]:
             arguments=narrow(seen.arguments),
             read=seen.read.replace("{w}", "(lambda a: {w}(np.float32(a)))"),
         )
+
+
+def scaled(law: Law, tolerance_scale: float) -> Law:
+    """The same law with its tolerances multiplied, if they are about digits.
+
+    Raises:
+        CheckError: the factor is no number above 0 and up to 1.
+    """
+    scale = tolerance_scale
+    if not isinstance(scale, Real) or isinstance(scale, bool) or not 0 < scale <= 1:
+        raise CheckError(
+            f"tolerance_scale must be a number above 0 and up to 1, not {scale!r}: what needs more "
+            "than the usual tolerance is named in expected_failed_checks"
+        )
+    scale = float(scale)
+    if scale == 1 or not law.of_digits:
+        return law
+
+    def observe(functions: Functions, **dtypes: Dtypes) -> Iterator[Observation]:
+        for seen in law.observe(functions, **dtypes):
+            yield seen._replace(tolerance=scale * seen.tolerance)
+
+    return law._replace(observe=observe, scale=scale, reason=f"{scale:g} times ({law.reason})")
 
 
 def distance(a: Array, b: Array) -> Array:

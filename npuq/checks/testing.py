@@ -11,7 +11,7 @@ from typing import Any
 from npuq.checks.door import check as check_target
 from npuq.checks.door import chosen, chosen_dtypes, prepared
 from npuq.checks.interpreter import opened
-from npuq.checks.law import DTYPES
+from npuq.checks.law import DTYPES, scaled
 from npuq.checks.report import explanation
 from npuq.checks.target import Target
 
@@ -24,6 +24,7 @@ def parametrize_with_checks(
     only: Sequence[str] = (),
     expected_failed_checks: Mapping[str, str] | None = None,
     timeout: float | None = None,
+    tolerance_scale: float = 1.0,
     python: str | None = None,
     command: str | None = None,
 ) -> Any:
@@ -36,7 +37,8 @@ def parametrize_with_checks(
     In one line, `test_mine = npuq.parametrize_with_checks(mine)(lambda check: check())`.
 
     Args:
-        target, framework, dtypes, only, expected_failed_checks, timeout: as in `npuq.check`.
+        target, framework, dtypes, only, expected_failed_checks, timeout, tolerance_scale: as in
+            `npuq.check`.
         python: another interpreter, in which the target lives, then given as text: the name of a
             module, or a file as seen from where pytest runs. Its process runs until pytest ends.
         command: in place of a target, a program that answers lines of JSON.
@@ -47,19 +49,20 @@ def parametrize_with_checks(
         makes it an expected failure where that was foretold.
 
     Raises:
-        CheckError: the target cannot be judged, or no check has such a name.
+        CheckError: the target cannot be judged, no check has such a name, or the tolerances cannot
+            be multiplied by that.
     """
     import pytest
 
     expected = {} if expected_failed_checks is None else expected_failed_checks
-    names = [law.name for law in chosen(only, expected)]
+    names = [scaled(law, tolerance_scale).name for law in chosen(only, expected)]
     options: dict[str, Any] = {"framework": framework, "timeout": timeout}
     if python is not None or command is not None:
         process = opened(target, command=command, python=python, **options)
         target, options = _until_the_end(process), {"framework": None, "timeout": None}
     # what cannot be judged is said once, and not by every test
     chosen_dtypes(dtypes, prepared(target, **options)[0])
-    options["dtypes"] = dtypes
+    options |= {"dtypes": dtypes, "tolerance_scale": tolerance_scale}
     checks = [functools.partial(_run, target, name, expected, options) for name in names]
     mark = pytest.mark.parametrize("check", checks, ids=names)
 

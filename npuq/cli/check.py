@@ -55,6 +55,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="for a call; one that gives no answer has failed (default: 120)",
     )
+    parser.add_argument(
+        "--tolerance-scale",
+        metavar="FACTOR",
+        type=number,
+        default=1.0,
+        help="what tolerances are multiplied by, above 0 and up to 1; what bounds chance stays as "
+        "it is (default: 1)",
+    )
     parser.add_argument("--junit", metavar="PATH", help="write a report for CI viewers as well")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help=JSON_LIST_HELP)
@@ -78,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
         framework=args.framework,
         timeout=args.timeout,
     ) as target:
-        records = check(target, dtypes=dtypes, only=args.only)
+        records = check(target, dtypes=dtypes, only=args.only, tolerance_scale=args.tolerance_scale)
     if args.junit:
         name = args.target or args.program
         write_bytes_atomically(args.junit, report.junit(records, name).encode())

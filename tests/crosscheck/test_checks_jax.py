@@ -29,7 +29,7 @@ def checked(**functions: Any) -> dict[str, Any]:
 def test_soft_rounding_passes_in_both_precisions_and_by_its_gradients() -> None:
     statuses = {name: record.status for name, record in checked(soft_round=soft_round).items()}
     assert statuses.pop("soft_round.identity") == "fail"  # 0 / 0
-    assert set(statuses.values()) == {"pass"} and len(statuses) == 5
+    assert set(statuses.values()) == {"pass"} and len(statuses) > 10
 
 
 def test_nats_are_named_and_so_are_their_gradients() -> None:

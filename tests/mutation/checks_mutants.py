@@ -7,6 +7,7 @@ from mutant import Mutant
 LAWS = "npuq/checks/laws"
 TESTS = "tests/unit/test_checks.py"
 REPORTS = "tests/unit/test_checks_report.py"
+SLIPS = "tests/unit/test_checks_small_slips.py"
 SEEN = (f"{TESTS}::test_a_mistake_is_seen_by_its_law_and_named_in_all_of_its_functions",)
 THOUSANDTH = (f"{TESTS}::test_an_error_of_a_thousandth_is_seen_in_every_result",)
 PRECISION = ("tests/unit/test_checks_precision.py",)
@@ -145,8 +146,8 @@ CHECKS_MUTANTS: list[Mutant] = [
     Mutant(
         "checks: probabilities may sum to anything",
         f"{LAWS}/whole_densities.py",
-        "np.ones(PHASES), 1e-6",
-        "np.ones(PHASES), 1e6",
+        "OFF = 1e-6",
+        "OFF = 1e6",
         (f"{TESTS}::test_probabilities_that_sum_to_a_little_more_are_seen",),
     ),
     Mutant(
@@ -341,7 +342,7 @@ CHECKS_MUTANTS: list[Mutant] = [
     Mutant(
         "checks: what fails in float32 too is called a float32",
         "npuq/checks/calls.py",
-        'return seen is not None and not any(one.wrong().any() for one in seen)',
+        'return not any(one.wrong().any() for one in usual)',
         'return True',
         PRECISION,
     ),
@@ -365,5 +366,82 @@ CHECKS_MUTANTS: list[Mutant] = [
         'tile_size=tile_size, progress=progress',
         'progress=progress',
         CODEC,
+    ),
+    Mutant(
+        "checks: tolerances are not multiplied",
+        "npuq/checks/law.py",
+        "tolerance=scale * seen.tolerance",
+        "tolerance=seen.tolerance",
+        (f"{TESTS}::test_tolerances_are_multiplied_but_not_those_of_chance_or_of_rules",),
+    ),
+    Mutant(
+        "checks: bounds of chance are multiplied as well",
+        "npuq/checks/law.py",
+        "if scale == 1 or not law.of_digits:",
+        "if scale == 1:",
+        (f"{TESTS}::test_tolerances_are_multiplied_but_not_those_of_chance_or_of_rules",),
+    ),
+    Mutant(
+        "checks: last digits are called by the name of a mistake",
+        "npuq/checks/door.py",
+        "is_large = record.error > record.tolerance / law.scale",
+        "is_large = True",
+        (f"{TESTS}::test_what_passes_as_usual_has_no_mistake_of_the_catalogue",),
+    ),
+    Mutant(
+        "checks: last digits are called a float32",
+        "npuq/checks/door.py",
+        "(calls.amid_float64(asked, seen) if is_large else None)",
+        "calls.amid_float64(asked, seen)",
+        PRECISION,
+    ),
+    Mutant(
+        "checks: a float32 loses its name by a smaller tolerance",
+        "npuq/checks/calls.py",
+        "tolerance=one.tolerance / part.scale",
+        "tolerance=one.tolerance",
+        PRECISION,
+    ),
+    Mutant(
+        "checks: smaller tolerances ask in both precisions",
+        "npuq/checks/law.py",
+        "in law.observe(functions, **dtypes):",
+        "in law.observe(functions):",
+        PRECISION,
+    ),
+    Mutant(
+        "checks: the decorator has the usual tolerances",
+        "npuq/checks/testing.py",
+        '"tolerance_scale": tolerance_scale}',
+        '"tolerance_scale": 1.0}',
+        PRECISION,
+    ),
+    Mutant(
+        "checks: a line that makes a check again asks in both precisions",
+        "npuq/checks/counterexample.py",
+        'f", dtypes={law.dtypes!r}" * (law.dtypes != all_dtypes)',
+        '""',
+        (f"{TESTS}::test_a_line_that_makes_the_check_again_has_its_tolerance_and_its_precision",),
+    ),
+    Mutant(
+        "checks: errors on a circle may lie anywhere",
+        f"{LAWS}/channel.py",
+        "due, 2 * rounding,",
+        "due, 200 * rounding,",
+        (f"{SLIPS}::test_a_small_slip_of_whole_arrays_or_of_chance_is_seen",),
+    ),
+    Mutant(
+        "checks: rates may be infinite",
+        f"{LAWS}/relations.py",
+        "np.where(np.isfinite(value), np.maximum(value, 0), right)",
+        "np.where(np.isfinite(value), np.maximum(value, 0), value)",
+        (f"{TESTS}::test_textbook_forms_pass_where_they_hold",),
+    ),
+    Mutant(
+        "checks: values may cross a half-integer",
+        f"{LAWS}/symmetries.py",
+        "due = np.where(np.isnan(value), y, np.clip(value, below, above))",
+        "due = np.where(np.isnan(value), y, value)",
+        (f"{SLIPS}::test_one_entry_that_is_five_tolerances_off_is_seen",),
     ),
 ]  # fmt: skip

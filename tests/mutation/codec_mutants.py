@@ -379,7 +379,7 @@ CODEC_MUTANTS: list[Mutant] = [
         "npuq/paper/density.py",
         "return 2.0 ** -rate_bits(z, params, cdf=cdf, alpha=alpha)",
         "return 2.0 ** -rate_bits(z, params, cdf=cdf)",
-        ("tests/property/test_paper_density.py",),
+        ("tests/property/test_laws.py::test_npuq_obeys[logistic_soft_rounded_density.moved-fast]",),
     ),
     Mutant(
         "arrays: scales have 64 levels, as in image files",

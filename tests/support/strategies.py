@@ -6,7 +6,6 @@ combinations of the hard ones as explicit examples, in every profile (see `conft
 Coefficients: integers, half-integers and the floating-point neighbours of both, numbers near 0,
 and large ones with a fraction. Softness: 0, numbers around every threshold of the implementation
 (where alpha^2 < eps, where e^alpha or e^(alpha/2) overflows in either dtype), and infinity.
-Noise: both ends of [-1/2, 1/2), 0 and its neighbours, the outermost dithers of files.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from hypothesis import example
 from hypothesis import strategies as st
 
 from npuq.backend import Array
+from npuq.checks.laws.asking import hard
 
 DTYPES = (np.float32, np.float64)
 FINITE_ALPHAS = (
@@ -28,7 +28,6 @@ FINITE_ALPHAS = (
 )
 ALPHAS = (*FINITE_ALPHAS, float("inf"))
 SHAPES = ((), (0,), (2, 3))
-NOISES = (-0.5, -255 / 512, -1 / 512, 0.0, 2.0**-24, 0.25, 255 / 512, 0.5 - 2.0**-20)
 SMALLEST = {np.float32: 1e-36, np.float64: 1e-290}
 """Below these the results, or what they are made of, are denormal and have fewer digits."""
 NASTY_SEEDS = (0, 1, 2**32 - 1, 2**32, 2**63, 2**64 - 1)
@@ -46,37 +45,15 @@ def each(**values: Iterable[Any]) -> Callable[[Test], Test]:
     return decorate
 
 
-def nasty_coefficients(dtype: Any) -> Array:
-    """About 130 numbers at which floors, ties and differences change."""
-    ties = np.arange(-6, 7, dtype=dtype) / 2
-    large = np.array([1e5 + 0.25, -1e5 - 0.25, 1e5, 1e5 + 0.5], dtype)
-    powers = np.array([1e-300, 1e-30, 1e-20, 1e-10, 1e-7, 1e-5, 1e-3, 1e-2, 0.1, 0.2], np.float64)
-    small = powers[powers > 1e-290 if dtype == np.float64 else powers > 1e-36].astype(dtype)
-    fractions = np.array([0.25, 0.3, 0.4, 0.45, 0.49, 0.499, 0.4999, 0.49999, 0.75, 0.9], dtype)
-    points = np.concatenate([ties, large, small, -small, fractions, -fractions, 1 - small])
-    infinity = np.array(np.inf, dtype)
-    neighbours = [np.nextafter(ties, infinity), np.nextafter(ties, -infinity)]
-    is_normal = abs(points) > np.finfo(dtype).tiny
-    return np.concatenate([points[is_normal | (points == 0)], *neighbours])
-
-
 def nasty_arrays(largest: float = 1e5, dtypes: Iterable[Any] = DTYPES) -> list[Array]:
-    """All of `nasty_coefficients` up to a magnitude in one array, for each dtype."""
-    return [some[abs(some) <= largest] for some in map(nasty_coefficients, dtypes)]
-
-
-def denormal_arrays() -> list[Array]:
-    """Numbers next to 0, which formulas may lose digits of, but not more than that."""
-    exponents = {np.float32: (-45, -41, -38), np.float64: (-323, -313, -308, -300)}
-    numbers = {dtype: np.array([10.0**e for e in exponents[dtype]]) for dtype in DTYPES}
-    return [np.concatenate([x, -x]).astype(dtype) for dtype, x in numbers.items()]
+    """The hard numbers of laws (`npuq.checks.laws.asking`) in one array, for each dtype."""
+    return [hard(dtype, largest) for dtype in dtypes]
 
 
 def coefficients(dtype: Any, largest: float = 1e5) -> st.SearchStrategy[Array]:
     """Arrays of one of SHAPES; nasty numbers and arbitrary ones of magnitude up to `largest`."""
     width = 32 if dtype == np.float32 else 64
-    some = nasty_coefficients(dtype)
-    nasty = st.sampled_from([float(x) for x in some[abs(some) <= largest]])
+    nasty = st.sampled_from([float(x) for x in hard(dtype, largest)])
     number = nasty | st.floats(-8, 8, width=width) | st.floats(-largest, largest, width=width)
 
     def array(shape: tuple[int, ...]) -> st.SearchStrategy[Array]:
@@ -96,11 +73,6 @@ def alphas(largest: float = float("inf")) -> st.SearchStrategy[float]:
 def dtypes() -> st.SearchStrategy[Any]:
     """float32 or float64."""
     return st.sampled_from(DTYPES)
-
-
-def noises() -> st.SearchStrategy[float]:
-    """Noise in [-1/2, 1/2), multiples of 2^-24: exact in float32, and k + u in float64."""
-    return st.sampled_from(NOISES) | st.integers(-(2**23), 2**23 - 1).map(lambda n: n / 2**24)
 
 
 def seeds() -> st.SearchStrategy[int]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import types
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -126,6 +128,59 @@ def test_float32_amid_float64_is_named_beside_other_mistakes() -> None:
     assert set(named(soft_round=a_little).values()) == {""}
 
 
+def test_smaller_tolerances_leave_a_float32_its_name_and_give_it_to_nothing_else() -> None:
+    def soft_round(y: Array, alpha: float) -> Array:
+        m = np.floor(y) + 0.5
+        return m + np.tanh((alpha * (y - m)).astype("float32")) / np.tanh(alpha / 2) / 2
+
+    def last_digits(z: Array, alpha: float) -> Array:
+        return npuq.soft_round_inverse(z, alpha) + z.dtype.type(1e-8)
+
+    for wrong, law, name in (
+        (soft_round, "soft_round.values.float64", "float32 somewhere amid float64"),
+        (soft_round, "soft_round.vanishing_alpha", "float32 somewhere amid float64"),
+        (last_digits, "soft_round_inverse.values.float64", ""),
+    ):
+        mine = {law.partition(".")[0]: wrong}
+        (record,) = npuq.check(mine, only=[law], tolerance_scale=0.01)
+        assert (record.status, record.probably) == ("fail", name)
+
+
+def test_tolerances_are_multiplied_in_one_precision_as_well() -> None:
+    only = ["soft_round.periodic", "dither.moments", "logistic_bits.sums"]
+    usual, half = (
+        npuq.check(strict("float32"), dtypes=["float32"], only=only, tolerance_scale=scale)
+        for scale in (1, 0.5)
+    )
+    assert [b.tolerance / a.tolerance for a, b in zip(usual, half, strict=True)] == [0.5, 1, 0.5]
+    assert {record.status for record in (*usual, *half)} == {"pass"}
+
+
+def test_the_decorator_multiplies_tolerances_also_in_a_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what is off by 1e-5, where float32 is allowed 3e-4; in float64 it is not asked."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(
+        "import npuq\n"
+        "def soft_round_inverse(z, alpha):\n"
+        "    return npuq.soft_round_inverse(z, alpha) + z.dtype.type(1e-5)\n"
+    )
+    options: Any = {"python": sys.executable, "only": ["soft_round_inverse.values"]}
+    for scale, fails in ((1.0, False), (1e-3, True)):
+        mine = npuq.parametrize_with_checks(
+            "mine.py", dtypes=("float32",), tolerance_scale=scale, **options
+        )(lambda check: check())
+        checks = {check.args[1]: check for check in mine.pytestmark[0].args[1]}
+        with pytest.raises(pytest.skip.Exception):
+            checks["soft_round_inverse.values.float64"]()
+        expected = pytest.raises(pytest.fail.Exception) if fails else contextlib.nullcontext()
+        with expected:
+            checks["soft_round_inverse.values.float32"]()
+    with pytest.raises(CheckError, match="tolerance_scale must be a number"):
+        npuq.parametrize_with_checks("mine.py", tolerance_scale=2, **options)
+
+
 def test_no_precision_explains_a_nan() -> None:
     mine = {"soft_round": lambda y, alpha: np.where(y > 5, np.nan, npuq.soft_round(y, alpha))}
     record = npuq.check(casting("float32", mine), only=["soft_round.values.float64"])[0]
@@ -174,7 +229,7 @@ def test_mistakes_are_named_in_float32_too() -> None:
 
 
 def test_differences_of_distribution_functions_are_named_in_float32() -> None:
-    """And pass all laws but that of tails."""
+    """And pass all laws but those of tails and of finite bits."""
 
     def density(z: Array, loc: Array, scale: Array) -> Array:
         high, low = ((z + np.float32(half) - loc) / scale for half in (0.5, -0.5))
@@ -183,7 +238,7 @@ def test_differences_of_distribution_functions_are_named_in_float32() -> None:
     mine = {"logistic_density": density, "logistic_bits": lambda *a: -np.log2(density(*a))}
     records = npuq.check(strict("float32", mine), dtypes=["float32"])
     assert [(r.check, r.probably) for r in records if r.status == "fail"] == [
-        ("logistic_bits.tails", "1 less 1 in the upper tail")
+        (f"logistic_bits.{law}", "1 less 1 in the upper tail") for law in ("tails", "finite")
     ]
 
 

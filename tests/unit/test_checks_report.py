@@ -93,7 +93,7 @@ def test_what_a_target_prints_is_no_part_of_the_report(
     (folder / "loud.py").write_text(code)
     assert main(["check", "loud.py", "--only", "round_half_up", "--json"]) == 1
     out, err = capfd.readouterr()
-    assert len(json.loads(out)) == 3
+    assert len(json.loads(out)) == 4
     assert "loaded" in err and "called" in err
 
 
@@ -125,6 +125,23 @@ def test_counterexamples_stand_alone(folder: Path, capsys: pytest.CaptureFixture
         shown = float(done.stdout.strip("[]\n"))
         assert abs(shown - float(line.rpartition("should be ")[2])) > 1e-4
         assert "np.array([" in line and len(line) < 250
+
+
+def test_tolerances_are_multiplied_and_said(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As printed, Eq. 10 is good to a hundredth of what is allowed, but not to a millionth."""
+    only = ["--only", "soft_round.values.float64"]
+    assert main(["check", "mine.py", *only, "--tolerance-scale", "1"]) == 0
+    assert main(["check", "mine.py", *only, "--tolerance-scale", "1e-6"]) == 1
+    out = capsys.readouterr().out
+    assert "allowed is: 1e-06 times (8 eps (1 + |y|)" in out
+    assert main(["check", "mine.py", *only, "--tolerance-scale", "0"]) == 2
+    one = ["--dtypes", "float32", "--tolerance-scale", "1e-6"]
+    assert main(["check", "mine.py", "--only", "soft_round.values", *one]) == 1
+    out, err = capsys.readouterr()
+    assert "tolerance_scale must be a number above 0 and up to 1" in err
+    assert out.endswith("0 passed, 1 failed, 1 absent\n")
 
 
 UNREPEATABLE = ("a dither that is drawn anew", "a decoder that draws its own noise")
@@ -276,7 +293,7 @@ def test_a_function_without_a_name_is_collected(folder: Path) -> None:
     done = python("-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", "test_mine.py", cwd=folder)
     assert "FAILED test_mine.py::test_mine[round_half_up.ties]" in done.stdout
     assert "PASSED test_mine.py::test_s[soft_round.values.float32]" in done.stdout
-    assert "1 failed, 4 passed, 3 skipped" in done.stdout
+    assert "1 failed, 6 passed, 3 skipped" in done.stdout
 
 
 PAGE = (ROOT / "npuq/checks/README.md").read_text("utf-8")
@@ -297,5 +314,5 @@ def test_the_block_of_the_page_names_the_mistake(capsys: pytest.CaptureFixture[s
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(" | ")[:2] for line in lines] == [
         [f"soft_round_inverse.{law}", "the textbook artanh inverse"]
-        for law in ("values.float32", "large_alpha", "identity")
+        for law in ("values.float32", "large_alpha", "identity", "odd", "shape.large_alpha")
     ]

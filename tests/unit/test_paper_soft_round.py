@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from strategies import ALPHAS, DTYPES, FINITE_ALPHAS, SHAPES, SMALLEST, nasty_coefficients
+from strategies import ALPHAS, DTYPES, FINITE_ALPHAS, SHAPES, SMALLEST
 
 from npuq.backend import Array
 from npuq.checks import exact_soft_round as exact
+from npuq.checks.laws.asking import hard
 from npuq.paper.channel import round_half_up
 from npuq.paper.soft_round import (
     soft_round,
@@ -42,7 +43,7 @@ def points(dtype: Any) -> Array:
     rng = np.random.default_rng(1)
     near = rng.integers(-6, 7, 60) / 2 + 10.0 ** rng.uniform(-9, -1, 60) * rng.choice([-1, 1], 60)
     random = np.concatenate([rng.uniform(-4, 4, 60), near]).astype(dtype)
-    return np.concatenate([nasty_coefficients(dtype), random])
+    return np.concatenate([hard(dtype), random])
 
 
 def errors_in_ulp(values: Array, y: Array, alpha: float, exactly: Callable[..., Any]) -> Array:
@@ -202,6 +203,16 @@ def test_equation_11_large_alpha_is_rounding_with_an_exponential_rate() -> None:
             assert np.all(error <= 1.01 * np.exp(-alpha * (1 - 2 * abs(t))) + 1e-15)
     y = np.linspace(-3, 3, 121)
     np.testing.assert_array_equal(soft_round(y, math.inf), round_half_up(y))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_equations_11_and_15_at_infinity_ties_go_up(dtype: Any) -> None:
+    """The laws of `npuq.checks` ask between the jumps; here is what we do at them."""
+    y = hard(dtype)
+    for function in (soft_round, soft_round_conditional_mean):
+        np.testing.assert_array_equal(function(y, math.inf), round_half_up(y))
+    halves = np.where(y == np.floor(y), y, np.floor(y) + 0.5)
+    np.testing.assert_array_equal(soft_round_inverse(y, math.inf), halves)
 
 
 def test_equations_9_and_15_tend_to_rounding() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -23,7 +24,20 @@ DEVIATIONS = 6.5
 COARSEST = 1 / 255
 OTHER_SEEDS = (15, 16, 14 + 2**8, 14 + 2**16)
 """Beside 14: the next, and those that a seed of few bits would make the same."""
+KOLMOGOROV = math.sqrt(math.log(2 / 1e-10) / 2)
+"""Kolmogorov's distance exceeds this over the root of n once in 1e10: 2 exp(-2 n d^2) at most."""
+DISTANCE = (
+    "(lambda e: np.maximum((i := np.arange(1, e.size + 1) / e.size) - e, e - i + 1 / e.size).max())"
+    "(np.sort(np.ravel({})) + 0.5)"
+)
 BOUND = f"{DEVIATIONS} standard deviations: a false alarm in 1e7 runs"
+
+
+def distance_to_uniform(u: Array) -> float:
+    """Kolmogorov's, of a sample to the uniform distribution on [-1/2, 1/2)."""
+    ordered = np.sort(np.ravel(u)) + 0.5
+    steps = np.arange(1, ordered.size + 1) / ordered.size
+    return float(np.maximum(steps - ordered, ordered - steps + 1 / ordered.size).max())
 
 
 def draw(functions: Functions, name: str, seed: int) -> Array:
@@ -44,6 +58,9 @@ def _histogram(functions: Functions, *, name: str) -> Iterator[Observation]:
     )
     yield beside(name, (SHAPE, 11), shares, expected, tolerance, pointwise=False,
                  read=read)  # fmt: skip
+    yield beside(name, (SHAPE, 11), distance_to_uniform(u), 0.0,
+                 KOLMOGOROV / math.sqrt(u.size) + 1 / 256, pointwise=False,
+                 read=DISTANCE.format("{}"))  # fmt: skip
 
 
 def _moments(functions: Functions, *, name: str) -> Iterator[Observation]:
@@ -122,7 +139,8 @@ def _laws() -> Iterator[Law]:
              "an error that is uniform on a grid only", _resolution),
         ):  # fmt: skip
             yield Law(f"{name}.{what}", equation, (name,), statement, reason, cost,
-                      functools.partial(observe, name=name), NO_FLOATS)  # fmt: skip
+                      functools.partial(observe, name=name), NO_FLOATS,
+                      of_digits=False)  # fmt: skip
     yield Law(
         "dither.repeats", "Sec. 3.2", ("dither",), "the same seed gives the same dither", "0",
         "the receiver adds another u than was subtracted: twice the noise",

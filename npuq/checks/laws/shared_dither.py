@@ -77,12 +77,12 @@ LAWS = (
     Law(
         f"{NAME}.images", "Sec. 3.2", (NAME,), "no correlation between images of two seeds", BOUND,
         "one pattern of errors in all images, which is seen as a film goes on", _images,
-        NO_FLOATS,
+        NO_FLOATS, of_digits=False,
     ),
     Law(
         f"{NAME}.tensors", "Sec. 3.2", (NAME,),
         "no correlation between two tensors of one image, nor between neighbouring seeds", BOUND,
         "latents and hyper-latents tell each other's noise: less of a bottleneck", _tensors,
-        NO_FLOATS,
+        NO_FLOATS, of_digits=False,
     ),
 )  # fmt: skip

@@ -12,11 +12,15 @@ import numpy as np
 from npuq.backend import Array
 from npuq.checks import exact
 from npuq.checks.law import DTYPES, Dtypes, Functions, Law, Observation
-from npuq.checks.laws.asking import ask, points
+from npuq.checks.laws.asking import anywhere, ask, points, random_alphas
 
 ALPHAS = (0.01, 0.5, 1.0, 4.0, 7.0, 13.0, 16.0)
 """Up to the last of the paper's schedules (Sec. 5.2)."""
 LARGE_ALPHAS = (40.0, 100.0, 1e3, 1e6)
+EDGES = (18.0, 64.0, 88.7, 700.0, 1420.0)
+"""Where e^alpha, or its root, leaves float32 or float64, and what artanh takes rounds to 1."""
+
+TINY_ALPHAS = (1e-12, 1e-6, 1e-4, 1e-3)
 
 EQUATIONS = {
     "soft_round": "Eq. 10",
@@ -48,33 +52,49 @@ def arguments_of(name: str, dtype: Any, alpha: float) -> Array:
     return np.concatenate([y, s + y.dtype.type(0.5) if name.endswith("mean") else s])
 
 
+def more_alphas(alphas: tuple[float, ...]) -> tuple[float, ...]:
+    """Random ones of the same range, and for large ones the edges."""
+    if alphas == LARGE_ALPHAS:
+        return *EDGES, *random_alphas(38, 16, 1e6, 2)
+    return random_alphas(37, ALPHAS[0], ALPHAS[-1])
+
+
 def tolerance_of(name: str, z: Array, slope: Array) -> Array:
     """What a function may be off at z in its own format; `slope` is that of the exact one there.
 
     Two roundings of what is rounded, z, z - floor(z) or z - 1/2 (Eqs. 10 and 14), move the value by
     the slope times that, at most half a step of the staircase. Beside it s is allowed 8 eps, and
-    its inverse and r half of the digits, sqrt(eps).
+    its inverse and r half of the digits, sqrt(eps), and far out 8 eps as well.
     """
     eps = float(np.finfo(z.dtype).eps)
     size = abs(np.asarray(z, np.float64))
     shift = {"soft_round": 1.0, "soft_round_inverse": 0.0, "soft_round_conditional_mean": 0.5}
     with np.errstate(invalid="ignore"):  # at 0, which nothing moves, the slope may be infinite
         moved = 2 * eps * (size + shift[name]) * slope
-    least = 8 * eps * (1 + size) if name == "soft_round" else np.sqrt(eps)
+    few = 8 * eps * (1 + size)
+    least = few if name == "soft_round" else np.maximum(np.sqrt(eps), few)
     return least + np.minimum(np.nan_to_num(moved, nan=0.0), 0.5)
 
 
 def _values(
     functions: Functions, *, name: str, alphas: tuple[float, ...], dtypes: Dtypes
 ) -> Iterator[Observation]:
-    function, slope = EXACT[name]
+    function = EXACT[name][0]
     for dtype in dtypes:
         for alpha in alphas:
             z = arguments_of(name, dtype, alpha)
-            tolerance = tolerance_of(name, z, slope(z, alpha))
-            if name.endswith("mean"):
-                tolerance = np.maximum(tolerance, _shifted(z, alpha))
-            yield ask(functions, name, (z, alpha), function(z, alpha), tolerance)
+            yield ask(functions, name, (z, alpha), function(z, alpha), allowed(name, z, alpha))
+    for dtype in dtypes:
+        for alpha in more_alphas(alphas):
+            z = anywhere(dtype, 39)
+            yield ask(functions, name, (z, alpha), function(z, alpha), allowed(name, z, alpha),
+                      since=2)  # fmt: skip
+
+
+def allowed(name: str, z: Array, alpha: float) -> Array:
+    """The tolerance of a value at z."""
+    tolerance = tolerance_of(name, z, EXACT[name][1](z, alpha))
+    return np.maximum(tolerance, _shifted(z, alpha)) if name.endswith("mean") else tolerance
 
 
 def _shifted(z: Array, alpha: float) -> Array:
@@ -90,18 +110,31 @@ def _shifted(z: Array, alpha: float) -> Array:
     return np.sqrt(eps) + np.maximum(above - there, there - below)
 
 
+def _vanishing(
+    functions: Functions, *, name: str, dtypes: Dtypes = DTYPES
+) -> Iterator[Observation]:
+    """Who takes these alphas for 0 is off by 0.0161 alpha^2 at most (Eq. 11)."""
+    for dtype in dtypes:
+        for alpha in TINY_ALPHAS:
+            z = anywhere(dtype, 43)
+            tolerance = allowed(name, z, alpha) + alpha**2 / 50
+            yield ask(functions, name, (z, alpha), EXACT[name][0](z, alpha), tolerance)
+
+
 def _slopes(
     functions: Functions, *, name: str, alphas: tuple[float, ...], dtype: str
 ) -> Iterator[Observation]:
-    for alpha in alphas:
-        z = points(dtype)
+    asked = [(alpha, points(dtype), 1) for alpha in alphas]
+    asked += [(alpha, anywhere(dtype, 40, 8), 2) for alpha in more_alphas(alphas)]
+    for alpha, z, since in asked:
         slope = EXACT[name][1](z, alpha)
         eps = float(np.finfo(dtype).eps)
         d = np.linspace(0.5, 2, len(z)).astype(dtype)
         tolerance = np.sqrt(eps) * slope + 8 * eps * (1 + alpha)
         if dtype == "float32":
             tolerance += _bend(name, z, slope, alpha)
-        yield ask(functions, f"{name}_backward", (d, z, alpha), d * slope, d * tolerance)
+        yield ask(functions, f"{name}_backward", (d, z, alpha), d * slope, d * tolerance,
+                  since=since)  # fmt: skip
 
 
 def _bend(name: str, z: Array, slope: Array, alpha: float) -> Array:
@@ -125,20 +158,24 @@ def _large_slopes(functions: Functions, *, name: str) -> Iterator[Observation]:
 
 def _infinite(functions: Functions, *, name: str, dtypes: Dtypes = DTYPES) -> Iterator[Observation]:
     """Between the places where rounding, its inverse and r jump."""
-    for dtype in dtypes:
-        y = points(dtype).astype(np.float64)
-        y = y[abs(2 * y - np.rint(2 * y)) > 1e-3].astype(dtype)
-        floor, nearest = np.floor(y), exact.round_half_up(y)
-        expected = floor + 0.5 if name.endswith("inverse") else nearest
-        yield ask(functions, name, (y, math.inf), expected, 4 * float(np.finfo(dtype).eps) * abs(y))
+    for since, of in ((1, points), (2, lambda dtype: anywhere(dtype, 41))):
+        for dtype in dtypes:
+            y = of(dtype).astype(np.float64)
+            y = y[abs(2 * y - np.rint(2 * y)) > 1e-3].astype(dtype)
+            floor, nearest = np.floor(y), exact.round_half_up(y)
+            expected = floor + 0.5 if name.endswith("inverse") else nearest
+            eps = float(np.finfo(dtype).eps)
+            yield ask(functions, name, (y, math.inf), expected, 4 * eps * abs(y), since=since)
 
 
 def _identity(functions: Functions, *, name: str, dtypes: Dtypes = DTYPES) -> Iterator[Observation]:
     """r is allowed what z - 1/2, of which Eq. 14 makes it, has lost."""
     half = 0.5 if name.endswith("mean") else 0.0
-    for dtype in dtypes:
-        y = points(dtype)
-        yield ask(functions, name, (y, 0.0), y, 4 * float(np.finfo(dtype).eps) * (abs(y) + half))
+    for since, of in ((1, points), (2, lambda dtype: anywhere(dtype, 42))):
+        for dtype in dtypes:
+            y = of(dtype)
+            tolerance = 4 * float(np.finfo(dtype).eps) * (abs(y) + half)
+            yield ask(functions, name, (y, 0.0), y, tolerance, since=since)
 
 
 FEW_EPS = "8 eps (1 + |y|), and what rounding y - floor(y) makes where the slope is steep"
@@ -160,7 +197,7 @@ def _laws() -> Iterator[Law]:
             )  # fmt: skip
         yield Law(
             f"{name}.large_alpha", "Eq. 11", (name,),
-            f"values, and no NaN, for alpha from {LARGE_ALPHAS[0]:g} to {LARGE_ALPHAS[-1]:g}",
+            f"values, and no NaN, for alpha from {EDGES[0]:g} to {LARGE_ALPHAS[-1]:g}",
             reason, "nothing up to where it fails: a schedule must stop there",
             functools.partial(_values, name=name, alphas=LARGE_ALPHAS, dtypes=DTYPES),
             DTYPES,
@@ -170,6 +207,13 @@ def _laws() -> Iterator[Law]:
             "4 eps, relative; r is s^-1 of z - 1/2" if name.endswith("mean") else "4 eps, relative",
             "nothing in training that starts above 0; plain noise needs it",
             functools.partial(_identity, name=name), DTYPES,
+        )  # fmt: skip
+        yield Law(
+            f"{name}.vanishing_alpha", "Eq. 11", (name,),
+            f"nearly the identity for alpha from {TINY_ALPHAS[0]:g} to {TINY_ALPHAS[-1]:g}",
+            f"alpha^2 / 50, for who takes alpha for 0; {reason}",
+            "NaN, or noise, where a schedule of alpha begins",
+            functools.partial(_vanishing, name=name), DTYPES,
         )  # fmt: skip
         yield Law(
             f"{backward}.values", "Appendix D", (backward,),

@@ -23,6 +23,14 @@ LOC, SCALE, ALPHA = 0.3, 0.4, 4.0
 REACH, PHASES = 16, 32
 """Symbols on each side, and values of u: what is beyond has less than 1e-16 of the probability."""
 
+WIDTHS = ((-3.0, 1e-3), (0.5, 0.3), (0.25, 4.0))
+"""Locations and scales of other sums."""
+PLACES_OF_U = (-0.5, -255 / 512, -1 / 512, 0.0, 563 / 4096, 255 / 512, 0.5)
+"""Both ends and beside them; of few digits, so that k + u is exact in float32: r may be steep."""
+SOFTNESS = (1.0, 7.0, 16.0)
+OFF = 1e-6
+"""How much a sum may be."""
+
 ENTROPY_BITS = {
     ("logistic", False): 1.678185606927,
     ("logistic", True): 1.679215953734,
@@ -59,11 +67,21 @@ def _both(kind: str, values: Array) -> tuple[Array, Array]:
 
 
 def _sums(functions: Functions, *, name: str, soft: bool, kind: str) -> Iterator[Observation]:
+    """Of one distribution for many u; and of wide and narrow ones for few, at the ends as well."""
+    read = DENSITY[kind].format("np.asarray({})")
     arguments, values = _asked(functions, name, grid(PHASES, REACH), soft)
     sums = _both(kind, values)[0].reshape(-1, PHASES).sum(0)
-    read = DENSITY[kind].format("np.asarray({})")
-    yield beside(name, arguments, sums, np.ones(PHASES), 1e-6, pointwise=False,
+    yield beside(name, arguments, sums, np.ones(PHASES), OFF, pointwise=False,
                  read=f"({read}).reshape(-1, {PHASES}).sum(0)")  # fmt: skip
+    for loc, scale in WIDTHS:
+        reach = round(40 * scale) + 6
+        z = np.add.outer(np.arange(-reach, reach + 1.0), PLACES_OF_U).ravel()
+        for alpha in SOFTNESS if soft else (0.0,):
+            at = z, np.full_like(z, loc), np.full_like(z, scale), *[alpha] * soft
+            values = beside(name, at, functions[name](*at), z, 0).observed
+            sums = _both(kind, values)[0].reshape(-1, len(PLACES_OF_U)).sum(0)
+            yield beside(name, at, sums, np.ones(len(PLACES_OF_U)), OFF, pointwise=False,
+                         read=f"({read}).reshape(-1, {len(PLACES_OF_U)}).sum(0)")  # fmt: skip
 
 
 def _entropy(
@@ -110,7 +128,7 @@ def _laws() -> Iterator[Law]:
                 yield Law(
                     f"{name}.sums", "Eq. 6", (name,),
                     "the sum over k of P(k | u) = p(k + u) is 1 for every u",
-                    "1e-6: some sixty terms with six digits each",
+                    "1e-6: terms with six digits each",
                     "rates that no code reaches, or that a better code undercuts",
                     functools.partial(_sums, **same), coarse=True,
                 )  # fmt: skip
@@ -132,7 +150,7 @@ def _laws() -> Iterator[Law]:
                         functools.partial(
                             _histogram, name=name, distribution=distribution, kind=kind
                         ),
-                        coarse=True,
+                        coarse=True, of_digits=False,
                     )  # fmt: skip
 
 
