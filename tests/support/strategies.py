@@ -6,6 +6,7 @@ combinations of the hard ones as explicit examples, in every profile (see `conft
 Coefficients: integers, half-integers and the floating-point neighbours of both, numbers near 0,
 and large ones with a fraction. Softness: 0, numbers around every threshold of the implementation
 (where alpha^2 < eps, where e^alpha or e^(alpha/2) overflows in either dtype), and infinity.
+Noise: both ends of [-1/2, 1/2), 0 and its neighbours, the outermost dithers of files.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ FINITE_ALPHAS = (
 )
 ALPHAS = (*FINITE_ALPHAS, float("inf"))
 SHAPES = ((), (0,), (2, 3))
+NOISES = (-0.5, -255 / 512, -1 / 512, 0.0, 2.0**-24, 0.25, 255 / 512, 0.5 - 2.0**-20)
 SMALLEST = {np.float32: 1e-36, np.float64: 1e-290}
 """Below these the results, or what they are made of, are denormal and have fewer digits."""
 NASTY_SEEDS = (0, 1, 2**32 - 1, 2**32, 2**63, 2**64 - 1)
@@ -73,6 +75,11 @@ def alphas(largest: float = float("inf")) -> st.SearchStrategy[float]:
 def dtypes() -> st.SearchStrategy[Any]:
     """float32 or float64."""
     return st.sampled_from(DTYPES)
+
+
+def noises() -> st.SearchStrategy[float]:
+    """Noise in [-1/2, 1/2), multiples of 2^-24: exact in float32, and k + u in float64."""
+    return st.sampled_from(NOISES) | st.integers(-(2**23), 2**23 - 1).map(lambda n: n / 2**24)
 
 
 def seeds() -> st.SearchStrategy[int]:
