@@ -44,10 +44,12 @@ def running(command: str, timeout: float | None = None) -> Iterator[Target]:
         timeout: seconds for an answer (default: 120).
 
     Raises:
-        CheckError: it cannot be started, or does not answer as it should when asked for names, or
-            has names that are not on the list, or no such precisions; or the timeout is no positive
-            number.
+        CheckError: it is no text, or cannot be started, or does not answer as it should when asked
+            for names, or has names that are not on the list, or no such precisions; or the timeout
+            is no positive number.
     """
+    if not isinstance(command, str) or not command.strip():
+        raise CheckError(f"a command is text, a program and its arguments, not {command!r}")
     try:
         words = shlex.split(command)
     except ValueError as error:
@@ -63,11 +65,16 @@ def running(command: str, timeout: float | None = None) -> Iterator[Target]:
             command,
             checked(functions, command),
             "from npuq.checks.command import function_of",
-            f"function_of({command!r}, {{!r}})",
+            f"function_of({_braced(command)}, {{!r}})",
             own=frozenset(names),
             again=f"npuq check --command {shlex.quote(command)}",
             dtypes=_dtypes(answer, command),
         )
+
+
+def _braced(command: str) -> str:
+    """As code within what is to be formatted, where a brace is two."""
+    return repr(command).replace("{", "{{").replace("}", "}}")
 
 
 def _dtypes(answer: dict[str, Any], command: str) -> Dtypes:
