@@ -137,7 +137,7 @@ def started(
 def _process(words: Sequence[str], description: str) -> subprocess.Popen[str]:
     try:
         return subprocess.Popen(
-            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8", errors="replace"
         )
     except (OSError, ValueError, IndexError) as error:
         raise CheckError(f"{description}: cannot be started: {error}") from error

@@ -68,6 +68,7 @@ def test_arrays_cross_over_and_back(value: np.ndarray) -> None:
         ("", "does not list its functions: the program has ended"),
         ("print('ready')", "answered no JSON but 'ready"),
         ("print('[]')", "answered no object"),
+        ("import sys; sys.stdout.buffer.write(b'\\xff\\n')", "answered no JSON but '\ufffd"),
         ("print('{}')", "does not list its functions: 'names'"),
         ("print('{\"names\": 3}')", "does not list its functions"),
         ('print(\'{"names": ["gdn"], "dtypes": [16]}\')', "float32 and float64: [16]"),

@@ -280,6 +280,8 @@ def test_reports_show_all_that_was_asked_and_count_what_was_not() -> None:
     assert why == [f"    {line}" for line in explanation(records[1])]
     assert (expected[:11], message) == ("expected  a", "    as was foretold")
     assert counts == "1 passed, 1 failed, 1 failed as expected, 1 absent"
+    long = text([one._replace(status="fail", message="two\nlines")]).splitlines()
+    assert long[2:4] == ["    but: two", "    lines; error 0.5, allowed 1"]
     assert text(records[:1]).splitlines()[-1] == "1 passed, 0 failed, 0 absent"
     assert "gone" not in markdown(records) and markdown(records).endswith(counts)
 
