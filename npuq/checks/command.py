@@ -14,8 +14,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import os
 import re
 import shlex
+import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -129,6 +131,11 @@ def started(
 
     try:
         yield ask
+    except BaseException as error:
+        if not isinstance(error, Exception):  # as Ctrl-C, which a session of its own does not hear
+            for process in processes:
+                _kill(process)
+        raise
     finally:
         for process in processes:
             _end(process)
@@ -137,8 +144,9 @@ def started(
 def _process(words: Sequence[str], description: str) -> subprocess.Popen[str]:
     try:
         return subprocess.Popen(
-            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8", errors="replace"
-        )
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8",
+            errors="replace", start_new_session=True,
+        )  # fmt: skip
     except (OSError, ValueError, IndexError) as error:
         raise CheckError(f"{description}: cannot be started: {error}") from error
 
@@ -151,8 +159,17 @@ def _end(process: subprocess.Popen[str]) -> None:
     try:
         process.wait(timeout=5)
     except subprocess.TimeoutExpired:
-        process.kill()
+        _kill(process)
         process.wait()
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    """End it, and what it has started, which holds our pipe where the program is a wrapper."""
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
 
 
 def answered(ask: Ask, name: str, *arguments: Any) -> Any:
@@ -174,7 +191,7 @@ def _ask(process: subprocess.Popen[str], request: Any, seconds: float) -> dict[s
 
     def give_up() -> None:
         hung.set()
-        process.kill()
+        _kill(process)
 
     timer = threading.Timer(seconds, give_up)
     timer.start()
