@@ -14,8 +14,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import os
 import re
 import shlex
+import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -44,10 +46,12 @@ def running(command: str, timeout: float | None = None) -> Iterator[Target]:
         timeout: seconds for an answer (default: 120).
 
     Raises:
-        CheckError: it cannot be started, or does not answer as it should when asked for names, or
-            has names that are not on the list, or no such precisions; or the timeout is no positive
-            number.
+        CheckError: it is no text, or cannot be started, or does not answer as it should when asked
+            for names, or has names that are not on the list, or no such precisions; or the timeout
+            is no positive number.
     """
+    if not isinstance(command, str) or not command.strip():
+        raise CheckError(f"a command is text, a program and its arguments, not {command!r}")
     try:
         words = shlex.split(command)
     except ValueError as error:
@@ -63,11 +67,16 @@ def running(command: str, timeout: float | None = None) -> Iterator[Target]:
             command,
             checked(functions, command),
             "from npuq.checks.command import function_of",
-            f"function_of({command!r}, {{!r}})",
+            f"function_of({_braced(command)}, {{!r}})",
             own=frozenset(names),
             again=f"npuq check --command {shlex.quote(command)}",
             dtypes=_dtypes(answer, command),
         )
+
+
+def _braced(command: str) -> str:
+    """As code within what is to be formatted, where a brace is two."""
+    return repr(command).replace("{", "{{").replace("}", "}}")
 
 
 def _dtypes(answer: dict[str, Any], command: str) -> Dtypes:
@@ -122,6 +131,11 @@ def started(
 
     try:
         yield ask
+    except BaseException as error:
+        if not isinstance(error, Exception):  # as Ctrl-C, which a session of its own does not hear
+            for process in processes:
+                _kill(process)
+        raise
     finally:
         for process in processes:
             _end(process)
@@ -130,8 +144,9 @@ def started(
 def _process(words: Sequence[str], description: str) -> subprocess.Popen[str]:
     try:
         return subprocess.Popen(
-            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
-        )
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8",
+            errors="replace", start_new_session=True,
+        )  # fmt: skip
     except (OSError, ValueError, IndexError) as error:
         raise CheckError(f"{description}: cannot be started: {error}") from error
 
@@ -144,8 +159,17 @@ def _end(process: subprocess.Popen[str]) -> None:
     try:
         process.wait(timeout=5)
     except subprocess.TimeoutExpired:
-        process.kill()
+        _kill(process)
         process.wait()
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    """End it, and what it has started, which holds our pipe where the program is a wrapper."""
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
 
 
 def answered(ask: Ask, name: str, *arguments: Any) -> Any:
@@ -167,7 +191,7 @@ def _ask(process: subprocess.Popen[str], request: Any, seconds: float) -> dict[s
 
     def give_up() -> None:
         hung.set()
-        process.kill()
+        _kill(process)
 
     timer = threading.Timer(seconds, give_up)
     timer.start()

@@ -50,7 +50,7 @@ def check(
         timeout: seconds after which a call that gives no answer is interrupted and has failed
             (default: 120); a call that does not come back to Python cannot be, and outside of the
             main thread of a POSIX system none can. The command ends them all.
-        tolerance_scale: what tolerances are multiplied by, above 0 and up to 1, for who asks more
+        tolerance_scale: what tolerances are multiplied by, from 1e-300 to 1, for who asks more
             of their own code than is fair to ask of everybody's: at 0.01 it may be off by a
             hundredth of what is usual, at 1e-300 by nothing. What bounds chance, or says how
             coarse a dither may be, stays as it is, and false alarms as rare.
@@ -152,7 +152,7 @@ def chosen_dtypes(dtypes: Sequence[str], target: Target) -> list[str]:
     if isinstance(dtypes, str) or not isinstance(dtypes, Sequence) or not dtypes:
         raise CheckError(f"dtypes must be a list, as ['float32'], not {dtypes!r}")
     for dtype in dtypes:
-        if dtype not in DTYPES:
+        if not isinstance(dtype, (str, np.dtype)) or dtype not in DTYPES:
             raise CheckError(f"dtypes must be float32 and float64, or one of them, not {dtype!r}")
     kept = [dtype for dtype in target.dtypes if dtype in dtypes]
     if not kept:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import keyword
 import os
 import sys
 import types
@@ -46,12 +47,23 @@ def functions_in(thing: Any, known: Any) -> dict[str, Any]:
 
 
 def spelling_of(thing: Any) -> tuple[str, str, str]:
-    """A line that imports a module, its functions after that, and itself; empty if it is none."""
-    if not isinstance(thing, types.ModuleType):
+    """A line that imports a module, its functions after that, and itself; empty if none can.
+
+    None can import what is no module, nor the script that runs, where the names stand alone.
+    """
+    if not isinstance(thing, types.ModuleType) or thing.__name__ == "__main__":
         return "", "{}", "target"
     name, file = thing.__name__, getattr(thing, "__npuq_file__", None)
-    before = f"import sys; sys.path.insert(0, {str(file.parent)!r}); " if file else ""
-    return f"{before}import {name}", f"{name}.{{}}", name
+    can_be_named = all(p.isidentifier() and not keyword.iskeyword(p) for p in name.split("."))
+    by_name = f"import {name}"
+    by_text = f"import importlib; target = importlib.import_module({name!r})"
+    if file:  # one that has the name of a library would find that imported already
+        can_be_named = can_be_named and "." not in name and name not in sys.modules
+        folder = f"sys.path.insert(0, {str(file.parent)!r})"
+        by_name = f"import sys; {folder}; {by_name}"
+        load = f"target = types.SimpleNamespace(**runpy.run_path({str(file)!r}))"
+        by_text = f"import runpy, sys, types; {folder}; {load}"
+    return (by_name, f"{name}.{{}}", name) if can_be_named else (by_text, "target.{}", "target")
 
 
 def _file(path: Path) -> types.ModuleType:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from npuq.checks import command as programs
-from npuq.checks.command import answered, started
+from npuq.checks.command import EndedError, answered, started
 from npuq.checks.names import DIFFERENTIABLE, EXPECTED
 from npuq.checks.target import KNOWN, Target, checked
 from npuq.errors import CheckError
@@ -28,7 +29,7 @@ def opened(
     target: str | None,
     *,
     command: str | None = None,
-    python: str | None = None,
+    python: str | os.PathLike[str] | None = None,
     framework: str | None = None,
     timeout: float | None = None,
 ) -> Iterator[Target]:
@@ -58,7 +59,7 @@ def opened(
 
 @contextlib.contextmanager
 def running(
-    python: str | None,
+    python: str | os.PathLike[str] | None,
     target: str,
     framework: str | None = None,
     timeout: float | None = None,
@@ -73,11 +74,13 @@ def running(
         timeout: seconds for an answer (default: 120).
 
     Raises:
-        CheckError: the interpreter does not run, or the target cannot be imported there; or the
-            timeout is no positive number.
+        CheckError: the interpreter is no path, or does not run, or the target cannot be imported
+            there; or the timeout is no positive number.
     """
     if not isinstance(target, str):
         raise CheckError(f"in a process, a target is a module's name or a file's, not {target!r}")
+    if python is not None and not (isinstance(python, (str, os.PathLike)) and str(python)):
+        raise CheckError(f"python must be the path of an interpreter, not {python!r}")
     if framework is not None and target == "npuq":
         raise CheckError(f"npuq takes NumPy's arrays: leave the framework {framework} out")
     request = {
@@ -88,7 +91,7 @@ def running(
         "with_expected_gradients": EXPECTED,
         "path": sys.path if python is None else None,
     }
-    words = [python or sys.executable, str(WORKER)]
+    words = [sys.executable if python is None else str(python), str(WORKER)]
     with started(words, words[0], request, timeout) as ask:
         try:
             answer = ask(request)
@@ -96,9 +99,11 @@ def running(
                 raise RuntimeError(answer["error"])
         except RuntimeError as error:
             where = "" if python is None else f"{target}, in {python}: "
+            if python is None and isinstance(error, EndedError):  # which names nothing
+                where = f"{target}: "
             raise CheckError(f"{where}{error}") from error
         functions = {name: functools.partial(answered, ask, name) for name in answer["names"]}
-        options = f" --python {shlex.quote(python)}" if python else ""
+        options = f" --python {shlex.quote(str(python))}" if python is not None else ""
         options += f" --framework {framework}" if framework else ""
         yield Target(
             target,

@@ -25,6 +25,8 @@ DTYPES: Dtypes = ("float32", "float64")
 """Precisions in which a law asks that is about both, unless it is told others."""
 NO_FLOATS: Dtypes = ()
 """Those of a law that asks with integers, and with probabilities, which are float64 always."""
+SMALLEST_SCALE = 1e-300
+"""Of tolerances, which times less are no normal numbers, and cannot be divided back."""
 
 
 class Observation(NamedTuple):
@@ -114,12 +116,13 @@ def scaled(law: Law, tolerance_scale: float) -> Law:
     """The same law with its tolerances multiplied, if they are about digits.
 
     Raises:
-        CheckError: the factor is no number above 0 and up to 1.
+        CheckError: the factor is no number from 1e-300 to 1.
     """
     scale = tolerance_scale
-    if not isinstance(scale, Real) or isinstance(scale, bool) or not 0 < scale <= 1:
+    is_number = isinstance(scale, Real) and not isinstance(scale, bool)
+    if not is_number or not 0 < scale <= 1 or float(scale) < SMALLEST_SCALE:
         raise CheckError(
-            f"tolerance_scale must be a number above 0 and up to 1, not {scale!r}: what needs more "
+            f"tolerance_scale must be a number from 1e-300 to 1, not {scale!r}: what needs more "
             "than the usual tolerance is named in expected_failed_checks"
         )
     scale = float(scale)

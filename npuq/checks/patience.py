@@ -47,22 +47,28 @@ def seconds_of(timeout: float | None) -> float:
 def impatient(function: Callable[..., Any], timeout: float | None) -> Callable[..., Any]:
     """The same function, which raises `HungError` if it takes longer; None is as `seconds_of`.
 
+    What it raises that is no `Exception`, as a panic of Rust code, becomes a `RuntimeError`.
+
     Raises:
         CheckError: a number is given, and no call can be interrupted here.
     """
     seconds = seconds_of(timeout)
     in_main_thread = threading.current_thread() is threading.main_thread()
-    if not (in_main_thread and hasattr(signal, "setitimer")):
-        if timeout is None:
-            return function
+    can_interrupt = in_main_thread and hasattr(signal, "setitimer")
+    if not can_interrupt and timeout is not None:
         raise CheckError(
             "timeout works in the main thread of a POSIX system only: leave it out, or run the "
             "target in a process, by the command npuq check"
         )
 
     def call(*arguments: Any) -> Any:
-        with _alarm_after(seconds):
-            return function(*arguments)
+        try:
+            with _alarm_after(seconds) if can_interrupt else contextlib.nullcontext():
+                return function(*arguments)
+        except (*RAISED_BY_OTHERS, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            raise RuntimeError(f"{type(error).__name__}: {error}") from error
 
     return call
 

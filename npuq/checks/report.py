@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from textwrap import indent
 from xml.etree import ElementTree
 
 from npuq.checks.records import Record
@@ -20,7 +21,8 @@ def text(records: Sequence[Record]) -> str:
         allowed = f"{record.error:8.2g} of {record.tolerance:.2g}"
         lines.append(f"{record.status:8}  {record.check:{width}}  {allowed}")
         if record.status == "fail":
-            lines += [f"    {line}" for line in explanation(record)]
+            # messages of others may be of many lines
+            lines.append(indent("\n".join(explanation(record)), "    "))
         elif record.status == "expected":
             lines.append(f"    {record.message}")
     return "\n".join([*lines, summary(records)])

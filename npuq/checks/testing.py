@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,7 +26,7 @@ def parametrize_with_checks(
     expected_failed_checks: Mapping[str, str] | None = None,
     timeout: float | None = None,
     tolerance_scale: float = 1.0,
-    python: str | None = None,
+    python: str | os.PathLike[str] | None = None,
     command: str | None = None,
 ) -> Any:
     """A decorator of pytest: a test for each check of `npuq.check`.

@@ -58,7 +58,9 @@ def main() -> None:
                 wire, function = sys.modules["npuq_wire"], functions[request["call"]]
                 answer = {"result": wire.encoded(function(*wire.decoded(request["arguments"])))}
             text = json.dumps(answer)
-        except (Exception, SystemExit) as error:  # whatever the code of others raises is an answer
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # whatever the code of others raises is an answer
             text = json.dumps({"error": f"{type(error).__name__}: {error}"})
         answers.write(text + "\n")
         answers.flush()

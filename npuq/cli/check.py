@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FACTOR",
         type=number,
         default=1.0,
-        help="what tolerances are multiplied by, above 0 and up to 1; what bounds chance stays as "
+        help="what tolerances are multiplied by, from 1e-300 to 1; what bounds chance stays as "
         "it is (default: 1)",
     )
     parser.add_argument("--junit", metavar="PATH", help="write a report for CI viewers as well")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import doctest
 import math
+import threading
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -338,6 +340,35 @@ def test_a_target_that_ends_the_interpreter_fails() -> None:
     assert record.status == "fail" and record.message == "SystemExit: 0"
 
 
+class PanicException(BaseException):
+    """What a panic in Rust code is in Python, an `Exception` no more than here."""
+
+
+@pytest.mark.parametrize("in_main_thread", [True, False])
+def test_a_target_that_panics_fails_and_ctrl_c_is_heard(in_main_thread: bool) -> None:
+    def mine(y: Array) -> Array:
+        raise PanicException("std must be positive")
+
+    def asked(found: list[Any]) -> None:
+        found += npuq.check({"round_half_up": mine}, only=["round_half_up."])
+
+    records: list[Any] = []
+    if in_main_thread:
+        asked(records)
+    else:
+        thread = threading.Thread(target=asked, args=(records,))
+        thread.start()
+        thread.join()
+    assert [record.status for record in records] == ["fail"] * 4
+    assert "PanicException: std must be positive" in records[0].message
+
+    def interrupted(y: Array) -> Array:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        npuq.check({"round_half_up": interrupted}, only=["round_half_up."])
+
+
 def test_a_target_may_write_all_of_its_results_to_one_place() -> None:
     place: dict[Any, Array] = {}
 
@@ -450,13 +481,16 @@ class Broken:
         (npuq, {"framework": "theano"}, "not 'theano'"),
         (npuq, {"framework": "none"}, "torch, jax or tensorflow, not 'none'"),
         (npuq, {"framework": ["torch"]}, r"jax or tensorflow, not \['torch'\]"),
-        (npuq, {"tolerance_scale": 0}, "above 0 and up to 1, not 0: what needs more"),
-        (npuq, {"tolerance_scale": -0.5}, "above 0 and up to 1, not -0.5"),
-        (npuq, {"tolerance_scale": math.nan}, "above 0 and up to 1, not nan"),
-        (npuq, {"tolerance_scale": 2}, "above 0 and up to 1, not 2"),
-        (npuq, {"tolerance_scale": "0.1"}, "above 0 and up to 1, not '0.1'"),
-        (npuq, {"tolerance_scale": True}, "above 0 and up to 1, not True"),
-        (npuq, {"tolerance_scale": None}, "above 0 and up to 1, not None"),
+        (npuq, {"tolerance_scale": 0}, "from 1e-300 to 1, not 0: what needs more"),
+        (npuq, {"tolerance_scale": -0.5}, "from 1e-300 to 1, not -0.5"),
+        (npuq, {"tolerance_scale": math.nan}, "from 1e-300 to 1, not nan"),
+        (npuq, {"tolerance_scale": 2}, "from 1e-300 to 1, not 2"),
+        (npuq, {"tolerance_scale": "0.1"}, "from 1e-300 to 1, not '0.1'"),
+        (npuq, {"tolerance_scale": True}, "from 1e-300 to 1, not True"),
+        (npuq, {"tolerance_scale": None}, "from 1e-300 to 1, not None"),
+        (npuq, {"tolerance_scale": 1e-320}, "from 1e-300 to 1, not 1e-320"),
+        (npuq, {"tolerance_scale": Fraction(1, 10**400)}, "from 1e-300 to 1, not Fraction"),
+        (npuq, {"dtypes": [np.zeros(2)]}, "must be float32 and float64"),
         ({"soft_round": abs}, {"only": 3}, r"only must be a list .* not 3"),
         ({"soft_round": abs}, {"only": "soft_round"}, "only must be a list .* not 'soft_round'"),
         ({"soft_round": abs}, {"only": [3]}, "begins with 3"),

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -67,6 +68,7 @@ def test_arrays_cross_over_and_back(value: np.ndarray) -> None:
         ("", "does not list its functions: the program has ended"),
         ("print('ready')", "answered no JSON but 'ready"),
         ("print('[]')", "answered no object"),
+        ("import sys; sys.stdout.buffer.write(b'\\xff\\n')", "answered no JSON but '\ufffd"),
         ("print('{}')", "does not list its functions: 'names'"),
         ("print('{\"names\": 3}')", "does not list its functions"),
         ('print(\'{"names": ["gdn"], "dtypes": [16]}\')', "float32 and float64: [16]"),
@@ -79,10 +81,36 @@ def test_programs_that_do_not_speak_are_refused(tmp_path: Path, text: str, messa
         pass
 
 
-@pytest.mark.parametrize("command", ["", "no-such-program", "'"])
+@pytest.mark.parametrize("command", ["no-such-program", "'"])
 def test_what_cannot_be_started_is_refused(command: str) -> None:
     with pytest.raises(CheckError, match="cannot be started"), running(command):
         pass
+
+
+@pytest.mark.parametrize("command", ["", " ", ["./mine"], Path("mine"), 3, b"mine"])
+def test_what_is_no_command_is_refused(command: Any) -> None:
+    with pytest.raises(CheckError, match="a command is text, a program and its arguments, not"):
+        npuq.parametrize_with_checks(command=command)
+
+
+def test_lines_keep_the_braces_of_a_command(tmp_path: Path) -> None:
+    text = (
+        "import json, sys\n"
+        "for line in sys.stdin:\n"
+        "    request = json.loads(line)\n"
+        "    answer = {'names': ['round_half_up'], 'result': request.get('arguments', [0])[0]}\n"
+        "    print(json.dumps(answer), flush=True)\n"
+    )
+    command = f"{program(tmp_path, text)} {{x}} {{}} }}{{"
+    with running(command) as target:
+        record = npuq.check(target, only=["round_half_up.values"])[0]
+    assert record.status == "fail" and f"function_of({command!r}, 'round_half_up')" in (
+        record.counterexample
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", record.counterexample], capture_output=True, text=True, check=True
+    )
+    assert shown.stdout.startswith("[")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -119,14 +120,26 @@ def test_what_a_target_raises_is_a_failure_that_names_it(mine: Path) -> None:
         (sys.executable, "math", None, "math has no function of the list"),
         (sys.executable, "mine.py", "theano", "torch, jax or tensorflow"),
         ("true", "mine.py", None, "the program has ended"),
+        ("", "mine.py", None, "python must be the path of an interpreter, not ''"),
+        (3, "mine.py", None, "python must be the path of an interpreter, not 3"),
+        (None, "ends.py", None, "^ends.py: the program has ended"),
+        (None, "panics.py", None, "BaseException: no"),
     ],
 )
 def test_what_cannot_run_there_is_refused(
-    mine: Path, python: str, target: str, framework: str | None, message: str
+    mine: Path, python: Any, target: str, framework: str | None, message: str
 ) -> None:
+    (mine / "ends.py").write_text("import os; os._exit(0)")
+    (mine / "panics.py").write_text("raise BaseException('no')")
     with pytest.raises(CheckError, match=message):  # noqa: SIM117
         with interpreter.running(python, target, framework):
             pass
+
+
+def test_the_interpreter_may_be_a_path(mine: Path) -> None:
+    with interpreter.running(Path(sys.executable), "mine.py") as target:
+        (record,) = npuq.check(target, only=["soft_round.values.float64"])
+    assert record.message == "RuntimeError: NotImplementedError: not yet"
 
 
 def test_numpy_is_needed_there(mine: Path) -> None:

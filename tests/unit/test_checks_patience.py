@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import signal
 import sys
 import threading
@@ -17,6 +18,7 @@ import pytest
 
 import npuq
 from npuq.backend import Array
+from npuq.checks import interpreter
 from npuq.checks.catalogue import LAWS
 from npuq.checks.diagnosis import observations
 from npuq.checks.patience import HungError
@@ -157,6 +159,20 @@ def hard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "hard.py").write_text(HARD)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@needs_alarms
+def test_what_hangs_behind_a_wrapper_is_ended(hard: Path) -> None:
+    """Whose end alone would leave the interpreter, and the pipe that it writes to."""
+    wrapper = hard / "wrapper"
+    wrapper.write_text(f'#!/bin/sh\n{shlex.quote(sys.executable)} "$@"\necho the end >&2\n')
+    wrapper.chmod(0o755)
+    (hard / "sleeps.py").write_text("import time\ndef round_half_up(y):\n    time.sleep(60)")
+    begin = time.monotonic()
+    with interpreter.running(str(wrapper), "sleeps.py", timeout=1) as target:
+        (record,) = npuq.check(target, only=["round_half_up.ties"])
+    assert record.message == "EndedError: the program gave no answer within 1 seconds"
+    assert time.monotonic() - begin < 30
 
 
 @needs_alarms

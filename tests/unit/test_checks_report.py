@@ -86,6 +86,41 @@ def test_what_cannot_run_is_status_2(
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["my mine-2", "class", "types", "mine.v2", "mine{2}", "it's"])
+def test_lines_of_files_whose_names_cannot_be_imported_stand_alone(
+    folder: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A space, a keyword, a library that Python has imported, a dot, braces, a quotation mark."""
+    (folder / "beside.py").write_text("import numpy as np\nround_half_up = np.round")
+    (folder / f"{name}.py").write_text("import beside\nround_half_up = beside.round_half_up")
+    inside = f"{name}.py:beside"
+    for target in (f"{name}.py", inside):
+        assert main(["check", target, "--only", "round_half_up.ties", "--json"]) == 1
+        (record,) = json.loads(capsys.readouterr().out)
+        shown = python("-c", record["counterexample"], cwd=folder.parent)
+        assert shown.returncode == 0 and shown.stdout.startswith("["), shown.stderr
+
+
+def test_lines_of_modules_whose_names_cannot_be_imported_stand_alone(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "my-mine.py").write_text(MINE)
+    assert main(["check", "my-mine", "--only", "round_half_up.ties", "--json"]) == 1
+    (record,) = json.loads(capsys.readouterr().out)
+    shown = python("-c", record["counterexample"], cwd=folder)
+    assert shown.returncode == 0 and shown.stdout.startswith("["), shown.stderr
+
+
+def test_lines_of_the_script_that_runs_are_lines_for_it(folder: Path) -> None:
+    (folder / "script.py").write_text(
+        f"{MINE}import sys, npuq\n"
+        "record = npuq.check(sys.modules['__main__'], only=['round_half_up.ties'])[0]\n"
+        "print(record.counterexample)\nexec(record.counterexample)"
+    )
+    shown = python("script.py", cwd=folder)
+    assert shown.returncode == 0 and "__main__" not in shown.stdout, shown.stderr
+
+
 def test_what_a_target_prints_is_no_part_of_the_report(
     folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -140,7 +175,7 @@ def test_tolerances_are_multiplied_and_said(
     one = ["--dtypes", "float32", "--tolerance-scale", "1e-6"]
     assert main(["check", "mine.py", "--only", "soft_round.values", *one]) == 1
     out, err = capsys.readouterr()
-    assert "tolerance_scale must be a number above 0 and up to 1" in err
+    assert "tolerance_scale must be a number from 1e-300 to 1" in err
     assert out.endswith("0 passed, 1 failed, 1 absent\n")
 
 
@@ -245,6 +280,8 @@ def test_reports_show_all_that_was_asked_and_count_what_was_not() -> None:
     assert why == [f"    {line}" for line in explanation(records[1])]
     assert (expected[:11], message) == ("expected  a", "    as was foretold")
     assert counts == "1 passed, 1 failed, 1 failed as expected, 1 absent"
+    long = text([one._replace(status="fail", message="two\nlines")]).splitlines()
+    assert long[2:4] == ["    but: two", "    lines; error 0.5, allowed 1"]
     assert text(records[:1]).splitlines()[-1] == "1 passed, 0 failed, 0 absent"
     assert "gone" not in markdown(records) and markdown(records).endswith(counts)
 
