@@ -116,7 +116,7 @@ def judged(row: Row, python: str) -> list[Record]:
         records = door.check(target)
     if any("the program has ended" in record.message for record in records):
         raise CheckError(f"{row.title}: its process has ended")
-    return [_from_here(record) for record in records]
+    return [_from_here(record, python) for record in records]
 
 
 @contextlib.contextmanager
@@ -130,9 +130,9 @@ def _environment(variables: Sequence[tuple[str, str]]) -> Iterator[None]:
         os.environ.update(before)
 
 
-def _from_here(record: Record) -> Record:
-    """Lines of code of any checkout."""
-    line = record.counterexample.replace(f"{ROOT}{os.sep}", "")
+def _from_here(record: Record, python: str) -> Record:
+    """Lines of code of any checkout, and any interpreter with the library."""
+    line = record.counterexample.replace(f"{ROOT}{os.sep}", "").replace(python, "PYTHON")
     return record._replace(counterexample=line)
 
 
