@@ -14,7 +14,7 @@ from npuq.checks.catalogue import LAWS, MISTAKES
 from npuq.checks.counterexample import line_of, shrunk, worst
 from npuq.checks.diagnosis import likeliest
 from npuq.checks.frameworks import SPELLINGS, Spelling
-from npuq.checks.law import DTYPES, Functions, Law, Observation, scaled
+from npuq.checks.law import DTYPES, Functions, Law, Observation, scale_of, scaled
 from npuq.checks.names import DIFFERENTIABLE, EXPECTED
 from npuq.checks.patience import RAISED_BY_OTHERS, impatient
 from npuq.checks.records import Record
@@ -72,7 +72,8 @@ def check(
         ('fail', 'the nearest integer in place of the floor in Eq. 10 (erratum E5)')
     """
     expected = {} if expected_failed_checks is None else expected_failed_checks
-    laws = [scaled(law, tolerance_scale) for law in chosen(only, expected)]
+    scale = scale_of(tolerance_scale)
+    laws = [scaled(law, scale) for law in chosen(only, expected)]
     judged, functions = prepared(target, framework, timeout)
     spelling = SPELLINGS[framework or judged.framework]
     precisions = chosen_dtypes(dtypes, judged)

@@ -112,20 +112,23 @@ def _rounded(law: Law, functions: Functions) -> Iterator[Observation]:
         )
 
 
-def scaled(law: Law, tolerance_scale: float) -> Law:
-    """The same law with its tolerances multiplied, if they are about digits.
+def scale_of(tolerance_scale: Any) -> float:
+    """A factor of tolerances that makes sense.
 
     Raises:
-        CheckError: the factor is no number from 1e-300 to 1.
+        CheckError: it is no number from 1e-300 to 1.
     """
-    scale = tolerance_scale
-    is_number = isinstance(scale, Real) and not isinstance(scale, bool)
-    if not is_number or not 0 < scale <= 1 or float(scale) < SMALLEST_SCALE:
+    is_number = isinstance(tolerance_scale, Real) and not isinstance(tolerance_scale, bool)
+    if not is_number or not 0 < tolerance_scale <= 1 or float(tolerance_scale) < SMALLEST_SCALE:
         raise CheckError(
-            f"tolerance_scale must be a number from 1e-300 to 1, not {scale!r}: what needs more "
-            "than the usual tolerance is named in expected_failed_checks"
+            f"tolerance_scale must be a number from 1e-300 to 1, not {tolerance_scale!r}: what "
+            "needs more than the usual tolerance is named in expected_failed_checks"
         )
-    scale = float(scale)
+    return float(tolerance_scale)
+
+
+def scaled(law: Law, scale: float) -> Law:
+    """The same law with its tolerances multiplied, if they are about digits."""
     if scale == 1 or not law.of_digits:
         return law
 

@@ -12,7 +12,7 @@ from typing import Any
 from npuq.checks.door import check as check_target
 from npuq.checks.door import chosen, chosen_dtypes, prepared
 from npuq.checks.interpreter import opened
-from npuq.checks.law import DTYPES, scaled
+from npuq.checks.law import DTYPES, scale_of
 from npuq.checks.report import explanation
 from npuq.checks.target import Target
 
@@ -56,14 +56,14 @@ def parametrize_with_checks(
     import pytest
 
     expected = {} if expected_failed_checks is None else expected_failed_checks
-    names = [scaled(law, tolerance_scale).name for law in chosen(only, expected)]
+    names = [law.name for law in chosen(only, expected)]
     options: dict[str, Any] = {"framework": framework, "timeout": timeout}
     if python is not None or command is not None:
         process = opened(target, command=command, python=python, **options)
         target, options = _until_the_end(process), {"framework": None, "timeout": None}
     # what cannot be judged is said once, and not by every test
     chosen_dtypes(dtypes, prepared(target, **options)[0])
-    options |= {"dtypes": dtypes, "tolerance_scale": tolerance_scale}
+    options |= {"dtypes": dtypes, "tolerance_scale": scale_of(tolerance_scale)}
     checks = [functools.partial(_run, target, name, expected, options) for name in names]
     mark = pytest.mark.parametrize("check", checks, ids=names)
 

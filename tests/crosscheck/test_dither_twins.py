@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from programs import module_at
 
 import npuq
 
@@ -17,12 +17,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 @pytest.fixture(params=["pytorch", "jax"])
 def twin(request: pytest.FixtureRequest) -> Any:
     pytest.importorskip({"pytorch": "torch"}.get(request.param, request.param))
-    name = f"dither_{request.param}"
-    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return module_at(EXAMPLES / f"dither_{request.param}.py")
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2**32 - 1, 2**32, 0x0123456789ABCDEF, 2**64 - 1])

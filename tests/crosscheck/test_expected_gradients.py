@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from programs import module_at
 
 import npuq
 from npuq.checks import frameworks
@@ -25,12 +25,7 @@ def example(request: pytest.FixtureRequest) -> tuple[str, Any]:
     """The name of the framework, and the example in it."""
     framework, end = request.param
     pytest.importorskip(framework)
-    path = EXAMPLES / f"expected_gradients_{end}.py"
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return framework, module
+    return framework, module_at(EXAMPLES / f"expected_gradients_{end}.py")
 
 
 def test_all_laws_pass(example: tuple[str, Any]) -> None:

@@ -3,7 +3,6 @@ alone."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import signal
@@ -17,6 +16,7 @@ import pytest
 from gpu.conftest import IS_REAL
 from gpu.emulator import COMPILER
 from models import picture
+from programs import module_at
 
 from npuq.io.image_writing import write_image
 from npuq.runtime import twins
@@ -28,11 +28,8 @@ pytestmark = pytest.mark.skipif(IS_REAL or COMPILER is None, reason="a rehearsal
 
 @pytest.fixture(scope="module")
 def on_gpu() -> Any:
-    spec = importlib.util.spec_from_file_location("on_gpu", PROGRAM)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
     before = list(sys.path)
-    spec.loader.exec_module(module)
+    module = module_at(PROGRAM)
     sys.path[:] = before
     return module
 

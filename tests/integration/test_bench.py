@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import importlib
-import importlib.util
 import json
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from typing import Any
 import mpi
 import pytest
 from models import picture, tiny_model
+from programs import module_at
 
 from npuq.evaluation.metrics import mse
 from npuq.io.image_writing import write_image
@@ -97,11 +97,7 @@ def test_the_hyperprior_parts_check_that_both_sides_compute_the_same() -> None:
 
 def test_all_ways_to_send_coefficients_deliver_a_picture() -> None:
     """At a high rate all for as many bits, and with one error, stochastic rounding with twice."""
-    path = ROOT / "bench" / "paper" / "older_quantizers.py"
-    spec = importlib.util.spec_from_file_location("older_quantizers", path)
-    assert spec is not None and spec.loader is not None
-    older = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(older)
+    older: Any = module_at(ROOT / "bench" / "paper" / "older_quantizers.py")
     image, model = picture(64, 80), tiny_model(step=2.0)
     sent = {
         way: older.send(image, model, way, 0)

@@ -412,7 +412,7 @@ CHECKS_MUTANTS: list[Mutant] = [
     Mutant(
         "checks: the decorator has the usual tolerances",
         "npuq/checks/testing.py",
-        '"tolerance_scale": tolerance_scale}',
+        '"tolerance_scale": scale_of(tolerance_scale)}',
         '"tolerance_scale": 1.0}',
         PRECISION,
     ),

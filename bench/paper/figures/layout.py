@@ -17,35 +17,21 @@ from .style import head
 
 def figure_2(results: Path) -> Any:
     """The linear model, and its expected gradients."""
-    records = rates.read_records(results, "linear")
-    figure = new_figure(figsize=(7.4, 5.6))
-    axes = figure.subplot_mosaic("AI;LH")
-    rates.draw_means(axes["A"], records, "linear")
-    rates.draw_images(axes["I"], records, "linear")
-    head(axes["A"], "A", f"linear, {mean_of(records)}")
-    head(axes["I"], "", "single images")
+    figure, axes = with_rates(results, "linear", "AI;LH")
     for letter, panel, rate in (("B", "L", "low"), ("", "H", "high")):  # each has its own scale
         courses.draw_courses([axes[panel]], results, [courses.FIG2B[rate]])
         head(axes[panel], letter, f"$s_7$, $r_{{16}}$, {rate} bit rate")
-    rates.legend_of(figure, axes["A"])
     return figure
 
 
 def figure_3(results: Path, losses: str) -> Any:
     """The hyperprior model, and its expected gradients."""
-    records = rates.read_records(results, "hyperprior")
-    figure = new_figure(figsize=(7.4, 5.6))
-    axes = figure.subplot_mosaic("AAAIII;115577")
-    rates.draw_means(axes["A"], records, "hyperprior")
-    rates.draw_images(axes["I"], records, "hyperprior")
-    head(axes["A"], "A", f"hyperprior, {mean_of(records)}")
-    head(axes["I"], "", "single images")
+    figure, axes = with_rates(results, "hyperprior", "AAAIII;115577")
     titles = {"anneal": r"$\alpha = 1, \ldots, 16$", "7": r"$\alpha = 7$", "13": r"$\alpha = 13$"}
     panels = [axes[panel] for panel in "157"]
     courses.draw_courses(panels, results, list(courses.FIG3B.values()), losses)
     for panel, letter, alpha in zip(panels, ("B", "", ""), courses.FIG3B, strict=True):
         head(panel, letter, titles[alpha])
-    rates.legend_of(figure, axes["A"])
     return figure
 
 
@@ -86,6 +72,19 @@ def figure_6(results: Path) -> Any:
         head(axes["C"], "C", f"mean of {rows[0]['pictures']} photographs")
     rates.legend_of(figure, axes["B"])
     return figure
+
+
+def with_rates(results: Path, model: str, mosaic: str) -> tuple[Any, Any]:
+    """A figure and its panels, of which A shows means over the images, and I single ones."""
+    records = rates.read_records(results, model)
+    figure = new_figure(figsize=(7.4, 5.6))
+    axes = figure.subplot_mosaic(mosaic)
+    rates.draw_means(axes["A"], records, model)
+    rates.draw_images(axes["I"], records, model)
+    head(axes["A"], "A", f"{model}, {mean_of(records)}")
+    head(axes["I"], "", "single images")
+    rates.legend_of(figure, axes["A"])
+    return figure, axes
 
 
 def mean_of(records: Sequence[Record]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import scipy.special
 
+from npuq.backend import Array
 from npuq.checks.law import Functions, Law, Observation
 from npuq.checks.laws.asking import beside
 from npuq.checks.laws.noise import DEVIATIONS, DISTANCE, KOLMOGOROV, distance_to_uniform
@@ -78,32 +79,31 @@ def _independence(functions: Functions) -> Iterator[Observation]:
                      bound - CELLS**2 + 1, pointwise=False, read=read)  # fmt: skip
 
 
-def _variance(functions: Functions) -> Iterator[Observation]:
-    """Mean square of the error at fixed y; that of U^2 has the variance 1/180."""
-    u = np.random.default_rng(9).random(DRAWS) - 0.5
+def _errors(functions: Functions, seed: int) -> Iterator[tuple[float, Array, str]]:
+    """y, the errors k + u - y of DRAWS draws of u at it, and the code that computes them."""
+    u = np.random.default_rng(seed).random(DRAWS) - 0.5
+    noise = f"(u := np.random.default_rng({seed}).random({DRAWS}) - 0.5)"
     for at in (*FIXED, *HARD):
         k = functions["universal_quantize"](np.full_like(u, at), u)
         error = np.asarray(functions["universal_dequantize"](k, u), np.float64) - at
-        noise = f"(u := np.random.default_rng(9).random({DRAWS}) - 0.5)"
-        read = (
-            f"np.mean((np.asarray({{of[universal_dequantize]}}({{f}}({{w}}(np.full({DRAWS}, {at})),"
-            f" {{w}}({noise})), {{w}}(u))) - {at}) ** 2)"
-        )
-        yield beside("universal_quantize", (), (error**2).mean(), 1 / 12,
-                     DEVIATIONS * np.sqrt(1 / 180 / DRAWS), pointwise=False, read=read)  # fmt: skip
-
-
-def _channel(functions: Functions) -> Iterator[Observation]:
-    """Shares of the errors in each 1/32 of [-1/2, 1/2), and outside; Kolmogorov's distance."""
-    u = np.random.default_rng(7).random(DRAWS) - 0.5
-    for at in (*FIXED, *HARD):
-        k = functions["universal_quantize"](np.full_like(u, at), u)
-        error = np.asarray(functions["universal_dequantize"](k, u), np.float64) - at
-        noise = f"(u := np.random.default_rng(7).random({DRAWS}) - 0.5)"
         shown = (
             f"np.asarray({{of[universal_dequantize]}}({{f}}({{w}}(np.full({DRAWS}, {at})), {{w}}("
             f"{noise})), {{w}}(u))) - {at}"
         )
+        yield at, error, shown
+
+
+def _variance(functions: Functions) -> Iterator[Observation]:
+    """Mean square of the error at fixed y; that of U^2 has the variance 1/180."""
+    for _, error, shown in _errors(functions, 9):
+        yield beside("universal_quantize", (), (error**2).mean(), 1 / 12,
+                     DEVIATIONS * np.sqrt(1 / 180 / DRAWS), pointwise=False,
+                     read=f"np.mean(({shown}) ** 2)")  # fmt: skip
+
+
+def _channel(functions: Functions) -> Iterator[Observation]:
+    """Shares of the errors in each 1/32 of [-1/2, 1/2), and outside; Kolmogorov's distance."""
+    for at, error, shown in _errors(functions, 7):
         yield beside("universal_quantize", (), distance_to_uniform(error), 0.0,
                      KOLMOGOROV / np.sqrt(DRAWS), pointwise=False,
                      read=DISTANCE.format(shown))  # fmt: skip

@@ -25,7 +25,7 @@ def coefficients(dtype: str) -> Array:
     """Of both signs, small and large, none of them a tie."""
     y = np.random.default_rng(5).normal(0, 4, 60).astype(dtype)
     y = np.concatenate([y, np.array([0.0, 3.0, -7.0, 0.4, -0.6, 1000.25, -65_536.75], dtype)])
-    return y[abs(y - np.floor(y) - 0.5) > 1e-3]
+    return y[apart(y)]
 
 
 def more_coefficients(dtype: str) -> Array:
@@ -89,7 +89,7 @@ def _quantize_values(functions: Functions, *, dtypes: Dtypes = DTYPES) -> Iterat
         y = coefficients(dtype)
         u = (np.random.default_rng(6).random(len(y)) - 0.5).astype(dtype)
         difference = y.astype(np.float64) - u
-        clear = abs(difference - np.floor(difference) - 0.5) > 0.02  # float32 at 65,536: 0.004
+        clear = apart(difference, 0.02)  # float32 at 65,536: 0.004
         y, u, difference = y[clear], u[clear], difference[clear]
         yield ask(functions, "universal_quantize", (y, u), exact.round_half_up(difference), 0)
 
@@ -113,7 +113,7 @@ def _about(functions: Functions, *, dtypes: Dtypes = DTYPES) -> Iterator[Observa
         y = coefficients(dtype)
         loc = np.random.default_rng(8).uniform(-2, 2, len(y)).astype(dtype)
         difference = y.astype(np.float64) - loc
-        clear = abs(difference - np.floor(difference) - 0.5) > 0.02  # float32 at 65,536: 0.004
+        clear = apart(difference, 0.02)  # float32 at 65,536: 0.004
         y, loc, difference = y[clear], loc[clear], difference[clear]
         z = exact.round_half_up(difference) + loc
         tolerance = 2 * np.finfo(dtype).eps * (abs(z) + abs(loc))
