@@ -23,24 +23,19 @@ from pathlib import Path
 from typing import Any
 
 from held_out import held_out_loss
+from recipe import LMBDA, RECIPE, words
 
 from npuq.trained.model_file import load_model
 
 HERE = Path(__file__).parent
 CROPS = 2400
-BASE = {
+BASE = RECIPE | {
     "--preset": "fast-hyperprior-un",
-    "--size": "64,192",
-    "--lmbda": "0.0125",
-    "--coordinates": "frequency",
-    "--learning-rate": "8e-4",
+    "--lmbda": str(LMBDA),
     "--warmup-steps": "100",
     "--rate-schedule": "cosine",
     "--rate-final": "0.001",
-    "--batch-size": "2",
-    "--skip-ratio": "10",
     "--seed": "0",
-    "--validation-crop": "256",
 }
 TRIALS: dict[str, dict[str, str]] = {
     "base": {},
@@ -100,9 +95,8 @@ def trial(name: str, photographs: Path, runs: Path) -> dict[str, Any]:
         return json.loads(record.read_text())
     settings = BASE | TRIALS[name]
     steps = CROPS // int(settings["--batch-size"])
-    options = [word for pair in settings.items() for word in pair if word]
     command = [
-        sys.executable, "-m", "npuq", "train", str(photographs), str(run), *options,
+        sys.executable, "-m", "npuq", "train", str(photographs), str(run), *words(settings),
         "--steps", str(steps), "--checkpoint-every", str(steps // 4),
     ]  # fmt: skip
     resume = (run / "checkpoint.npz").exists()

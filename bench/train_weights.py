@@ -35,6 +35,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from recipe import RECIPE, words
+
 from npuq.cli.signals import ending_as_on_ctrl_c
 from npuq.errors import NpuqError
 from npuq.ranks.launch import ending_together, joined, world
@@ -68,18 +70,18 @@ def linear(kind: str, quality: int) -> Run:
 
 def hyperprior(kind: str, quality: int) -> Run:
     """A branch of the trunk: the two kinds see the same crops."""
-    options = (
-        f"--preset=fast-hyperprior-{kind}", f"--seed={quality}", "--checkpoint-every=500",
-        "--validation-crop=256", *BRANCH,
-    )  # fmt: skip
-    return Run(f"hyperprior-{kind}-{quality}", quality, options, branches=True)
+    own = {"--preset": f"fast-hyperprior-{kind}", "--seed": str(quality)}
+    return Run(f"hyperprior-{kind}-{quality}", quality, tuple(words(BRANCH | own)), branches=True)
 
 
-BRANCH = (
-    "--size=64,192", "--coordinates=frequency", "--learning-rate=8e-4", "--warmup-steps=100",
-    "--rate-schedule=constant", "--steps=2500", "--cooldown-steps=1700", "--average-steps=50",
-    "--skip-ratio=10", "--batch-size=2",
-)  # fmt: skip
+BRANCH = RECIPE | {
+    "--rate-schedule": "constant",
+    "--warmup-steps": "100",
+    "--steps": "2500",
+    "--cooldown-steps": "1700",
+    "--average-steps": "50",
+    "--checkpoint-every": "500",
+}
 RUNS = [
     *(hyperprior(kind, quality) for quality in (4, 6, 2, 1) for kind in METHODS),  # the longest
     *(linear(kind, quality) for quality in LAMBDAS for kind in METHODS),
@@ -102,13 +104,12 @@ def main() -> int:
     ]
     if not chosen:
         parser.error(f"no model is called {' or '.join(args.names)}")
-    trunk = args.runs / "trunk" / "checkpoint.npz"
-    if any(run.branches for run in chosen) and not trunk.exists():
-        raise NpuqError(
-            f"{trunk} is what hyperprior models branch off, and is not there: train it by "
-            f"python bench/trunk.py train {args.photographs} {trunk.parent}"
-        )
     ranks, sweep = world(), Sweep(args.photographs, args.runs, arguments[cut + 1 :])
+    if any(run.branches for run in chosen) and not sweep.trunk.exists():
+        raise NpuqError(
+            f"{sweep.trunk} is what hyperprior models branch off, and is not there: train it by "
+            f"python bench/trunk.py train {args.photographs} {sweep.trunk.parent}"
+        )
     ranks.from_lead(lambda: args.runs.mkdir(parents=True, exist_ok=True))
     rows: list[dict[str, Any]] = []
     try:
@@ -131,6 +132,7 @@ class Sweep:
 
     def __init__(self, photographs: str, runs: Path, options: Sequence[str]) -> None:
         self.photographs, self.runs, self.options = photographs, runs, options
+        self.trunk = runs / "trunk" / "checkpoint.npz"
         self.lock, self.stopped = threading.Lock(), False
         self.at_work: set[subprocess.Popen[bytes]] = set()
 
@@ -148,7 +150,7 @@ class Sweep:
             "train", self.photographs, str(folder), f"--lmbda={LAMBDAS[run.quality]:g}",
             f"--name={run.model}", *run.options, *self.options,
         ]  # fmt: skip
-        start = [f"--branch-from={self.runs / 'trunk' / 'checkpoint.npz'}"] if run.branches else []
+        start = [f"--branch-from={self.trunk}"] if run.branches else []
         found: dict[str, Any] = {"model": run.model}
         record = folder / "done.json"
         done = json.loads(record.read_text()) if record.exists() else {}

@@ -24,6 +24,7 @@ from pathlib import Path
 
 from held_out import held_out_loss
 from PIL import Image
+from recipe import LMBDA, RECIPE, words
 
 from npuq.io.folders import list_images
 from npuq.io.images import read_image
@@ -36,20 +37,14 @@ from npuq.training.options import TrainingOptions
 
 HERE = Path(__file__).parent
 SNAPSHOT = HERE / "trunk" / "trunk.npz"
-LMBDA = 0.0125
-OPTIONS = {
+OPTIONS = RECIPE | {
     "--preset": "fast-hyperprior-un",
-    "--size": "64,192",
     "--lmbda": str(LMBDA),
-    "--coordinates": "frequency",
-    "--learning-rate": "8e-4",
     "--rate-schedule": "constant",
     "--warmup-steps": "200",
     "--average-steps": "2000",
-    "--skip-ratio": "10",
     "--steps": "10000000",
     "--checkpoint-every": "1000",
-    "--validation-crop": "256",
     "--name": "hyperprior-trunk",
 }
 
@@ -64,7 +59,7 @@ def main() -> None:
     command.add_argument("run", type=Path)
     command.add_argument("--seconds", type=float)
     command.add_argument("--device", default="cpu")
-    command.add_argument("--batch-size", type=int, default=2)
+    command.add_argument("--batch-size", type=int, default=int(RECIPE["--batch-size"]))
     command.add_argument("--parity", action="store_true")
     command.set_defaults(do=train)
     command = commands.add_parser("snapshot")
@@ -98,9 +93,8 @@ def train(args: argparse.Namespace) -> None:
     else:
         # the seed is the number of crops before: so no crop is seen again, and none is forgotten
         crops = load_model(SNAPSHOT).training["crops"]
-        command += [word for pair in OPTIONS.items() for word in pair]
-        command += ["--init-model", str(SNAPSHOT), "--seed", str(crops)]
-        command += ["--batch-size", str(args.batch_size)]
+        own = {"--batch-size": str(args.batch_size), "--seed": str(crops)}
+        command += words(OPTIONS | own | {"--init-model": str(SNAPSHOT)})
     command += ["--device", args.device]
     before = saved_run(args.run / "checkpoint.npz").step if begun else 0
     begin = time.monotonic()
