@@ -50,6 +50,7 @@ def statements(results: Path, losses: str) -> list[tuple[str, str, str]]:
             "expected gradients help, most with α beyond 7",
             ends(results, courses.FIG3B, losses),
         ),
+        ("Fig. 6C", "expected gradients help at all rates", losses_of_files(results)),
     ]
 
 
@@ -106,6 +107,19 @@ def ends(results: Path, panels: dict[str, list[courses.Run]], losses: str = "hel
         found.append(f"{names.get(panel, f'α = {panel}')} {with_e:.3f}, without {without:.3f}")
     where = "held-out losses" if losses == "held-out" else "losses in training"
     return f"{where}: {'; '.join(found)}"
+
+
+def losses_of_files(results: Path) -> str:
+    """By real files of held-out photographs, with and without expected gradients."""
+    rows = courses.read_gradients(results) if (results / courses.GRADIENTS).exists() else []
+    found = []
+    for lmbda in sorted({row["lmbda"] for row in rows}):
+        of = {row["expected_gradients"]: row["loss"] for row in rows if row["lmbda"] == lmbda}
+        if len(of) < 2:
+            continue
+        more = 100 * (of[False] / of[True] - 1)
+        found.append(f"λ = {lmbda:g} {of[True]:.3f}, without {of[False]:.3f} (+{more:.0f} %)")
+    return f"losses of files: {'; '.join(found)}" if found else "not run"
 
 
 def signed(value: float, digits: int = 2) -> str:

@@ -3,8 +3,9 @@
     python bench/paper/tables.py [--results FOLDER] [--losses held-out] [--write PAGE]
 
 Prints them, or, by `--write bench/README.md`, puts each into its place there, between the comments
-`<!-- table NAME -->` and `<!-- end -->`. `linear` and `hyperprior` are means over Kodak; `points`
-has each printed point of the paper beside ours, `statements` what else it says in numbers or finds.
+`<!-- table NAME -->` and `<!-- end -->`. `linear` and `hyperprior` are means over Kodak, `equal` is
+the latter at equal rates; `points` has each printed point of the paper beside ours, `statements`
+what else it says in numbers or finds.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from figures.courses import LOSSES
 from figures.pictures import PICTURES, nearest_quality, printed_points
-from figures.rates import columns, curve, read_records
+from figures.rates import columns, curve, published, read_records
 from statements import signed, statements
 
 from npuq.errors import NpuqError
@@ -27,6 +28,8 @@ from npuq.evaluation.figures import TITLES
 from npuq.evaluation.records import Record, mean_records
 
 RESULTS = Path(__file__).parents[1] / "results"
+RATES = (0.155, 0.2, 0.255, 0.3, 0.4, 0.52, 0.7, 0.86)
+"""At which the hyperprior's curves are compared, in bits per pixel."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         made = {
             "linear": rates_table(args.results, "linear"),
             "hyperprior": rates_table(args.results, "hyperprior"),
+            "equal": equal_rates_table(args.results),
             "points": points_table(args.results),
             "statements": statements_table(args.results, args.losses),
         }
@@ -90,6 +94,21 @@ def rates_table(results: Path, model: str) -> str:
         )
         for r in means
     ]  # fmt: skip
+    return markdown(head, rows)
+
+
+def equal_rates_table(results: Path) -> str:
+    """PSNR of the hyperprior's curves at the same rates; nothing where one does not reach."""
+    means = mean_records(read_records(results, "hyperprior"))
+    minnen = published()["minnen2018_no_context"]
+    curves = [columns(curve(means, method)) for method in TITLES]
+    curves.append((minnen["bpp_psnr"], minnen["psnr"]))
+    head = ("bpp", *TITLES.values(), "SR above Q", "Minnen et al. 2018, no context")
+    rows = []
+    for bpp in RATES:
+        q, uq, sr, others = (float(interpolate_rd(*points, bpp)) for points in curves)
+        cells = f"{q:.2f}", f"{uq:.2f}", f"{sr:.2f}", signed(sr - q), f"{others:.2f}"
+        rows.append((f"{bpp:g}", *("" if cell.endswith("nan") else cell for cell in cells)))
     return markdown(head, rows)
 
 

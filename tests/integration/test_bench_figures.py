@@ -26,6 +26,7 @@ PAPER = ROOT / "bench" / "paper"
 sys.path.insert(0, str(PAPER))
 try:
     import figure
+    import statements
     import tables
     from figures import courses, layout, pictures, rates, style
 finally:
@@ -74,7 +75,14 @@ def results(tmp_path: Path) -> Path:
     for number, run in enumerate(RUNS):
         write_course(tmp_path, run.name, [9, 3 + number, 2 + number, 1.5 + number])
     rows = [
-        {"expected_gradients": e, "lmbda": 0.1, "bpp": 1 + e, "psnr": 30 + e, "pictures": 7}
+        {
+            "expected_gradients": e,
+            "lmbda": 0.1,
+            "loss": 5 - e,
+            "bpp": 1 + e,
+            "psnr": 30 + e,
+            "pictures": 7,
+        }
         for e in (True, False)
     ]
     (tmp_path / "expected_gradients.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
@@ -280,6 +288,30 @@ def test_printed_points_beyond_our_curve_are_told_with_its_end(results: Path) ->
     assert tables.at_rate(of_image, "un+uq", 1.6, 46.0) == "45.00 dB (−1.00)"
 
 
+def test_curves_are_compared_at_equal_rates_where_both_reach(results: Path) -> None:
+    """Straight in log rate: 5 dB for a factor of two, from 0.1 to 1.6 bpp."""
+    rows = [line[2:-2].split(" | ") for line in tables.equal_rates_table(results).splitlines()[2:]]
+    assert [float(row[0]) for row in rows] == list(tables.RATES)
+    for bpp, q, uq, sr, gain, _ in rows:
+        at = 26 + 5 * np.log2(float(bpp) / 0.1)
+        for cell, method in ((q, "un+q"), (uq, "un+uq"), (sr, "un+uq+sr")):
+            assert float(cell) == pytest.approx(at + SHIFT[method], abs=0.006)
+        assert gain == "+0.50"
+    narrow = json.loads((results / "kodak_hyperprior.json").read_text())
+    narrow["records"] = [r for r in narrow["records"] if r["method"] != "un+q" or r["bpp"] < 0.5]
+    (results / "kodak_hyperprior.json").write_text(json.dumps(narrow))
+    last = tables.equal_rates_table(results).splitlines()[-1][2:-2].split(" | ")
+    assert (last[1], last[4]) == ("", "") and last[3] != ""
+
+
+def test_losses_of_files_are_told_in_pairs(results: Path) -> None:
+    found = dict((row[0], row[2]) for row in statements.statements(results, "held-out"))
+    assert found["Fig. 6C"] == "losses of files: λ = 0.1 4.000, without 5.000 (+25 %)"
+    (results / courses.GRADIENTS).unlink()
+    found = dict((row[0], row[2]) for row in statements.statements(results, "held-out"))
+    assert found["Fig. 6C"] == "not run"
+
+
 def test_tables_go_into_their_places_and_a_page_without_one_stays(
     results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -287,7 +319,8 @@ def test_tables_go_into_their_places_and_a_page_without_one_stays(
     places = [
         f"<!-- table {name} -->\n<!-- end -->\n" for name in ("linear", "hyperprior", "points")
     ]
-    page.write_text("# Head\n" + "between\n".join(places))
+    head = "# Head\n<!-- table equal -->\n<!-- end -->\n"
+    page.write_text(head + "between\n".join(places))
     arguments = ["--results", str(results), "--write", str(page)]
     before = page.read_text()
     assert tables.main(arguments) == 2
@@ -315,6 +348,7 @@ def test_the_page_has_the_tables_that_its_results_give() -> None:
     made = {
         "linear": tables.rates_table(results, "linear"),
         "hyperprior": tables.rates_table(results, "hyperprior"),
+        "equal": tables.equal_rates_table(results),
         "points": tables.points_table(results),
     }
     assert tables.fill(page, made, "bench/README.md") == page

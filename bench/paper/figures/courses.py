@@ -27,8 +27,9 @@ TRAIN = "bash bench/paper/train_curves.sh PHOTOGRAPHS RUNS"
 EVALUATE = (
     "python bench/held_out.py PHOTOGRAPHS MODEL [MODEL ...] --method un+uq+sr --json > {path}"
 )
+GRADIENTS = "expected_gradients.jsonl"
 SETTLED = 0.1  # of a training, after which its curves fit between the axes
-SPIKE = 3.0
+SPIKE = 3.0  # times the lowest loss of a run: that of a step at which it was not stable
 LOSSES = {"held-out": "validation_loss", "training": "loss"}
 """Columns of a history."""
 
@@ -114,10 +115,10 @@ def read_gradients(results: Path) -> list[dict[str, Any]]:
     Raises:
         NpuqError: there are none, or lines that are none of `held_out.py`.
     """
-    path = results / "expected_gradients.jsonl"
+    path = results / GRADIENTS
     command = EVALUATE.format(path=path)
     rows = [json.loads(line) for line in existing(path, command).read_text().splitlines()]
-    wanted = {"expected_gradients", "lmbda", "bpp", "psnr", "pictures"}
+    wanted = {"expected_gradients", "lmbda", "loss", "bpp", "psnr", "pictures"}
     if not rows or not all(wanted <= row.keys() for row in rows):
         raise NpuqError(f"{path}: each line must have {', '.join(sorted(wanted))}; `{command}`")
     return rows
