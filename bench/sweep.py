@@ -50,6 +50,8 @@ TRIALS: dict[str, dict[str, str]] = {
     "3e-4": {"--learning-rate": "3e-4"},
     "1.2e-3": {"--learning-rate": "1.2e-3"},
     "2e-3": {"--learning-rate": "2e-3"},
+    "hyper-transforms, 4e-4": {"--hyper-rate": "0.5"},
+    "hyper-transforms, 2e-4": {"--hyper-rate": "0.25"},
     "batch 1": {"--batch-size": "1"},
     "batch 4": {"--batch-size": "4", "--warmup-steps": "50"},
     "batch 8": {"--batch-size": "8", "--warmup-steps": "25"},

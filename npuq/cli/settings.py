@@ -89,6 +89,7 @@ SETTINGS: tuple[tuple[str, Callable[[str], Any], str | None, str], ...] = (
     ("turns", bool, None, "crops turned by multiples of 90 degrees"),
     ("learning_rate", number, "X", "of Adam, for the transforms"),
     ("density_rate", number, "X", "learning rate of the density relative to that"),
+    ("hyper_rate", number, "X", "likewise, of the hyperprior's transforms of hyper-latents"),
     ("rate_schedule", str, None, "how the learning rate falls"),
     ("rate_final", number, "X", "last learning rate relative to the first"),
     ("rate_drop_at", number, "X", "fraction of the run after which it drops"),

@@ -27,6 +27,8 @@ HISTORY = (
 FORMAT = 4
 """Formats 2 and 3, which still are read, were of runs whose noise came from NumPy's PCG64. Format 2
 had neither average nor lengths, nor all settings, see `Trainable.unwritten`."""
+_ADDED_SINCE = {"hyper_rate": 1.0}
+"""Settings that began within format 4, and what runs without them did."""
 
 
 class TrainingState(NamedTuple):
@@ -191,6 +193,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
         raise TrainingError(f"{path} is not a checkpoint of npuq, or it is damaged") from error
     if not 2 <= version <= FORMAT or not sound:
         raise TrainingError(f"{path} is a checkpoint of another version of npuq; train anew")
+    manifest = manifest | {"options": _ADDED_SINCE | manifest["options"]}
     return (manifest if version == FORMAT else _upgraded(manifest, version)), arrays
 
 

@@ -42,7 +42,8 @@ class TrainingOptions(Settings):
 
         for name, words in CHOICES.items():
             check(name, getattr(self, name) in words, f"be {' or '.join(words)}")
-        for name in ("lmbda", "learning_rate", "density_rate", "rate_final", "init_scale"):
+        rates = ("learning_rate", "density_rate", "hyper_rate", "rate_final")
+        for name in ("lmbda", *rates, "init_scale"):
             check(name, 0 < getattr(self, name) < math.inf, "be positive and finite")
         for name in ("steps", "batch_size", "crop"):
             check(name, getattr(self, name) >= 1, "be at least 1")

@@ -61,4 +61,8 @@ def learning_rates_at(options: TrainingOptions, step: int) -> LearningRates:
         factor *= (step + 1) / (options.warmup_steps + 1)
     rate = options.learning_rate * factor
     resting = step < options.density_only_steps
-    return LearningRates(0.0 if resting else rate, rate, rate * options.density_rate)
+    return LearningRates(
+        transform=0.0 if resting else rate,
+        hyper=rate * options.hyper_rate,
+        density=rate * options.density_rate,
+    )

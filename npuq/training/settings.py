@@ -29,6 +29,8 @@ class Settings:
         turns: whether crops are turned by multiples of 90 degrees, at random.
         learning_rate: of Adam, for the transforms.
         density_rate: learning rate of the density relative to that of the transforms.
+        hyper_rate: likewise, of what turns latents into hyper-latents and these into scales and
+            means, in the hyperprior model.
         rate_schedule: "drop", "cosine" or "constant", see `learning_rates_at`.
         warmup_steps: first steps, over which the learning rates rise linearly; 0 for none.
         cooldown_steps: last steps, over which "constant" falls linearly to 0; 0 for none.
@@ -68,6 +70,7 @@ class Settings:
     turns: bool = False
     learning_rate: float = 2e-3
     density_rate: float = 15.0
+    hyper_rate: float = 1.0
     rate_schedule: str = "cosine"
     rate_final: float = 0.01
     rate_drop_at: float = 0.8

@@ -99,6 +99,10 @@ def test_cosine_falls_from_1_to_its_final_value() -> None:
     assert all(a > b for a, b in zip(rates, rates[1:], strict=False))
     assert learning_rates_at(options, 300).hyper == rates[300]
     assert learning_rates_at(options, 300).density == pytest.approx(3 * rates[300])
+    slower = dataclasses.replace(options, hyper_rate=0.25)
+    assert learning_rates_at(slower, 300) == pytest.approx(
+        (rates[300], 0.25 * rates[300], 3 * rates[300])
+    )
 
 
 def test_a_constant_rate_can_be_cooled_down_to_0() -> None:
@@ -164,6 +168,7 @@ def test_the_initial_step_size_is_the_best_one_of_its_formula() -> None:
         {"smaller_side": (100, 50)},
         {"smaller_side": (-3, 50)},
         {"density_rate": float("nan")},
+        {"hyper_rate": 0.0},
         {"rate_final": 0.0},
         {"rate_drop_at": 7.0},
         {"rate_drop_at": float("nan")},
