@@ -41,6 +41,8 @@ TRIALS: dict[str, dict[str, str]] = {
     "base": {},
     "another seed": {"--seed": "1"},
     "constant, then linear": {"--rate-schedule": "constant", "--cooldown-steps": "240"},
+    "linear over the last half": {"--rate-schedule": "constant", "--cooldown-steps": "600"},
+    "linear from the warm-up on": {"--rate-schedule": "constant", "--cooldown-steps": "1100"},
     "average of 12 steps": {"--average-steps": "12"},
     "turns": {"--turns": ""},
     "no warm-up": {"--warmup-steps": "0"},
