@@ -52,7 +52,7 @@ TRIALS: dict[str, dict[str, str]] = {
     "3e-4": {"--learning-rate": "3e-4"},
     "1.2e-3": {"--learning-rate": "1.2e-3"},
     "2e-3": {"--learning-rate": "2e-3"},
-    "hyper-transforms, 4e-4": {"--hyper-rate": "0.5"},
+    "hyper-transforms, 1.6e-3": {"--hyper-rate": "2"},
     "hyper-transforms, 2e-4": {"--hyper-rate": "0.25"},
     "batch 1": {"--batch-size": "1"},
     "batch 4": {"--batch-size": "4", "--warmup-steps": "50"},
