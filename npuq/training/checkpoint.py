@@ -27,8 +27,7 @@ HISTORY = (
 FORMAT = 4
 """Formats 2 and 3, which still are read, were of runs whose noise came from NumPy's PCG64. Format 2
 had neither average nor lengths, nor all settings, see `Trainable.unwritten`."""
-_ADDED_SINCE = {"hyper_rate": 1.0}
-"""Settings that began within format 4, and what runs without them did."""
+_SINCE = {"hyper_rate": 1.0}  # settings that began within format 4, and what runs did before
 
 
 class TrainingState(NamedTuple):
@@ -115,8 +114,7 @@ def load_checkpoint(
     """
     manifest, arrays = _read(path)
     theirs = manifest["options"] | manifest["provenance"]
-    # tuples as JSON has them
-    ours = json.loads(json.dumps(dataclasses.asdict(options) | dict(provenance)))
+    ours = json.loads(json.dumps(dataclasses.asdict(options) | dict(provenance)))  # no tuples
     differing = [
         f"{name} {theirs.get(name, 'absent')}, not {ours.get(name, 'absent')}"
         for name in sorted(theirs.keys() | ours.keys())
@@ -193,7 +191,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
         raise TrainingError(f"{path} is not a checkpoint of npuq, or it is damaged") from error
     if not 2 <= version <= FORMAT or not sound:
         raise TrainingError(f"{path} is a checkpoint of another version of npuq; train anew")
-    manifest = manifest | {"options": _ADDED_SINCE | manifest["options"]}
+    manifest = manifest | {"options": _SINCE | manifest["options"]}
     return (manifest if version == FORMAT else _upgraded(manifest, version)), arrays
 
 
@@ -238,12 +236,11 @@ def _state(
     history = arrays["history"]
     if history.size and (history.ndim, history.shape[-1]) != (2, len(HISTORY)):
         raise ValueError(f"history has shape {history.shape}")
-    averaged = any(name.startswith("average/") for name in arrays)
     return TrainingState(
         step=step,
         params=group("params"),
         adam=AdamState(step=count("adam_step"), m=group("m"), v=group("v")),
-        average=group("average") if averaged else {},
+        average=group("average") if any(n.startswith("average/") for n in arrays) else {},
         history=history.astype(np.float64).tolist(),
         sums=(loss, bpp, mse),
         summed=count("summed"),
