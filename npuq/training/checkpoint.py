@@ -114,7 +114,7 @@ def load_checkpoint(
     """
     manifest, arrays = _read(path)
     theirs = manifest["options"] | manifest["provenance"]
-    ours = json.loads(json.dumps(dataclasses.asdict(options) | dict(provenance)))  # no tuples
+    ours = json.loads(json.dumps(dataclasses.asdict(options) | dict(provenance)))  # tuples as lists
     differing = [
         f"{name} {theirs.get(name, 'absent')}, not {ours.get(name, 'absent')}"
         for name in sorted(theirs.keys() | ours.keys())
